@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a run measured and under which circumstances: the in-memory form of a bundle.
+ *
+ * The coordinator adds slices while the run goes on; reports, thresholds and the bundle writer read
+ * it. The per-second series is kept encoded (HdrHistogram V2), so memory grows by about a kilobyte
+ * per class and second. Slices of warm-up seconds (before their scenario's warmup ended) are kept
+ * in the series with phase "warmup" and stay out of `totals`.
+ */
+#ifndef FG_MEASURE_RESULT_H
+#define FG_MEASURE_RESULT_H
+
+#include "gate/measure/slice.h"
+
+enum { FG_RUN_ID_LEN = 32 };
+
+/* One encoded second of one class half. */
+struct fg_series_row {
+	uint32_t second;
+	uint32_t class_index;
+	bool expected;
+	bool warmup;
+	uint64_t requests, failed;
+	char *response_hdr; /* base64 V2; NULL if empty */
+	char *duration_hdr;
+};
+
+struct fg_series {
+	struct fg_series_row *items;
+	size_t count, capacity;
+};
+
+/* What differs between machines; a comparison across different ones is refused or widened. */
+struct fg_environment {
+	char cpu_model[128];
+	char kernel[128];
+	char architecture[32];
+	char hostname_hash[20]; /* never the name itself */
+	uint32_t cores;
+	uint64_t memory_bytes;
+	char governor[32];  /* "" if unknown */
+	char ci[32];        /* "github-actions", "gitlab-ci" …, "" outside */
+	char container[32]; /* "", "docker" … */
+};
+
+/* The target's exact CPU time, one entry per second of the run (the sum of the process tree). */
+struct fg_cpu_series {
+	uint64_t *cpu_ns; /* CPU used during second i */
+	size_t count, capacity;
+};
+
+/* How complete and how expensive the profile was; also the place where servers lose it. */
+struct fg_profile_info {
+	bool present;
+	char why_absent[256]; /* reason and fix when not present or partial */
+	bool partial;         /* helper died or was stopped early */
+	uint32_t frequency_hz;
+	uint32_t cpus;
+	uint64_t samples;  /* of the target, in the measured phase */
+	uint64_t lost;     /* ring full, by any reason */
+	uint64_t complete; /* a known root was reached */
+	uint64_t guessed_frames;
+	uint64_t incomplete_by[16]; /* by enum fg_stack_result */
+	double unnamed_share;       /* of leaf samples without a symbol */
+	double samples_per_cpu_s;
+	uint64_t bpf_ns; /* time spent in our BPF program */
+	uint64_t helper_cpu_ns;
+	uint64_t target_cpu_ns; /* measured phase, exact clock */
+};
+
+enum fg_run_status { FG_RUN_COMPLETED, FG_RUN_INTERRUPTED, FG_RUN_ABORTED, FG_RUN_TARGET_DIED };
+const char *fg_run_status_name(enum fg_run_status status);
+
+struct fg_threshold_result; /* gate/judge/threshold.h */
+
+struct fg_result {
+	char id[FG_RUN_ID_LEN + 1]; /* 20261121T101500Z-7f3a */
+	char *name;                 /* scenario file's name */
+	char *scenario_json;        /* resolved scenario, secrets masked; may be NULL */
+	char scenario_hash[33];     /* hex of the resolved scenario */
+	char *target_label;         /* what the first output line calls the target */
+	uint32_t target_pid;
+	uint64_t seed;
+	uint64_t started_unix_ns;   /* wall clock at the run's start, for people and servers */
+	uint64_t started_ns;        /* monotonic */
+	uint64_t duration_ns;       /* run start → last request ended */
+	uint64_t measured_start_ns; /* offset from the start: end of the longest warm-up */
+	uint64_t measured_ns;       /* length of the measured phase */
+	enum fg_run_status status;
+	struct fg_environment environment;
+	struct fg_registry registry;
+	struct fg_slice *totals; /* measured phase only */
+	struct fg_series series;
+	struct fg_cpu_series target_cpu; /* empty when the target's pid is not known */
+	uint64_t measured_target_cpu_ns;
+	struct fg_profile_info profile;
+	uint64_t generator_cpu_ns;
+	char *invalid_reason; /* NULL, or why the measurement itself is bad (exit 16) */
+	struct fg_threshold_result *thresholds;
+	size_t threshold_count;
+	char *outcome; /* the exit word, once decided */
+	int exit_code;
+};
+
+/** Makes an empty result over a copy of `registry`. */
+int fg_result_new(const struct fg_registry *registry, struct fg_result **ret,
+		  struct fg_err *err) FG_MUST_USE;
+void fg_result_free(struct fg_result *result);
+/** Adds one worker's second: encodes it into the series, and into totals per scenario when that
+ *  second lies wholly after the scenario's start + warm-up. */
+int fg_result_add_slice(struct fg_result *result, const struct fg_slice *slice,
+			struct fg_err *err) FG_MUST_USE;
+/** Requests in the measured phase, all classes (both halves). */
+uint64_t fg_result_requests(const struct fg_result *result);
+uint64_t fg_result_failed(const struct fg_result *result);
+/** Sums a trend over the classes that match all `tags` (k6 sub-metric semantics; the tags
+ *  scenario, name, group, method, expected_response and user tags). `ret` is initialised by the
+ *  caller. Returns the number of matching class halves, or a negative error code. */
+int fg_result_trend(const struct fg_result *result, enum fg_trend trend, const struct fg_tags *tags,
+		    struct fg_hist *ret, struct fg_err *err) FG_MUST_USE;
+/** CPU-ns of the target per completed request over the measured phase; < 0 when unknown. */
+double fg_result_cpu_per_request_ns(const struct fg_result *result);
+/** True if the class half matches every tag. */
+bool fg_result_class_matches(const struct fg_registry *registry, size_t class_index, bool expected,
+			     const struct fg_tags *tags);
+
+#endif

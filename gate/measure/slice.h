@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What one worker counted during one second (or, added up, what all counted over the whole run).
+ *
+ * Shape follows a registry: arrays of classes × {unexpected, expected}, scenarios, checks. A worker
+ * fills one slice while another travels to the coordinator and comes back cleared, so nothing is
+ * shared and nothing is allocated per request. A request belongs to the second in which it ended;
+ * an iteration likewise.
+ */
+#ifndef FG_MEASURE_SLICE_H
+#define FG_MEASURE_SLICE_H
+
+#include "gate/measure/hist.h"
+#include "gate/measure/metric.h"
+#include "gate/measure/registry.h"
+
+enum { FG_STATUS_MAX = 600 }; /* statuses 100…599 counted one by one, the rest as 0 */
+
+struct fg_class_slice { /* one half (expected or not) of one request class */
+	struct fg_hist trends[FG_TREND_COUNT];
+	uint64_t requests;
+	uint64_t failed; /* the http_req_failed numerator */
+	uint64_t sent_bytes;
+	uint64_t received_bytes;
+	uint64_t errors[FG_NET_ERROR_COUNT];
+	uint32_t *statuses; /* FG_STATUS_MAX counters, made on first use; [0]: no status */
+};
+
+struct fg_scenario_slice {
+	uint64_t iterations;
+	uint64_t interrupted; /* cut by gracefulStop or Ctrl-C */
+	uint64_t dropped;     /* dropped_iterations: never started */
+	uint64_t scheduled;   /* events that became due */
+	uint64_t late;        /* started more than FG_LATE_NS after the due time */
+	struct fg_hist iteration_duration;
+	struct fg_hist lag;   /* the generator's own: wake-up − due, for events with a free VU */
+	struct fg_hist queue; /* due → start, when it waited for a VU */
+	uint32_t vus;         /* active, last seen */
+	uint32_t vus_max;     /* initialised */
+};
+
+#define FG_LATE_NS (10 * FG_NS_PER_MS)
+
+struct fg_check_slice {
+	uint64_t passes;
+	uint64_t fails;
+};
+
+struct fg_slice {
+	uint32_t second; /* since the run's start */
+	uint32_t worker;
+	size_t class_count, scenario_count, check_count;
+	struct fg_class_slice *classes; /* 2 × class_count; index with fg_slice_class() */
+	struct fg_scenario_slice *scenarios;
+	struct fg_check_slice *checks;
+	struct fg_hist_pool *pool; /* not owned; may be NULL */
+};
+
+int fg_slice_new(const struct fg_registry *registry, struct fg_hist_pool *pool,
+		 struct fg_slice **ret, struct fg_err *err) FG_MUST_USE;
+void fg_slice_free(struct fg_slice *slice);
+void fg_slice_clear(struct fg_slice *slice);
+int fg_slice_add(struct fg_slice *dst, const struct fg_slice *src, struct fg_err *err) FG_MUST_USE;
+
+static inline struct fg_class_slice *fg_slice_class(struct fg_slice *slice, size_t class_index,
+						    bool expected)
+{
+	return &slice->classes[2 * class_index + (expected ? 1 : 0)];
+}
+
+/** Everything about one finished request; filled by an engine, recorded by fg_slice_request(). */
+struct fg_request_record {
+	uint32_t class_index;
+	bool expected;    /* status among the expected ones and no error */
+	bool lower_bound; /* timed out, unfinished or unsent: times are lower bounds */
+	bool reused;      /* on an open connection */
+	enum fg_net_error error;
+	uint16_t status; /* 0: none */
+	uint64_t trends_ns[FG_TREND_COUNT];
+	uint64_t sent_bytes, received_bytes;
+};
+/** No allocation once blocks and status counters exist. */
+int fg_slice_request(struct fg_slice *slice, const struct fg_request_record *record) FG_MUST_USE;
+
+#endif

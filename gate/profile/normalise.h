@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Function names → keys under which two builds are compared (reference/ebpf.md §7).
+ *
+ * Strips what differs between builds of the same source (clone suffixes, hashes, template
+ * arguments, closure numbers, JIT tiers); never merges different source functions on purpose. When
+ * two raw names of one side fall on one key, the caller reports the key as ambiguous.
+ */
+#ifndef FG_PROFILE_NORMALISE_H
+#define FG_PROFILE_NORMALISE_H
+
+#include "gate/base/buf.h"
+
+/** Appends the key of a demangled name. Bounded: input over 4 096 bytes is cut. Idempotent. */
+void fg_normalise_name(const char *name, struct fg_buf *out);
+
+#endif

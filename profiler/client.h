@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The profiler as the runner sees it: the only header of profiler/ that runner/ includes.
+ *
+ * Spawns flamegate-profiler, speaks its protocol over one byte stream, collects raw samples and the
+ * opened files of mapped modules, and symbolises them afterwards without privileges. The helper can
+ * crash at any time: what arrived is kept, symbolised, and marked partial. Loop-agnostic: the
+ * caller watches fg_profiler_fd() and calls fg_profiler_read(). Not thread safe.
+ */
+#ifndef FG_PROFILER_CLIENT_H
+#define FG_PROFILER_CLIENT_H
+
+#include "gate/measure/result.h"
+#include "gate/profile/profile.h"
+
+struct fg_profiler;
+
+struct fg_profiler_options {
+	const char *helper_path; /* NULL: $FLAMEGATE_PROFILER, beside our binary, libexec, PATH */
+	const uint32_t *pids;    /* roots; their threads and later children are followed */
+	size_t pid_count;
+	uint32_t frequency_hz; /* made prime by the helper; the real one is in the info */
+	uint64_t timeout_ns;   /* for spawn, load and attach; 0 = 10 s */
+};
+
+/** Spawns, attaches, waits for READY. Errors: PERMISSION (with the fix to run), UNSUPPORTED (with
+ *  what this kernel lacks), NOT_FOUND (helper or target). Nothing is left running on failure. */
+int fg_profiler_start(const struct fg_profiler_options *options, struct fg_profiler **ret,
+		      struct fg_err *err) FG_MUST_USE;
+int fg_profiler_fd(const struct fg_profiler *profiler);
+/** Takes in whatever is readable; never blocks. After the helper's death returns an error once;
+ *  then fg_profiler_fd() is -1. */
+int fg_profiler_read(struct fg_profiler *profiler, struct fg_err *err) FG_MUST_USE;
+/** Live numbers for the progress line. */
+uint64_t fg_profiler_samples(const struct fg_profiler *profiler);
+double fg_profiler_complete_share(const struct fg_profiler *profiler);
+/** Stops sampling, drains what is in flight, ends the helper (at most ~5 s). */
+int fg_profiler_stop(struct fg_profiler *profiler, struct fg_err *err);
+void fg_profiler_free(struct fg_profiler *profiler); /* kills the helper if it still lives */
+
+/* Phases by time: a sample belongs to the one that contains its stamp. */
+struct fg_profiler_phase {
+	const char *name;          /* "warmup", "measure" */
+	uint64_t start_ns, end_ns; /* monotonic */
+};
+
+/** Symbolises everything and builds the profile; seconds count from `run_start_ns`. Also fills
+ *  `info` (counts over the phase named "measure"). Slow (up to seconds); call after the run. */
+int fg_profiler_profile(struct fg_profiler *profiler, uint64_t run_start_ns,
+			const struct fg_profiler_phase *phases, size_t phase_count,
+			struct fg_profile **ret, struct fg_profile_info *info,
+			struct fg_err *err) FG_MUST_USE;
+
+/* -- exact CPU time of a process tree; needs no helper and no privilege ---------------------- */
+
+struct fg_cputime;
+/** Follows the tree below `pids` (children are rediscovered at each reading; what a child used
+ *  before it was reaped is kept through its parent's children counters where /proc gives it). */
+int fg_cputime_new(const uint32_t *pids, size_t count, struct fg_cputime **ret,
+		   struct fg_err *err) FG_MUST_USE;
+void fg_cputime_free(struct fg_cputime *cputime);
+/** CPU-ns used by the tree so far, monotone. NOT_FOUND when every process is gone (the last known
+ *  total is still written). */
+int fg_cputime_read(struct fg_cputime *cputime, uint64_t *ret_ns, struct fg_err *err);
+
+/* -- doctor: what this machine can measure ---------------------------------------------------- */
+
+struct fg_probe {
+	const char *name; /* "perf events" */
+	bool ok;
+	bool essential;
+	char detail[256]; /* what was found */
+	char fix[256];    /* one command or sentence; "" when ok */
+};
+/** Fills at most `max` probes (kernel, BTF, capabilities, paranoid, kallsyms, helper, a perf event
+ *  that really delivers …) by trying; returns how many. */
+size_t fg_profiler_probe(const char *helper_path, struct fg_probe *out, size_t max);
+
+#endif

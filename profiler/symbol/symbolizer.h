@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Addresses → names, unprivileged, after the run: own sorted index per module, kernel symbols,
+ * demangling, separate debug files, inline frames.
+ *
+ * Works on file descriptors that were opened while the target lived, so exited, deleted and
+ * containerised binaries keep their names. Rules: reference/ebpf.md §2 (deterministic choice among
+ * aliases; addr < st_value + st_size; unnamed code becomes module+0xFDEstart).
+ */
+#ifndef FG_SYMBOL_SYMBOLIZER_H
+#define FG_SYMBOL_SYMBOLIZER_H
+
+#include "gate/base/err.h"
+
+enum { FG_SYMBOL_INLINE_MAX = 32, FG_SYMBOL_NAME_MAX = 4096 };
+
+struct fg_symbolizer;
+
+struct fg_symbol_line {
+	const char *name;        /* demangled, owned by the symbolizer */
+	const char *system_name; /* raw */
+	const char *filename;    /* source, or "" */
+	uint32_t line;           /* of the address inside that function; 0 unknown */
+	uint32_t start_line;
+};
+struct fg_symbol {
+	bool named; /* false: name is module+0xstart (function start by FDE) or module+0xaddress */
+	size_t line_count; /* ≥ 1; innermost inlined first, physical function last */
+	struct fg_symbol_line lines[FG_SYMBOL_INLINE_MAX];
+};
+
+struct fg_symbolizer_options {
+	bool inlines;              /* DWARF inline frames and lines where debug info is present */
+	const char *kallsyms_path; /* NULL: /proc/kallsyms */
+	const char *debug_root;    /* NULL: /usr/lib/debug */
+};
+
+int fg_symbolizer_new(const struct fg_symbolizer_options *options, struct fg_symbolizer **ret,
+		      struct fg_err *err) FG_MUST_USE;
+void fg_symbolizer_free(struct fg_symbolizer *symbolizer);
+/** Adds a module; `fd` is taken (closed on free), -1 = file unavailable (addresses stay unnamed).
+ *  `path` is where the target saw it. Returns its handle ≥ 0. */
+int fg_symbolizer_add_module(struct fg_symbolizer *symbolizer, int fd, const char *path,
+			     struct fg_err *err) FG_MUST_USE;
+/** The same for an ELF image in memory (vDSO); copied. */
+int fg_symbolizer_add_image(struct fg_symbolizer *symbolizer, const void *image, size_t len,
+			    const char *path, struct fg_err *err) FG_MUST_USE;
+/** `vaddr` is in the module's p_vaddr space, already −1 for return addresses. */
+int fg_symbolizer_resolve(struct fg_symbolizer *symbolizer, int module, uint64_t vaddr,
+			  struct fg_symbol *ret, struct fg_err *err) FG_MUST_USE;
+int fg_symbolizer_resolve_kernel(struct fg_symbolizer *symbolizer, uint64_t address,
+				 struct fg_symbol *ret, struct fg_err *err) FG_MUST_USE;
+/** Hex build id of a module, or "". */
+const char *fg_symbolizer_build_id(const struct fg_symbolizer *symbolizer, int module);
+
+#endif

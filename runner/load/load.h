@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Driving load: plan → workers → slices → result. The face of this room for the rest of runner/.
+ *
+ * fg_load_run() owns the main thread's loop while it runs: progress ticks, signals, abort,
+ * descriptors that the caller wants watched. Workers are threads with a loop each; they share
+ * nothing and hand over one slice per second.
+ */
+#ifndef FG_LOAD_LOAD_H
+#define FG_LOAD_LOAD_H
+
+#include "gate/measure/result.h"
+#include "runner/scenario/scenario.h"
+
+enum fg_load_stop {
+	FG_LOAD_STOP_NONE,
+	FG_LOAD_STOP_DRAIN, /* first Ctrl-C, abortOnFail: no new iterations, finish running ones
+			       (at most 30 s or gracefulStop) */
+	FG_LOAD_STOP_NOW,   /* second Ctrl-C: cut everything */
+};
+
+struct fg_load; /* while running */
+
+struct fg_load_watch {
+	int fd; /* watched for readability on the main loop */
+	void (*on_readable)(void *context, struct fg_load *load);
+	void *context;
+};
+
+struct fg_load_options {
+	const struct fg_scenario_file *file;
+	const char *target_url; /* base for relative step URLs, no {{ }} left */
+	const char *engine;     /* "curl" (default, NULL) or "null" */
+	unsigned threads;       /* 0 = from file, then auto */
+	uint64_t seed;
+	const struct fg_load_watch *watches;
+	size_t watch_count;
+	/** After each wall second and once at the end; may call fg_load_request_stop(). `live` is
+	 * the merged result so far. NULL: none. */
+	void (*on_second)(void *context, struct fg_load *load, const struct fg_result *live,
+			  uint64_t elapsed_ns);
+	void *context;
+	bool handle_signals; /* SIGINT, SIGTERM → drain, then now */
+};
+
+/** Runs to the end. *ret holds everything measured, also when `err` reports a failure of the
+ *  generator in mid-run (then rc < 0 and *ret may still be non-NULL). Status says how it ended. */
+int fg_load_run(const struct fg_load_options *options, struct fg_result **ret,
+		struct fg_err *err) FG_MUST_USE;
+void fg_load_request_stop(struct fg_load *load, enum fg_load_stop how, enum fg_run_status status);
+/** When the measured phase starts and ends, monotonic ns (for the profile's phases). */
+uint64_t fg_load_started_ns(const struct fg_load *load);
+
+/* Live state per scenario for the progress display; filled from published counters. */
+struct fg_load_progress {
+	const char *scenario;
+	uint64_t elapsed_ns, total_ns;
+	uint64_t iterations, iterations_planned; /* planned 0: open-ended */
+	uint32_t vus, vus_max;
+	double target_rate_per_s; /* now; 0 for VU executors */
+	bool waiting, done;
+};
+size_t fg_load_progress(const struct fg_load *load, struct fg_load_progress *out, size_t max);
+
+#endif

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Pushing a bundle's profile to Pyroscope (push.v1.PusherService/Push) and reading it back.
+ *
+ * Owns the silent-loss rules of reference/pyroscope.md §1.9 and §9: nothing is sent that the server
+ * would accept and drop. Uses runner/http_client only; knows no files.
+ */
+#ifndef FG_PUBLISH_PYROSCOPE_H
+#define FG_PUBLISH_PYROSCOPE_H
+
+#include "gate/measure/bundle.h"
+
+struct fg_pyroscope_options {
+	const char *url; /* http(s)://[user:password@]host[:port][/prefix] */
+	const char *basic_user, *basic_password; /* NULL: none */
+	const char *bearer_token;
+	const char *tenant;           /* X-Scope-OrgID */
+	const char *service_name;     /* NULL: the scenario's name */
+	const struct fg_tags *labels; /* added; at most 30 in all */
+	bool restamp_now;             /* shift the time stamps so that the profile ends now */
+	bool verify;                  /* read back and compare samples and cpu totals, up to 30 s */
+	uint64_t now_unix_ns;
+	uint64_t timeout_ns; /* of one request; 0 = 30 s */
+};
+
+struct fg_pyroscope_report {
+	uint32_t profiles; /* how many uploads it was split into */
+	uint64_t samples_sent, cpu_ns_sent;
+	uint64_t bytes_sent;
+	uint32_t retries;
+	bool verified;
+	uint64_t samples_read, cpu_ns_read;
+	char query[512]; /* selector and window under which it can be found */
+};
+
+int fg_pyroscope_publish(const struct fg_bundle *bundle, const struct fg_pyroscope_options *options,
+			 struct fg_pyroscope_report *ret, struct fg_err *err) FG_MUST_USE;
+
+#endif
