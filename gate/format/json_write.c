@@ -206,13 +206,55 @@ void fg_json_put_string_or_null(struct fg_json_writer *writer, const char *key, 
 	if (text)
 		fg_json_put_string(writer, key, text);
 	else
-		fg_json_put_raw(writer, key, "null");
+		fg_json_put_null(writer, key);
 }
 
-void fg_json_put_raw(struct fg_json_writer *writer, const char *key, const char *json)
+void fg_json_put_null(struct fg_json_writer *writer, const char *key)
 {
 	before(writer, key, false);
-	fg_buf_add_str(writer->out, json);
+	fg_buf_add_str(writer->out, "null");
+}
+
+static void put_members(struct fg_json_writer *writer, json_t *object)
+{
+	for (void *at = json_object_iter(object); at; at = json_object_iter_next(object, at))
+		fg_json_put_value(writer, json_object_iter_key(at), json_object_iter_value(at));
+}
+
+/* Depth is that of the parsed value, which fg_json_parse() bounded; begin() bounds it again. */
+void fg_json_put_value(struct fg_json_writer *writer, const char *key, json_t *value)
+{
+	if (writer->failed)
+		return;
+	switch (json_typeof(value)) {
+	case JSON_OBJECT:
+		fg_json_begin(writer, key);
+		put_members(writer, value);
+		fg_json_end(writer);
+		break;
+	case JSON_ARRAY:
+		fg_json_begin_array(writer, key);
+		for (size_t i = 0; i < json_array_size(value); i++)
+			fg_json_put_value(writer, NULL, json_array_get(value, i));
+		fg_json_end(writer);
+		break;
+	case JSON_STRING:
+		fg_json_put_string(writer, key, json_string_value(value));
+		break;
+	case JSON_INTEGER:
+		fg_json_put_i64(writer, key, json_integer_value(value));
+		break;
+	case JSON_REAL:
+		fg_json_put_double(writer, key, json_real_value(value));
+		break;
+	case JSON_TRUE:
+	case JSON_FALSE:
+		fg_json_put_bool(writer, key, json_is_true(value));
+		break;
+	case JSON_NULL:
+		fg_json_put_null(writer, key);
+		break;
+	}
 }
 
 int fg_json_writer_check(const struct fg_json_writer *writer, struct fg_err *err)
