@@ -16,18 +16,21 @@
 
 enum {
 	FG_ROWS_PER_SHARD = 1 << 19, /* 8-byte rows: 4 MiB, under the map value limit of 5.8 */
-	FG_SHARDS_MAX = 8,      /* 4.2 million rows; pages of unused shards are never touched */
-	FG_PAGE_SHIFT = 12,     /* the page index has one entry per 4 KiB of module text */
-	FG_PAGES_MAX = 1 << 18, /* 1 GiB of text over all modules, 1 MiB of index */
-	FG_SPACES_MAX = 1024,   /* address spaces (tgids, shared after fork until exec) */
-	FG_MAPPINGS_MAX = 512,  /* executable mappings of one address space */
+	FG_SHARDS_MAX = 8,           /* 4.2 million rows; each shard is a map made when needed */
+	FG_PAGE_SHIFT = 12,          /* the page index has one entry per 4 KiB of module text */
+	FG_PAGES_MAX = 1 << 18,      /* 1 GiB of text over all modules, 1 MiB of index */
+	FG_SPACES_MAX = 1024,        /* address spaces (tgids, shared after fork until exec) */
+	FG_MAPPINGS_MAX = 512,       /* executable mappings of one address space */
 	FG_TGIDS_MAX = 16384,
 	FG_STACK_FRAMES_MAX = 128,
 	FG_KERNEL_FRAMES_MAX = 64,
+	FG_MODULES_MAX = 4096,
 };
 
-/* How to find the caller of an address range. CFA = base + 8 × cfa_offset; the return address is at
- * CFA − 8; RBP was saved at CFA + 8 × rbp_offset unless rbp_offset is FG_RBP_SAME. */
+/* How to find the caller of an address range; o = 8 × cfa_offset_8. For every kind that names a CFA
+ * the return address is at CFA − 8, the caller's RSP is CFA, and its RBP was saved at
+ * CFA + 8 × rbp_offset_8 unless rbp_offset_8 is FG_RBP_SAME (same or unknown: keep the value).
+ * The other kinds ignore both offsets. */
 enum fg_row_kind {
 	FG_ROW_NONE,          /* no FDE covers it: try the RBP chain, mark the frame guessed */
 	FG_ROW_RSP,           /* CFA = RSP + o */
@@ -35,10 +38,12 @@ enum fg_row_kind {
 	FG_ROW_PLT,           /* CFA = RSP + 8 + ((RIP & 15) >= 11) × 8 */
 	FG_ROW_SIGNAL,        /* an rt_sigframe: registers are read from it */
 	FG_ROW_STOP,          /* the outermost frame (return address undefined): a known root */
-	FG_ROW_DEREF_RSP,     /* CFA = *(RSP + o) + 8 × rbp_offset's sibling, see ehframe.c */
-	FG_ROW_DEREF_RBP,     /* CFA = *(RBP + o) … */
+	FG_ROW_DEREF_RSP,     /* CFA = *(RSP + o) */
+	FG_ROW_DEREF_RBP,     /* CFA = *(RBP + o) */
 	FG_ROW_FRAME_POINTER, /* RBP chain is right here (Go, JIT): not a guess */
 	FG_ROW_UNSUPPORTED,   /* a rule this format cannot hold */
+	FG_ROW_DEREF_RSP_8,   /* CFA = *(RSP + o) + 8: what libcrypto's assembly uses */
+	FG_ROW_DEREF_RBP_8,   /* CFA = *(RBP + o) + 8 */
 };
 enum { FG_RBP_SAME = -128 }; /* RBP not saved: keep the current value */
 
