@@ -100,11 +100,19 @@ static unsigned plt_threshold(const Dwarf_Op *ops, size_t count)
 	return ops[4].atom - DW_OP_lit0;
 }
 
-/* *(base + offset) + 8, as hand-written assembly spells its saved stack pointer. */
-static bool is_deref(const Dwarf_Op *ops, size_t count)
+/* What follows `base + offset`: nothing, or as hand-written assembly spells its saved stack
+ * pointer, *(base + offset) and *(base + offset) + 8. */
+static enum fg_row_kind cfa_kind(bool is_rsp, const Dwarf_Op *ops, size_t count)
 {
-	return count == 3 && ops[1].atom == DW_OP_deref && ops[2].atom == DW_OP_plus_uconst &&
-	       ops[2].number == 8;
+	if (count == 1)
+		return is_rsp ? FG_ROW_RSP : FG_ROW_RBP;
+	if (count > 3 || ops[1].atom != DW_OP_deref)
+		return FG_ROW_UNSUPPORTED;
+	if (count == 2)
+		return is_rsp ? FG_ROW_DEREF_RSP : FG_ROW_DEREF_RBP;
+	if (ops[2].atom != DW_OP_plus_uconst || ops[2].number != 8)
+		return FG_ROW_UNSUPPORTED;
+	return is_rsp ? FG_ROW_DEREF_RSP_8 : FG_ROW_DEREF_RBP_8;
 }
 
 static bool set_offset(struct fg_unwind_row *row, int64_t offset)
@@ -132,13 +140,8 @@ static bool set_cfa(Dwarf_Frame *frame, struct fg_unwind_row *row, unsigned *ret
 	}
 	if (!is_register_offset(&ops[0], &reg, &offset) || (reg != REG_RSP && reg != REG_RBP))
 		return false;
-	if (count == 1)
-		row->kind = reg == REG_RSP ? FG_ROW_RSP : FG_ROW_RBP;
-	else if (is_deref(ops, count))
-		row->kind = reg == REG_RSP ? FG_ROW_DEREF_RSP : FG_ROW_DEREF_RBP;
-	else
-		return false;
-	return set_offset(row, offset);
+	row->kind = (uint8_t)cfa_kind(reg == REG_RSP, ops, count);
+	return row->kind != FG_ROW_UNSUPPORTED && set_offset(row, offset);
 }
 
 enum place { PLACE_OTHER, PLACE_SAME, PLACE_UNDEFINED, PLACE_CFA };
