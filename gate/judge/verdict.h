@@ -55,7 +55,7 @@ struct fg_finding {
 	char *note;    /* why inconclusive or not gated; may be NULL */
 };
 
-enum { FG_FINDING_TEXT_MAX = 96 };
+enum { FG_FINDING_TEXT_MAX = 160 };
 /** "+2.6 % [2.3, 2.9]", "×12 [4, 40]", "+0.3 points"; returns `buffer`. */
 const char *fg_finding_effect_text(const struct fg_finding *finding,
 				   char buffer[FG_FINDING_TEXT_MAX]);
@@ -69,10 +69,10 @@ const char *fg_finding_value_text(const struct fg_finding *finding, double value
 struct fg_verdict {
 	enum fg_verdict_state state;
 	enum fg_evidence evidence;
-	char *headline;             /* the first line without the state word */
-	char *reason;               /* for incomparable, invalid, no-baseline; may be NULL */
-	char *could_see;            /* the smallest effects it could have called; may be NULL */
-	char **notes;               /* what could not be judged and why, one line each */
+	char *headline;  /* the first line without the state word */
+	char *reason;    /* for incomparable, invalid, no-baseline; may be NULL */
+	char *could_see; /* the smallest effects it could have called; may be NULL */
+	char **notes;    /* what could not be judged and why, one line each */
 	size_t note_count, note_capacity;
 	struct fg_finding *latency; /* per class and quantile, and rates */
 	size_t latency_count, latency_capacity;

@@ -36,8 +36,8 @@ static struct block_plan plan_blocks(const struct fg_result *result)
 	if (plan.seconds < FG_VERDICT_MIN_BLOCKS * FG_VERDICT_BLOCK_SECONDS)
 		plan.block_seconds = 1;
 	/* long runs: longer blocks, so that memory stays bounded */
-	plan.block_seconds = FG_MAX(plan.block_seconds,
-				     (plan.seconds + MAX_BLOCKS - 1) / MAX_BLOCKS);
+	plan.block_seconds =
+		FG_MAX(plan.block_seconds, (plan.seconds + MAX_BLOCKS - 1) / MAX_BLOCKS);
 	plan.blocks = plan.seconds / plan.block_seconds;
 	return plan;
 }
@@ -99,8 +99,8 @@ static int add_rows(const struct fg_result *result, const struct block_plan *pla
 	for (size_t i = 0; i < result->series.count; i++) {
 		const struct fg_series_row *row = &result->series.items[i];
 		int64_t block = block_of(plan, row->second);
-		const char *text = trend == FG_TREND_DURATION ? row->duration_hdr
-							      : row->response_hdr;
+		const char *text =
+			trend == FG_TREND_DURATION ? row->duration_hdr : row->response_hdr;
 
 		if (row->class_index != class_index || row->warmup || block < 0 || !text)
 			continue;

@@ -5,8 +5,8 @@
  * The interval is of log(head/base). Its variance has two parts: what the blocks inside the runs
  * show, and what the moment adds, which no statistics inside one run can see ("a block bootstrap
  * cannot rescue two runs made at different times", regression-stats.md §3.1). The second part is
- * therefore a measured constant: sd of log(B/A) of identical servers one minute apart, 5.2 % for CPU
- * per request and 46 / 200 / 229 % for p50 / p95 / p99.
+ * therefore a measured constant: sd of log(B/A) of identical servers one minute apart, 5.2 % for
+ * CPU per request and 46 / 200 / 229 % for p50 / p95 / p99.
  *
  *   regressed     the whole 99 % interval lies beyond max(rule's limit, 25 %)
  *   improved      likewise on the good side
@@ -117,6 +117,16 @@ static void set_limits(const struct fg_effect_test *test, const struct limits *l
 	}
 }
 
+static double effect_of(const struct fg_effect_test *test)
+{
+	if (test->points)
+		return test->head - test->base;
+	/* none on either side is no change */
+	if (!(test->head > 0) && !(test->base > 0))
+		return 0.0;
+	return log(test->head / test->base);
+}
+
 static bool below_min_delta(const struct fg_effect_test *test)
 {
 	return test->rule && test->rule->min_delta_ns > 0 && !test->points &&
@@ -128,7 +138,7 @@ int fg_verdict_judge(const struct fg_effect_test *test, struct fg_finding *findi
 {
 	double se = hypot(test->within_se, test->between_sd);
 	struct limits limits = limits_of(test);
-	double effect = test->points ? test->head - test->base : log(test->head / test->base);
+	double effect = effect_of(test);
 
 	finding->base = test->base;
 	finding->head = test->head;
@@ -159,7 +169,8 @@ int fg_verdict_judge(const struct fg_effect_test *test, struct fg_finding *findi
 	return 0;
 }
 
-/* -- texts -------------------------------------------------------------------------------------- */
+/* -- texts --------------------------------------------------------------------------------------
+ */
 
 /* "2.6" below ten, "26" above: three digits say more than is known. */
 static const char *percent(double fraction, bool sign, char buffer[FG_NUM_TEXT_MAX])

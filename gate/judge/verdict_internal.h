@@ -26,6 +26,7 @@ struct fg_comparison {
 	struct fg_verdict *verdict;
 	double cpu_base_ns, cpu_head_ns; /* per request; < 0 unknown */
 	double cpu_se;                   /* within both runs, of log(head/base) */
+	bool functions_unjudged;         /* the profile of a side is missing or not good enough */
 	double function_detectable;      /* for a function of 5 % share; NaN unknown */
 };
 
@@ -33,16 +34,17 @@ struct fg_comparison {
 struct fg_effect_test {
 	const struct fg_rule *rule; /* NULL: shown, not judged */
 	double base, head;
-	bool points;         /* the effect is head − base (rates 0…1), not a ratio */
-	double within_se;    /* standard error from inside the runs, both together */
-	double between_sd;   /* what the moment adds to log(head/base), or to the difference */
-	double critical;     /* of the two-sided interval */
-	double usual_sd;     /* > 0: too noisy to clear; suspicious only beyond this (below) */
-	const char *cannot;  /* not NULL: why it cannot be judged */
+	bool points;        /* the effect is head − base (rates 0…1), not a ratio */
+	double within_se;   /* standard error from inside the runs, both together */
+	double between_sd;  /* what the moment adds to log(head/base), or to the difference */
+	double critical;    /* of the two-sided interval */
+	double usual_sd;    /* > 0: too noisy to clear; suspicious only beyond this (below) */
+	const char *cannot; /* not NULL: why it cannot be judged */
 	bool decisive;
 };
 
-/** Fills state, effect, interval, limits and detectable of `finding`; its texts are the caller's. */
+/** Fills state, effect, interval, limits and detectable of `finding`; its texts are the caller's.
+ */
 int fg_verdict_judge(const struct fg_effect_test *test, struct fg_finding *finding,
 		     struct fg_err *err) FG_MUST_USE;
 /** How much the moment of the run moves log(head/base) of a percentile. */

@@ -29,7 +29,7 @@ struct item {
 	char *what, *where;
 	const char *unit;
 	uint64_t base_samples, head_samples;
-	char cannot[128];
+	char cannot[128]; /* why it cannot be judged; "" if it can */
 };
 
 struct items {
@@ -146,12 +146,9 @@ static void check_samples(struct item *item, const struct quantity *quantity)
 
 	if (quantity->stat == FG_STAT_PERCENTILE && quantity->percentile < 100.0)
 		needed = FG_MAX(needed, min_tail_values / (1.0 - quantity->percentile / 100.0));
-	if ((double)fewest < needed && item->test.cannot == NULL) {
-		(void)snprintf(item->cannot, sizeof(item->cannot),
-			       "only %llu values, needs %.0f", (unsigned long long)fewest,
-			       ceil(needed - 1e-9));
-		item->test.cannot = item->cannot;
-	}
+	if ((double)fewest < needed && item->cannot[0] == '\0')
+		(void)snprintf(item->cannot, sizeof(item->cannot), "only %llu values, needs %.0f",
+			       (unsigned long long)fewest, ceil(needed - 1e-9));
 }
 
 /* What the class did inside its runs: its standard error, and how much it usually fluctuates. */
@@ -231,7 +228,8 @@ static int compare_class(const struct fg_comparison *comparison, const struct cl
 		   u < 3 ? &pair->head_spread[u] : &none);
 	item.test.decisive = rule && rule->tags.count > 0;
 	if (!pair->same_clock)
-		item.test.cannot = "the two runs measured with different engines or clocks";
+		(void)snprintf(item.cannot, sizeof(item.cannot),
+			       "the two runs measured with different engines or clocks");
 	check_samples(&item, quantity);
 	rc = name_item(comparison, pair->base, quantity, &item, err);
 	if (rc)
@@ -282,17 +280,16 @@ static int compare_classes(const struct fg_comparison *comparison, struct items 
 	int rc = 0;
 
 	for (size_t i = 0; i < registry->class_count && rc == 0; i++) {
-		struct class_pair pair = {.base = i,
-					  .head = find_class(&comparison->head->registry, registry,
-							     i)};
+		struct class_pair pair = {
+			.base = i, .head = find_class(&comparison->head->registry, registry, i)};
 
 		if (pair.head == comparison->head->registry.class_count)
 			continue;
 		const struct fg_class *a = &registry->classes[i];
 		const struct fg_class *b = &comparison->head->registry.classes[pair.head];
 
-		pair.same_clock = strcmp(a->engine, b->engine) == 0 &&
-				  strcmp(a->clock, b->clock) == 0;
+		pair.same_clock =
+			strcmp(a->engine, b->engine) == 0 && strcmp(a->clock, b->clock) == 0;
 		rc = fg_verdict_quantile_spread(comparison->base, pair.base, FG_TREND_RESPONSE_TIME,
 						percentiles, 3, pair.base_spread, err);
 		if (rc == 0)
@@ -305,7 +302,8 @@ static int compare_classes(const struct fg_comparison *comparison, struct items 
 	return rc;
 }
 
-/* -- rules on everything else ------------------------------------------------------------------- */
+/* -- rules on everything else -------------------------------------------------------------------
+ */
 
 static bool is_open_model(const struct fg_result *result)
 {
@@ -345,9 +343,10 @@ static void set_noise(const struct fg_comparison *comparison, const struct fg_ru
 			item->unit = "/s";
 		item->test.between_sd = open ? open_rate_sd : fg_verdict_quantile_sd(50);
 		item->test.usual_sd = open ? 0 : item->test.between_sd;
-		/* counts of rare things may be 0 on both sides: no change */
-		if (same_number(item->test.base, 0) && same_number(item->test.head, 0))
-			item->test.base = item->test.head = 1e-300;
+		if ((item->test.base > 0) != (item->test.head > 0))
+			(void)snprintf(
+				item->cannot, sizeof(item->cannot),
+				"nothing on one side makes no ratio; a threshold can say it");
 	}
 }
 
@@ -410,7 +409,7 @@ static int judge_items(struct fg_comparison *comparison, struct items *items, st
 	int rc = 0;
 
 	for (size_t i = 0; i < items->count; i++)
-		tests += items->list[i].test.rule && !items->list[i].test.cannot;
+		tests += items->list[i].test.rule && !items->list[i].cannot[0];
 	for (size_t i = 0; i < items->count && rc == 0; i++) {
 		struct item *item = &items->list[i];
 		struct fg_finding finding = {.what = item->what,
@@ -420,8 +419,7 @@ static int judge_items(struct fg_comparison *comparison, struct items *items, st
 					     .head_samples = item->head_samples};
 
 		item->test.critical = fg_stats_critical(FG_VERDICT_ALPHA, tests);
-		if (item->test.cannot == NULL && item->cannot[0])
-			item->test.cannot = item->cannot;
+		item->test.cannot = item->cannot[0] ? item->cannot : NULL;
 		rc = FG_VEC_ROOM(verdict, latency, latency_count, latency_capacity,
 				 FG_VERDICT_FINDINGS_MAX, err);
 		if (rc == 0)
