@@ -107,6 +107,12 @@ static void flood(void)
 		(void)!write(STDOUT_FILENO, line, sizeof(line));
 }
 
+static void crash(void)
+{
+	(void)signal(SIGSEGV, SIG_DFL); /* a sanitizer would turn it into an exit */
+	(void)raise(SIGSEGV);
+}
+
 static void list_descriptors(void)
 {
 	DIR *dir = opendir("/proc/self/fd");
@@ -134,7 +140,7 @@ int main(int argc, char **argv)
 	else if (strcmp(how, "flood") == 0)
 		flood();
 	else if (strcmp(how, "crash") == 0)
-		(void)raise(SIGSEGV);
+		crash();
 	else if (strcmp(how, "forget") == 0)
 		list_descriptors();
 	if (strcmp(how, "die") == 0) {
