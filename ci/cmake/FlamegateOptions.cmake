@@ -1,6 +1,7 @@
 # Build options, and one interface target (fg_options) that carries language level and warnings.
 option(FLAMEGATE_PROFILER "Build flamegate-profiler and link the symboliser (libbpf, elfutils, clang)" ON)
 option(FLAMEGATE_TESTS "Build the tests" ON)
+option(FLAMEGATE_DEMO "Build the small server of scenarios/quickstart.yaml" OFF)
 option(FLAMEGATE_FUZZ "Build libFuzzer targets (needs clang)" OFF)
 option(FLAMEGATE_WERROR "Treat warnings as errors (CI)" OFF)
 set(FLAMEGATE_SANITIZE "" CACHE STRING "Comma list for -fsanitize=, e.g. address,undefined or thread")
@@ -58,6 +59,10 @@ function(fg_protobuf_c target proto)
     OUTPUT ${out}/${name}.pb-c.c ${out}/${name}.pb-c.h
     COMMAND ${PROTOC_C} --c_out=${out} --proto_path=${CMAKE_CURRENT_SOURCE_DIR} ${CMAKE_CURRENT_SOURCE_DIR}/${proto}
     DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${proto} VERBATIM)
+  # Rooms are subdirectories of their target's directory, and a custom command is known only where it
+  # stands: the extra target carries the order across.
+  add_custom_target(${target}_${name}_pb DEPENDS ${out}/${name}.pb-c.c ${out}/${name}.pb-c.h)
+  add_dependencies(${target} ${target}_${name}_pb)
   set_source_files_properties(${out}/${name}.pb-c.c TARGET_DIRECTORY ${target} PROPERTIES
     GENERATED TRUE COMPILE_OPTIONS "-w")
   target_sources(${target} PRIVATE ${out}/${name}.pb-c.c)

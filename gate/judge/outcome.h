@@ -38,5 +38,7 @@ extern const struct fg_outcome_info fg_outcomes[FG_OUTCOME_COUNT];
 
 /** The one that wins; PASSED loses to everything. */
 enum fg_outcome fg_outcome_worst(enum fg_outcome a, enum fg_outcome b);
+/** The outcome of a word as it stands in run.json, or -1. */
+int fg_outcome_find(const char *word);
 
 #endif

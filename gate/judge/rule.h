@@ -26,9 +26,10 @@ struct fg_rule {
 	enum fg_stat stat;
 	double percentile;
 	char *function_pattern;
+	void *regex; /* compiled re: pattern, private to rule.c */
 	enum fg_measure measure;
-	double max_increase; /* fraction; < 0: not set */
-	double max_decrease; /* fraction; < 0: not set */
+	double max_increase; /* fraction (of metrics that are rates: points); < 0: not set */
+	double max_decrease; /* likewise */
 	double min_delta_ns; /* absolute slack; 0 = none */
 	double min_share;    /* of total CPU in base or head; functions only */
 	char *file;
@@ -43,10 +44,28 @@ struct fg_gate {
 	enum fg_level on_missing_baseline, on_incomparable, on_inconclusive, on_invalid;
 };
 
+enum { FG_RULES_MAX = 1000 };
+
+/** A rule with nothing set: limits < 0, level as the gate's. */
+void fg_rule_init(struct fg_rule *rule, enum fg_level level);
+void fg_rule_done(struct fg_rule *rule);
+/** `metric:` and `stat:` (NULL: rate where the metric has one; a trend needs it). Accepts
+ *  "cpu_per_request". On error err->line and err->column say where inside which text, as
+ *  fg_threshold_parse(); the rule is unchanged. */
+int fg_rule_set_metric(struct fg_rule *rule, const char *metric_text, const char *stat_text,
+		       struct fg_err *err) FG_MUST_USE;
+/** `function:` (GLOB or re:REGEX, compiled to check it) and `measure:`. */
+int fg_rule_set_function(struct fg_rule *rule, const char *pattern, enum fg_measure measure,
+			 struct fg_err *err) FG_MUST_USE;
+/** Whether a function's name matches the rule's pattern; false for other kinds. */
+bool fg_rule_matches_function(const struct fg_rule *rule, const char *name);
+
 void fg_gate_init(struct fg_gate *gate); /* the documented defaults, no rules */
 void fg_gate_done(struct fg_gate *gate);
+/** Moves `*rule` into the gate (it is empty afterwards); on failure it stays the caller's. */
+int fg_gate_add_rule(struct fg_gate *gate, struct fg_rule *rule, struct fg_err *err) FG_MUST_USE;
 /** The built-in rules that hold when a scenario states none: CPU per request, p50/p95/p99 of
- *  response time per class, achieved rate, and every function. */
+ *  response time per class, achieved rate, failed share, and every function (self and total). */
 int fg_gate_add_default_rules(struct fg_gate *gate, struct fg_err *err) FG_MUST_USE;
 
 #endif

@@ -70,7 +70,8 @@ struct fg_registry {
 void fg_registry_init(struct fg_registry *registry);
 void fg_registry_done(struct fg_registry *registry);
 /** Each copies what it is given and returns the index (≥ 0) or a negative error code. A class with
- *  the same scenario, name and group as an earlier one returns the earlier index. */
+ *  the same scenario, name and group as an earlier one returns the earlier index; a scenario's name
+ *  must be new. NULL strings other than names become "". */
 int fg_registry_add_scenario(struct fg_registry *registry, const struct fg_scenario_def *def,
 			     struct fg_err *err) FG_MUST_USE;
 int fg_registry_add_class(struct fg_registry *registry, const struct fg_class *def,
@@ -83,6 +84,7 @@ int fg_registry_copy(struct fg_registry *dst, const struct fg_registry *src,
 int fg_tags_add(struct fg_tags *tags, const char *key, const char *value,
 		struct fg_err *err) FG_MUST_USE;                      /* replaces an equal key */
 const char *fg_tags_get(const struct fg_tags *tags, const char *key); /* or NULL */
+/** Overwrites *dst, which must be empty. */
 int fg_tags_copy(struct fg_tags *dst, const struct fg_tags *src, struct fg_err *err) FG_MUST_USE;
 void fg_tags_done(struct fg_tags *tags);
 

@@ -59,8 +59,23 @@ struct fg_slice {
 int fg_slice_new(const struct fg_registry *registry, struct fg_hist_pool *pool,
 		 struct fg_slice **ret, struct fg_err *err) FG_MUST_USE;
 void fg_slice_free(struct fg_slice *slice);
+/** Empties it and gives its blocks to the pool: call it on the thread that owns the pool. */
 void fg_slice_clear(struct fg_slice *slice);
+/** dst += src. Counters add up; the gauges vus and vus_max follow the latest second, summed over
+ *  the workers of that second. Both must come from equal registries (INTERNAL otherwise). After a
+ *  failure (NOMEM, LIMIT) dst may hold a part of src. */
 int fg_slice_add(struct fg_slice *dst, const struct fg_slice *src, struct fg_err *err) FG_MUST_USE;
+
+/* The same in parts, for who adds up only some scenarios. */
+bool fg_slice_same_shape(const struct fg_slice *a, const struct fg_slice *b);
+/** > 0: src is of a later second than dst, 0: of the same, < 0: of an earlier one. */
+int fg_slice_order(const struct fg_slice *dst, const struct fg_slice *src);
+int fg_slice_add_class(struct fg_class_slice *dst, const struct fg_class_slice *src,
+		       struct fg_err *err) FG_MUST_USE;
+int fg_slice_add_scenario(struct fg_scenario_slice *dst, const struct fg_scenario_slice *src,
+			  int order, struct fg_err *err) FG_MUST_USE;
+/** The status counters, made if missing; NULL when memory ran out. */
+uint32_t *fg_slice_statuses(struct fg_class_slice *class);
 
 static inline struct fg_class_slice *fg_slice_class(struct fg_slice *slice, size_t class_index,
 						    bool expected)
@@ -79,7 +94,8 @@ struct fg_request_record {
 	uint64_t trends_ns[FG_TREND_COUNT];
 	uint64_t sent_bytes, received_bytes;
 };
-/** No allocation once blocks and status counters exist. */
+/** No allocation once blocks and status counters exist. NOMEM: counted as a request, but missing in
+ *  at least one histogram. */
 int fg_slice_request(struct fg_slice *slice, const struct fg_request_record *record) FG_MUST_USE;
 
 #endif

@@ -15,6 +15,8 @@ enum {
 	FG_PROFILE_STACK_MAX = 512,      /* frames of one stack */
 	FG_PROFILE_INLINE_MAX = 64,      /* lines of one location */
 	FG_PROFILE_ITEMS_MAX = 4000000,  /* elements of any one table */
+	FG_PROFILE_FRAMES_MAX = 1 << 27, /* frames of all stacks together */
+	FG_PROFILE_LINES_MAX = 1 << 25,  /* lines of all locations together */
 	FG_PROFILE_STRING_MAX = 4096,    /* bytes of one string; longer ones are cut */
 	FG_PROFILE_BYTES_MAX = 256 << 20 /* an encoded or inflated profile */
 };
@@ -131,6 +133,9 @@ int fg_profile_sample(struct fg_profile *profile, const struct fg_psample *sampl
 
 /** The text of a string index; "" when out of range. */
 const char *fg_profile_text(const struct fg_profile *profile, uint32_t string);
+/** The base name of a module's path; "unknown" when it has none or does not exist. */
+const char *fg_profile_module_name(const struct fg_profile *profile, uint32_t module);
+/** Saturates at UINT64_MAX. */
 uint64_t fg_profile_total_count(const struct fg_profile *profile);
 
 #endif

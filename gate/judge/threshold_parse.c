@@ -1,0 +1,627 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Threshold text → struct. k6's grammar (lib: metrics/thresholds_parser.go) is a subset:
+ *
+ *   metric      name [ "{" tag ":" value { "," tag ":" value } "}" ]
+ *   expression  method operator number [unit]
+ *
+ * Ours on top: units, percentages, "/s", `count` on rates, quoted values. What later issues add
+ * (ratios, baseline terms) is refused by name. Knows nothing of what a run can contain: that is
+ * fg_threshold_check().
+ */
+#include "gate/judge/threshold.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "gate/base/num.h"
+#include "gate/base/str.h"
+
+enum { TEXT_MAX = 4096 };
+
+struct cursor {
+	const char *text;
+	size_t at, end;
+	unsigned where; /* FG_THRESHOLD_IN_… */
+};
+
+static const char *const level_names[] = {
+	[FG_LEVEL_ERROR] = "error",
+	[FG_LEVEL_WARN] = "warn",
+	[FG_LEVEL_OFF] = "off",
+};
+
+const char *fg_level_name(enum fg_level level)
+{
+	return level_names[level];
+}
+
+/* Which statistics a metric type has; one table for parsing and for the error's list. */
+static const struct stat_word {
+	const char *word;
+	enum fg_stat stat;
+	unsigned types; /* bit per enum fg_metric_type */
+} stat_words[] = {
+	{"count", FG_STAT_COUNT, 1u << FG_METRIC_COUNTER | 1u << FG_METRIC_RATE},
+	{"rate", FG_STAT_RATE, 1u << FG_METRIC_COUNTER | 1u << FG_METRIC_RATE},
+	{"value", FG_STAT_VALUE, 1u << FG_METRIC_GAUGE},
+	{"avg", FG_STAT_AVG, 1u << FG_METRIC_TREND},
+	{"min", FG_STAT_MIN, 1u << FG_METRIC_TREND},
+	{"max", FG_STAT_MAX, 1u << FG_METRIC_TREND},
+	{"med", FG_STAT_MED, 1u << FG_METRIC_TREND},
+	{"p(N)", FG_STAT_PERCENTILE, 1u << FG_METRIC_TREND},
+};
+
+/* What people write instead. */
+static const struct {
+	const char *wrong, *right;
+} stat_synonyms[] = {
+	{"mean", "avg"},    {"average", "avg"},  {"median", "med"}, {"p50", "med"},
+	{"p90", "p(90)"},   {"p95", "p(95)"},    {"p99", "p(99)"},  {"p999", "p(99.9)"},
+	{"total", "count"}, {"passes", "count"}, {"last", "value"},
+};
+
+static const struct {
+	const char *text;
+	enum fg_compare compare;
+} operators[] = {
+	/* longest first */
+	{"===", FG_CMP_EQ}, {"==", FG_CMP_EQ}, {"!=", FG_CMP_NE}, {">=", FG_CMP_GE},
+	{"<=", FG_CMP_LE},  {">", FG_CMP_GT},  {"<", FG_CMP_LT},
+};
+
+static int at_place(const struct cursor *in, size_t offset, struct fg_err *err, int rc)
+{
+	fg_err_at(err, NULL, in->where, (unsigned)offset + 1);
+	return rc;
+}
+
+static void skip_spaces(struct cursor *in)
+{
+	while (in->at < in->end && isspace((unsigned char)in->text[in->at]))
+		in->at++;
+}
+
+static int cursor_init(struct cursor *in, const char *text, unsigned where, struct fg_err *err)
+{
+	size_t len = strnlen(text, TEXT_MAX + 1);
+
+	*in = (struct cursor){.text = text, .end = len, .where = where};
+	if (len > TEXT_MAX)
+		return at_place(in, 0, err,
+				fg_err_set(err, FG_E_LIMIT, "longer than %d bytes", TEXT_MAX));
+	while (in->end > 0 && isspace((unsigned char)text[in->end - 1]))
+		in->end--;
+	skip_spaces(in);
+	return 0;
+}
+
+/* -- the metric ---------------------------------------------------------------------------------
+ */
+
+static int unknown_metric(const struct cursor *in, size_t start, const char *name,
+			  struct fg_err *err)
+{
+	const char *nearest = fg_metric_nearest(name);
+	int rc;
+
+	if (strchr(name, '/') || strchr(name, '*'))
+		rc = fg_err_set(err, FG_E_LATER,
+				"ratios between metrics are not in this version yet: \"%s\"", name);
+	else if (nearest)
+		rc = fg_err_set(err, FG_E_INVALID,
+				"no metric is named \"%s\"; did you mean \"%s\"?", name, nearest);
+	else
+		rc = fg_err_set(err, FG_E_INVALID,
+				"no metric is named \"%s\"; built-in ones are http_req_duration, "
+				"http_req_response_time, http_req_failed, http_reqs, checks, "
+				"iterations … (custom metrics come with a later version)",
+				name);
+	return at_place(in, start, err, rc);
+}
+
+static int parse_metric_name(struct cursor *in, enum fg_metric_id *ret, struct fg_err *err)
+{
+	size_t start = in->at;
+	size_t stop = start;
+	char name[128];
+
+	while (stop < in->end && in->text[stop] != '{')
+		stop++;
+	size_t len = stop - start;
+
+	while (len > 0 && isspace((unsigned char)in->text[start + len - 1]))
+		len--;
+	if (len == 0)
+		return at_place(in, start, err,
+				fg_err_set(err, FG_E_INVALID, "a metric name is missing"));
+	(void)snprintf(name, sizeof(name), "%.*s", (int)FG_MIN(len, sizeof(name) - 1),
+		       in->text + start);
+	int id = len < sizeof(name) ? fg_metric_find(name) : -1;
+
+	if (id < 0)
+		return unknown_metric(in, start, name, err);
+	if (id == FG_METRIC_GROUP_DURATION)
+		return at_place(in, start, err,
+				fg_err_set(err, FG_E_LATER,
+					   "group_duration is not measured in this version yet"));
+	in->at = stop;
+	*ret = (enum fg_metric_id)id;
+	return 0;
+}
+
+struct slice {
+	size_t start, len;
+};
+
+static struct slice trimmed(const struct cursor *in, size_t start, size_t stop)
+{
+	while (start < stop && isspace((unsigned char)in->text[start]))
+		start++;
+	while (stop > start && isspace((unsigned char)in->text[stop - 1]))
+		stop--;
+	return (struct slice){start, stop - start};
+}
+
+/* Reads one key or value up to `until` (or the end); quotes keep commas and colons together. */
+static int read_word(struct cursor *in, char until, struct slice *ret, struct fg_err *err)
+{
+	skip_spaces(in);
+	char quote = in->at < in->end ? in->text[in->at] : '\0';
+
+	if (quote == '"' || quote == '\'') {
+		size_t start = ++in->at;
+
+		while (in->at < in->end && in->text[in->at] != quote)
+			in->at++;
+		if (in->at == in->end)
+			return at_place(in, start - 1, err,
+					fg_err_set(err, FG_E_INVALID, "the quote is not closed"));
+		*ret = (struct slice){start, in->at - start};
+		in->at++;
+		skip_spaces(in);
+		if (in->at < in->end && in->text[in->at] != until)
+			return at_place(in, in->at, err,
+					fg_err_set(err, FG_E_INVALID, "expected \"%c\" here",
+						   until));
+		return 0;
+	}
+	size_t start = in->at;
+
+	while (in->at < in->end && in->text[in->at] != until)
+		in->at++;
+	*ret = trimmed(in, start, in->at);
+	return 0;
+}
+
+static int parse_tag(struct cursor *in, struct fg_tags *tags, struct fg_err *err)
+{
+	FG_AUTO_FREE char *key = NULL;
+	FG_AUTO_FREE char *value = NULL;
+	struct slice k, v;
+	size_t start = in->at;
+	int rc = read_word(in, ':', &k, err);
+
+	if (rc)
+		return rc;
+	if (in->at == in->end || k.len == 0)
+		return at_place(in, start, err,
+				fg_err_set(err, FG_E_INVALID,
+					   "expected tag:value, for example {scenario:browse}"));
+	in->at++;
+	rc = read_word(in, ',', &v, err);
+	if (rc)
+		return rc;
+	rc = fg_str_ndup(in->text + k.start, k.len, &key, err);
+	if (rc == 0)
+		rc = fg_str_ndup(in->text + v.start, v.len, &value, err);
+	if (rc)
+		return rc;
+	if (fg_tags_get(tags, key))
+		return at_place(in, k.start, err,
+				fg_err_set(err, FG_E_INVALID, "the tag \"%s\" stands twice", key));
+	if (tags->count >= FG_REGISTRY_TAGS_MAX)
+		return at_place(in, k.start, err,
+				fg_err_set(err, FG_E_LIMIT, "more than %d tags",
+					   FG_REGISTRY_TAGS_MAX));
+	return fg_tags_add(tags, key, value, err);
+}
+
+static int parse_selector(struct cursor *in, struct fg_tags *tags, struct fg_err *err)
+{
+	size_t open = in->at;
+
+	if (in->at == in->end)
+		return 0;
+	if (in->text[in->end - 1] != '}')
+		return at_place(in, open, err,
+				fg_err_set(err, FG_E_INVALID,
+					   "the \"{\" is not closed by a \"}\""));
+	in->at++;
+	in->end--;
+	skip_spaces(in);
+	if (in->at >= in->end)
+		return at_place(in, open, err,
+				fg_err_set(err, FG_E_INVALID,
+					   "the selector is empty; leave the braces away"));
+	for (;;) {
+		int rc = parse_tag(in, tags, err);
+
+		if (rc)
+			return rc;
+		if (in->at == in->end)
+			return 0;
+		in->at++; /* the comma; a trailing one leaves an empty tag, an error */
+	}
+}
+
+int fg_threshold_parse_metric(const char *metric_text, enum fg_metric_id *ret_metric,
+			      struct fg_tags *ret_tags, struct fg_err *err)
+{
+	struct cursor in;
+	struct fg_tags tags = {0};
+	enum fg_metric_id metric = FG_METRIC_HTTP_REQS;
+	int rc = cursor_init(&in, metric_text, FG_THRESHOLD_IN_METRIC, err);
+
+	if (rc == 0)
+		rc = parse_metric_name(&in, &metric, err);
+	if (rc)
+		return rc;
+	rc = parse_selector(&in, &tags, err);
+	if (rc) {
+		fg_tags_done(&tags);
+		return rc;
+	}
+	*ret_metric = metric;
+	*ret_tags = tags;
+	return 0;
+}
+
+/* -- the statistic ------------------------------------------------------------------------------
+ */
+
+static void list_stats(enum fg_metric_type type, char *out, size_t size_bytes)
+{
+	size_t used = 0;
+
+	out[0] = '\0';
+	for (size_t i = 0; i < FG_ARRAY_LEN(stat_words); i++) {
+		if (!(stat_words[i].types & 1u << type))
+			continue;
+		int n = snprintf(out + used, size_bytes - used, "%s%s", used ? ", " : "",
+				 stat_words[i].word);
+
+		if (n < 0 || (size_t)n >= size_bytes - used)
+			return;
+		used += (size_t)n;
+	}
+}
+
+static int unknown_stat(const struct cursor *in, size_t start, const char *word,
+			enum fg_metric_id metric, struct fg_err *err)
+{
+	const char *candidates[FG_ARRAY_LEN(stat_words)] = {0};
+	const char *near = NULL;
+	char fits[128];
+
+	for (size_t i = 0; i < FG_ARRAY_LEN(stat_words); i++) {
+		if (stat_words[i].types & 1u << fg_metrics[metric].type)
+			candidates[i] = stat_words[i].word;
+	}
+	for (size_t i = 0; i < FG_ARRAY_LEN(stat_synonyms) && !near; i++) {
+		if (strcmp(stat_synonyms[i].wrong, word) == 0)
+			near = stat_synonyms[i].right;
+	}
+	if (!near)
+		near = fg_str_nearest(word, candidates, FG_ARRAY_LEN(candidates));
+	list_stats(fg_metrics[metric].type, fits, sizeof(fits));
+	return at_place(in, start, err,
+			fg_err_set(err, FG_E_INVALID, "unknown statistic \"%s\"%s%s%s; %s has %s",
+				   word, near ? "; did you mean \"" : "", near ? near : "",
+				   near ? "\"?" : "", fg_metrics[metric].name, fits));
+}
+
+static int parse_percentile(struct cursor *in, double *ret, struct fg_err *err)
+{
+	size_t open = in->at; /* at the parenthesis */
+	size_t stop = open + 1;
+
+	while (stop < in->end && in->text[stop] != ')')
+		stop++;
+	if (stop == in->end)
+		return at_place(in, open, err,
+				fg_err_set(err, FG_E_INVALID,
+					   "the \"(\" is not closed by a \")\""));
+	struct slice digits = trimmed(in, open + 1, stop);
+	double value;
+
+	if (fg_num_double(in->text + digits.start, digits.len, &value, NULL) || value < 0 ||
+	    value > 100)
+		return at_place(in, digits.start, err,
+				fg_err_set(err, FG_E_INVALID,
+					   "a percentile lies between 0 and 100: p(95), p(99.9)"));
+	in->at = stop + 1;
+	*ret = value;
+	return 0;
+}
+
+static int parse_stat(struct cursor *in, enum fg_metric_id metric, enum fg_stat *ret_stat,
+		      double *ret_percentile, struct fg_err *err)
+{
+	size_t start = in->at;
+	const struct stat_word *found = NULL;
+	double percentile = 0;
+	char word[32];
+
+	while (in->at < in->end && (isalnum((unsigned char)in->text[in->at]) ||
+				    in->text[in->at] == '_' || in->text[in->at] == '.'))
+		in->at++;
+	size_t len = FG_MIN(in->at - start, sizeof(word) - 1);
+
+	(void)snprintf(word, sizeof(word), "%.*s", (int)len, in->text + start);
+	if (len == 0)
+		return at_place(in, start, err,
+				fg_err_set(err, FG_E_INVALID,
+					   "expected a statistic first, for example p(95)<250"));
+	if (strcmp(word, "p") == 0 && in->at < in->end && in->text[in->at] == '(') {
+		int rc = parse_percentile(in, &percentile, err);
+
+		if (rc)
+			return rc;
+		(void)snprintf(word, sizeof(word), "p(N)");
+	}
+	for (size_t i = 0; i < FG_ARRAY_LEN(stat_words); i++) {
+		if (strcmp(stat_words[i].word, word) == 0)
+			found = &stat_words[i];
+	}
+	if (!found)
+		return unknown_stat(in, start, word, metric, err);
+	if (!(found->types & 1u << fg_metrics[metric].type)) {
+		char fits[128];
+
+		list_stats(fg_metrics[metric].type, fits, sizeof(fits));
+		return at_place(in, start, err,
+				fg_err_set(err, FG_E_INVALID, "%s is a %s and has no %s; it has %s",
+					   fg_metrics[metric].name,
+					   fg_metric_type_name(fg_metrics[metric].type), word,
+					   fits));
+	}
+	*ret_stat = found->stat;
+	*ret_percentile = found->stat == FG_STAT_MED ? 50.0 : percentile;
+	return 0;
+}
+
+int fg_stat_parse(const char *text, enum fg_metric_id metric, enum fg_stat *ret_stat,
+		  double *ret_percentile, struct fg_err *err)
+{
+	struct cursor in;
+	enum fg_stat stat = FG_STAT_RATE;
+	double percentile = 0;
+	int rc = cursor_init(&in, text, FG_THRESHOLD_IN_EXPRESSION, err);
+
+	if (rc == 0)
+		rc = parse_stat(&in, metric, &stat, &percentile, err);
+	if (rc)
+		return rc;
+	if (in.at != in.end)
+		return at_place(&in, in.at, err,
+				fg_err_set(err, FG_E_INVALID,
+					   "unexpected \"%.*s\" after the "
+					   "statistic",
+					   (int)(in.end - in.at), text + in.at));
+	*ret_stat = stat;
+	*ret_percentile = percentile;
+	return 0;
+}
+
+const char *fg_stat_text(enum fg_stat stat, double percentile, char buffer[FG_NUM_TEXT_MAX])
+{
+	if (stat == FG_STAT_PERCENTILE) {
+		(void)snprintf(buffer, FG_NUM_TEXT_MAX, "p(%.6g)", percentile);
+		return buffer;
+	}
+	for (size_t i = 0; i < FG_ARRAY_LEN(stat_words); i++) {
+		if (stat_words[i].stat == stat)
+			(void)snprintf(buffer, FG_NUM_TEXT_MAX, "%s", stat_words[i].word);
+	}
+	return buffer;
+}
+
+/* -- operator and limit -------------------------------------------------------------------------
+ */
+
+static int parse_operator(struct cursor *in, enum fg_compare *ret, struct fg_err *err)
+{
+	skip_spaces(in);
+	size_t start = in->at;
+
+	while (in->at < in->end && strchr("<>=!", in->text[in->at]) && in->text[in->at] != '\0')
+		in->at++;
+	size_t len = in->at - start;
+
+	for (size_t i = 0; i < FG_ARRAY_LEN(operators); i++) {
+		if (strlen(operators[i].text) == len &&
+		    memcmp(operators[i].text, in->text + start, len) == 0) {
+			*ret = operators[i].compare;
+			return 0;
+		}
+	}
+	if (len == 0 && start < in->end && strchr("/*+-", in->text[start]))
+		return at_place(
+			in, start, err,
+			fg_err_set(err, FG_E_LATER,
+				   "ratios and sums of metrics are not in this version yet"));
+	if (len == 0)
+		return at_place(in, start, err,
+				fg_err_set(err, FG_E_INVALID,
+					   "expected one of < <= > >= == != after the statistic"));
+	return at_place(in, start, err,
+			fg_err_set(err, FG_E_INVALID,
+				   "unknown operator \"%.*s\"; there are < <= > >= == === !=",
+				   (int)len, in->text + start));
+}
+
+struct limit_kind {
+	bool is_time, is_bytes, is_per_second, is_fraction;
+};
+
+static struct limit_kind limit_kind_of(enum fg_metric_id metric, enum fg_stat stat)
+{
+	const struct fg_metric *info = &fg_metrics[metric];
+
+	return (struct limit_kind){
+		.is_time = info->type == FG_METRIC_TREND && info->is_time,
+		.is_bytes = info->is_bytes,
+		.is_per_second = info->type == FG_METRIC_COUNTER && stat == FG_STAT_RATE,
+		.is_fraction = info->type == FG_METRIC_RATE && stat == FG_STAT_RATE,
+	};
+}
+
+/* The number with its unit, or an error that says which units fit. */
+static int parse_amount(const char *text, size_t len, struct limit_kind kind, double *ret,
+			struct fg_err *err)
+{
+	uint64_t whole;
+
+	if (kind.is_per_second && len > 2 && memcmp(text + len - 2, "/s", 2) == 0)
+		len -= 2;
+	if (fg_num_double(text, len, ret, NULL) == 0) {
+		if (kind.is_time)
+			*ret *= (double)FG_NS_PER_MS; /* a bare number is ms, as k6 */
+		return 0;
+	}
+	if (kind.is_time && fg_num_duration_ns(text, len, &whole, NULL) == 0) {
+		*ret = (double)whole;
+		return 0;
+	}
+	if (kind.is_bytes && fg_num_size_bytes(text, len, &whole, NULL) == 0) {
+		*ret = (double)whole;
+		return 0;
+	}
+	if (kind.is_fraction && fg_num_percent(text, len, ret, NULL) == 0)
+		return 0;
+	return fg_err_set(err, FG_E_INVALID, "expected a number%s on the right, got \"%.*s\"",
+			  kind.is_time       ? " (ms) or a duration such as 250ms"
+			  : kind.is_bytes    ? " or a size such as 16KiB"
+			  : kind.is_fraction ? " between 0 and 1 or a percentage such as 1%"
+					     : "",
+			  (int)FG_MIN(len, (size_t)60), text);
+}
+
+static bool contains(const char *text, size_t len, const char *word)
+{
+	return memmem(text, len, word, strlen(word)) != NULL;
+}
+
+static int parse_limit(struct cursor *in, enum fg_metric_id metric, enum fg_stat stat, double *ret,
+		       struct fg_err *err)
+{
+	skip_spaces(in);
+	const char *text = in->text + in->at;
+	size_t len = in->end - in->at;
+	struct limit_kind kind = limit_kind_of(metric, stat);
+	double value;
+
+	if (len == 0)
+		return at_place(in, in->at, err,
+				fg_err_set(err, FG_E_INVALID, "the limit is missing"));
+	if (contains(text, len, "baseline"))
+		return at_place(in, in->at, err,
+				fg_err_set(err, FG_E_LATER,
+					   "baseline terms are not in this version yet; use "
+					   "gate.rules to compare with a baseline"));
+	if (contains(text, len, "&&") || contains(text, len, "||") ||
+	    contains(text, len, " and ") || contains(text, len, " or "))
+		return at_place(in, in->at, err,
+				fg_err_set(err, FG_E_INVALID,
+					   "one condition per threshold; write two entries"));
+	int rc = parse_amount(text, len, kind, &value, err);
+
+	if (rc)
+		return at_place(in, in->at, err, rc);
+	if (kind.is_fraction && (value < 0 || value > 1))
+		return at_place(in, in->at, err,
+				fg_err_set(err, FG_E_INVALID,
+					   "a rate lies between 0 and 1, %g would always or never "
+					   "hold; 5 %% is 0.05 or 5%%",
+					   value));
+	*ret = value;
+	return 0;
+}
+
+/* Tags whose values a trend is not split by (they would multiply histograms). */
+static int check_tag_support(const struct fg_threshold *threshold, struct fg_err *err)
+{
+	static const char *const counted[] = {"status", "error_code", "error"};
+	const char *first = NULL;
+
+	for (size_t i = 0; i < FG_ARRAY_LEN(counted); i++) {
+		if (!fg_tags_get(&threshold->tags, counted[i]))
+			continue;
+		if (first)
+			return fg_err_set(err, FG_E_INVALID, "%s and %s cannot be combined", first,
+					  counted[i]);
+		first = counted[i];
+	}
+	if (first && threshold->metric != FG_METRIC_HTTP_REQS)
+		return fg_err_set(err, FG_E_INVALID,
+				  "%s is not split by %s; select by expected_response:true|false, "
+				  "or count with http_reqs{%s:%s}",
+				  fg_metrics[threshold->metric].name, first, first,
+				  fg_tags_get(&threshold->tags, first));
+	return 0;
+}
+
+static int parse_expression(const char *expression, struct fg_threshold *threshold,
+			    struct fg_err *err)
+{
+	struct cursor in;
+	int rc = cursor_init(&in, expression, FG_THRESHOLD_IN_EXPRESSION, err);
+
+	if (rc == 0)
+		rc = parse_stat(&in, threshold->metric, &threshold->stat, &threshold->percentile,
+				err);
+	if (rc == 0)
+		rc = parse_operator(&in, &threshold->compare, err);
+	if (rc == 0)
+		rc = parse_limit(&in, threshold->metric, threshold->stat, &threshold->limit, err);
+	return rc;
+}
+
+int fg_threshold_parse(const char *metric_text, const char *expression, struct fg_threshold *ret,
+		       struct fg_err *err)
+{
+	struct fg_threshold threshold = {.level = FG_LEVEL_ERROR};
+	int rc = fg_threshold_parse_metric(metric_text, &threshold.metric, &threshold.tags, err);
+
+	if (rc)
+		return rc;
+	rc = check_tag_support(&threshold, err);
+	if (rc)
+		fg_err_at(err, NULL, FG_THRESHOLD_IN_METRIC, 1);
+	if (rc == 0)
+		rc = parse_expression(expression, &threshold, err);
+	if (rc == 0)
+		rc = fg_str_dup(metric_text, &threshold.metric_text, err);
+	if (rc == 0)
+		rc = fg_str_dup(expression, &threshold.text, err);
+	if (rc) {
+		fg_threshold_done(&threshold);
+		return rc;
+	}
+	*ret = threshold;
+	return 0;
+}
+
+void fg_threshold_done(struct fg_threshold *threshold)
+{
+	if (!threshold)
+		return;
+	free(threshold->metric_text);
+	free(threshold->text);
+	free(threshold->file);
+	fg_tags_done(&threshold->tags);
+	*threshold = (struct fg_threshold){0};
+}
