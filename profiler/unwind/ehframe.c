@@ -13,6 +13,7 @@
 
 #include <dwarf.h>
 #include <elfutils/libdw.h>
+#include <gelf.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -297,6 +298,27 @@ static int append_all(struct builder *builder, const struct fg_fdes *fdes)
 		       : 0;
 }
 
+/* libdw unpacks every compressed debug section at once, however large it says it is: not in a
+ * privileged program. */
+static bool has_compressed_debug(Elf *elf)
+{
+	size_t names;
+	Elf_Scn *scn = NULL;
+
+	if (elf_getshdrstrndx(elf, &names))
+		return true;
+	while ((scn = elf_nextscn(elf, scn))) {
+		GElf_Shdr shdr;
+		const char *name =
+			gelf_getshdr(scn, &shdr) ? elf_strptr(elf, names, shdr.sh_name) : NULL;
+
+		if (!name || (shdr.sh_flags & SHF_COMPRESSED) || strncmp(name, ".z", 2) == 0 ||
+		    strncmp(name, ".gnu.debuglto_", 14) == 0)
+			return true;
+	}
+	return false;
+}
+
 int fg_ehframe_rows(struct Elf *elf, const struct fg_fdes *fdes, struct fg_unwind_table *table,
 		    struct fg_err *err)
 {
@@ -307,12 +329,12 @@ int fg_ehframe_rows(struct Elf *elf, const struct fg_fdes *fdes, struct fg_unwin
 		return 0;
 	if (fdes->from_eh_frame) {
 		builder.cfi = dwarf_getcfi_elf(elf);
-	} else {
+	} else if (!has_compressed_debug(elf)) {
 		dwarf = dwarf_begin_elf(elf, DWARF_C_READ, NULL);
 		builder.cfi = dwarf ? dwarf_getcfi(dwarf) : NULL;
 	}
-	/* without a CFI handle every look-up fails, and the rows say so */
-	int rc = append_all(&builder, fdes);
+	/* nothing can be evaluated: as if there were no rows, the RBP chain may still help */
+	int rc = builder.cfi ? append_all(&builder, fdes) : 0;
 
 	if (fdes->from_eh_frame && builder.cfi)
 		dwarf_cfi_end(builder.cfi);

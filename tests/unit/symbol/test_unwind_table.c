@@ -207,6 +207,12 @@ static void test_layouts(void **state)
 	assert_int_equal(at(&table, "debugframe", "zoo_leaf")->kind, FG_ROW_RSP);
 	fg_unwind_table_done(&table);
 
+	/* libdw would unpack whatever the file says: not in the helper */
+	assert_ok(build("packed", &table, &err), &err);
+	assert_int_equal(table.row_count, 0);
+	assert_null(fg_unwind_table_find(&table, table.vaddr_start));
+	fg_unwind_table_done(&table);
+
 	if (build("lld", &table, &err) == 0) {
 		assert_int_not_equal(table.segments[0].vaddr, table.segments[0].file_offset);
 		assert_int_equal(at(&table, "lld", "zoo_leaf")->kind, FG_ROW_RSP);
