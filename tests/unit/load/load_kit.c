@@ -80,6 +80,7 @@ void load_template(struct load_file *lf, struct fg_template *out, const char *te
 	out->part_count = mark ? 2 : 1;
 	lf->part_count += out->part_count;
 	out->parts[0].text = mark ? strndup(text, (size_t)(mark - text)) : literal(text);
+	out->parts[0].len = strlen(out->parts[0].text);
 	if (mark)
 		out->parts[1].kind = !strcmp(mark, "#vu")          ? FG_PART_VU
 				     : !strcmp(mark, "#iteration") ? FG_PART_ITERATION
@@ -245,6 +246,10 @@ static void read_client(struct server *server, struct client *client)
 	}
 	client->len += (size_t)n;
 	client->text[client->len] = '\0';
+	if (server->mode == SERVER_GARBAGE) { /* also to a TLS hello */
+		on_request(server, client);
+		return;
+	}
 	end = strstr(client->text, "\r\n\r\n");
 	length = strstr(client->text, "Content-Length: ");
 	if (length && length < end)
