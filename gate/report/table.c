@@ -22,8 +22,8 @@ static const uint32_t zero_width[][2] = {
 	{0x300, 0x36f}, {0x200b, 0x200f}, {0x202a, 0x202e}, {0x2060, 0x2064}, {0xfe00, 0xfe0f},
 };
 static const uint32_t double_width[][2] = {
-	{0x1100, 0x115f},   {0x2e80, 0x303e},   {0x3041, 0xa4cf}, {0xac00, 0xd7a3},
-	{0xf900, 0xfaff},   {0xfe30, 0xfe6f},   {0xff00, 0xff60}, {0xffe0, 0xffe6},
+	{0x1100, 0x115f},   {0x2e80, 0x303e},   {0x3041, 0xa4cf},   {0xac00, 0xd7a3},
+	{0xf900, 0xfaff},   {0xfe30, 0xfe6f},   {0xff00, 0xff60},   {0xffe0, 0xffe6},
 	{0x1f300, 0x1f64f}, {0x1f900, 0x1f9ff}, {0x20000, 0x3fffd},
 };
 
@@ -145,7 +145,8 @@ void fg_text_wrap(const char *text, unsigned column, unsigned indent, unsigned w
 	}
 }
 
-/* -- tables ------------------------------------------------------------------------------------- */
+/* -- tables -------------------------------------------------------------------------------------
+ */
 
 void fg_table_init(struct fg_table *table, unsigned columns, unsigned width, unsigned indent)
 {
@@ -206,8 +207,7 @@ static void column_widths(const struct fg_table *table, size_t widths[FG_TABLE_C
 	for (unsigned c = 0; c < table->columns; c++) {
 		widths[c] = 0;
 		for (size_t i = 0; i < table->row_count; i++)
-			widths[c] = FG_MAX(widths[c],
-					   fg_text_width(cell_text(&table->rows[i], c)));
+			widths[c] = FG_MAX(widths[c], fg_text_width(cell_text(&table->rows[i], c)));
 		used += widths[c];
 	}
 	if (used > table->width) {

@@ -15,7 +15,7 @@ enum { FG_TABLE_COLUMNS_MAX = 10, FG_TABLE_ROWS_MAX = 100000 };
 enum fg_align { FG_ALIGN_RIGHT, FG_ALIGN_LEFT };
 
 struct fg_table_row {
-	const char *mark; /* static text of one column before the first cell, or NULL */
+	const char *mark;   /* static text of one column before the first cell, or NULL */
 	const char *colour; /* static escape sequence for the mark, or NULL */
 	char *cells[FG_TABLE_COLUMNS_MAX];
 };
