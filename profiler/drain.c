@@ -161,7 +161,7 @@ int fg_drain_samples(struct fg_drain *drain, struct fg_err *err)
 		if (rc)
 			return rc;
 	}
-	return 0;
+	return got == BATCH_FULL;
 }
 
 int fg_drain_stats(struct fg_drain *drain, struct fg_err *err)

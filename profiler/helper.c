@@ -105,7 +105,8 @@ static int send_ready(struct helper *helper, uint32_t frequency_hz, uint64_t per
 static int send_kallsyms(struct helper *helper, struct fg_err *err)
 {
 	Fg__Wire__Empty empty = FG__WIRE__EMPTY__INIT;
-	int fd = helper->wire.is_socket ? open("/proc/kallsyms", O_RDONLY | O_CLOEXEC) : -1;
+	int fd = fg_wire_can_pass_fd(&helper->wire) ? open("/proc/kallsyms", O_RDONLY | O_CLOEXEC)
+						    : -1;
 
 	return fd < 0 ? 0 : fg_wire_send(&helper->wire, FG_WIRE_KALLSYMS, &empty.base, fd, err);
 }
@@ -232,6 +233,7 @@ static int drain_due(struct helper *helper, uint64_t now_ns, uint64_t *drain_ns,
 
 	if (!rc && now_ns >= *drain_ns) {
 		rc = fg_drain_samples(helper->drain, err);
+		rc = rc > 0 ? 0 : rc;
 		*drain_ns = now_ns + FG_DRAIN_INTERVAL_MS * FG_NS_PER_MS;
 	}
 	if (!rc && now_ns >= *stats_ns) {
@@ -262,6 +264,18 @@ static int run(struct helper *helper, struct fg_err *err)
 	return rc;
 }
 
+static int drain_all(struct helper *helper, uint64_t deadline_ns, struct fg_err *err)
+{
+	int rc;
+
+	do {
+		rc = fg_drain_samples(helper->drain, err);
+		if (rc >= 0 && fg_wire_flush_all(&helper->wire, deadline_ns, err) != 0)
+			return -(int)FG_E_TIMEOUT;
+	} while (rc > 0);
+	return rc;
+}
+
 /* Everything that was sampled before STOP still reaches the client. */
 static int finish(struct helper *helper, struct fg_err *err)
 {
@@ -274,7 +288,7 @@ static int finish(struct helper *helper, struct fg_err *err)
 		if (!rc)
 			rc = fg_drain_events(helper->drain, err);
 		if (!rc)
-			rc = fg_drain_samples(helper->drain, err);
+			rc = drain_all(helper, deadline_ns, err);
 		if (!rc)
 			rc = fg_drain_stats(helper->drain, err);
 	}

@@ -167,7 +167,7 @@ static int read_image(pid_t pid, const struct fg_mapping *mapping, struct opened
 static void note_problem(struct opened *opened, const struct fg_err *err)
 {
 	if (!opened->problem[0])
-		(void)snprintf(opened->problem, sizeof(opened->problem), "%s", err->message);
+		(void)snprintf(opened->problem, sizeof(opened->problem), "%.255s", err->message);
 }
 
 static int announce(struct fg_modules *modules, const struct fg_module *module,
@@ -192,7 +192,7 @@ static int announce(struct fg_modules *modules, const struct fg_module *module,
 	message.id = module->id;
 	message.path = path;
 	message.build_id = build_id;
-	message.has_fd = fd >= 0 && modules->wire->is_socket;
+	message.has_fd = fd >= 0 && fg_wire_can_pass_fd(modules->wire);
 	message.image.data = opened->image;
 	message.image.len = opened->image_len;
 	message.segments = pointers;

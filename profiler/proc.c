@@ -114,13 +114,12 @@ static int stat_field(const char *text, int number, uint64_t *ret, struct fg_err
 	return fg_num_u64(text, strcspn(text, " \n"), ret, err);
 }
 
-int fg_proc_stat(uint32_t pid, uint64_t *ret_children_ns, uint64_t *ret_start_ticks,
-		 struct fg_err *err)
+int fg_proc_stat(uint32_t pid, struct fg_proc_stat *ret, struct fg_err *err)
 {
-	enum { CUTIME = 16, CSTIME = 17, START_TIME = 22 };
+	enum { PARENT = 4, CUTIME = 16, CSTIME = 17, START_TIME = 22 };
 	char path[64];
 	struct fg_buf buf;
-	uint64_t user = 0, kernel = 0, start = 0;
+	uint64_t parent = 0, user = 0, kernel = 0, start = 0;
 	long ticks_per_s = sysconf(_SC_CLK_TCK);
 
 	(void)snprintf(path, sizeof(path), "/proc/%u/stat", pid);
@@ -132,6 +131,8 @@ int fg_proc_stat(uint32_t pid, uint64_t *ret_children_ns, uint64_t *ret_start_ti
 	if (!rc && (!rest || rest[1] != ' ' || ticks_per_s <= 0))
 		rc = fg_err_set(err, FG_E_IO, "%s: not as documented", path);
 	if (!rc)
+		rc = stat_field(rest + 2, PARENT, &parent, err);
+	if (!rc)
 		rc = stat_field(rest + 2, CUTIME, &user, err);
 	if (!rc)
 		rc = stat_field(rest + 2, CSTIME, &kernel, err);
@@ -140,7 +141,8 @@ int fg_proc_stat(uint32_t pid, uint64_t *ret_children_ns, uint64_t *ret_start_ti
 	fg_buf_done(&buf);
 	if (rc)
 		return rc;
-	*ret_children_ns = (user + kernel) * (FG_NS_PER_S / (uint64_t)ticks_per_s);
-	*ret_start_ticks = start;
+	ret->parent = (uint32_t)parent;
+	ret->children_ns = (user + kernel) * (FG_NS_PER_S / (uint64_t)ticks_per_s);
+	ret->start_ticks = start;
 	return 0;
 }

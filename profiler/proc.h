@@ -20,9 +20,12 @@ int fg_proc_cpu_ns(uint32_t pid, uint64_t *ret_ns, struct fg_err *err) FG_MUST_U
  *  Pids already in `pids` are not added twice. */
 int fg_proc_tree(uint32_t root, struct fg_pids *pids, struct fg_err *err) FG_MUST_USE;
 void fg_pids_done(struct fg_pids *pids);
-/** CPU time of reaped children and their descendants, in clock ticks' resolution, and the start
- *  time in ticks (an identity of pid + start). NOT_FOUND once gone. */
-int fg_proc_stat(uint32_t pid, uint64_t *ret_children_ns, uint64_t *ret_start_ticks,
-		 struct fg_err *err) FG_MUST_USE;
+struct fg_proc_stat {
+	uint32_t parent;
+	uint64_t children_ns; /* CPU time of reaped children and theirs, in ticks' resolution */
+	uint64_t start_ticks; /* with the pid an identity: pids are reused */
+};
+/** From /proc/PID/stat. NOT_FOUND once gone. */
+int fg_proc_stat(uint32_t pid, struct fg_proc_stat *ret, struct fg_err *err) FG_MUST_USE;
 
 #endif

@@ -7,7 +7,7 @@
 
 #include "gate/base/err.h"
 
-enum { FG_RIGHTS_TEXT_MAX = 768 };
+enum { FG_RIGHTS_TEXT_MAX = 1024 };
 #define FG_RIGHTS_CAPABILITIES                                                           \
 	"cap_bpf,cap_perfmon,cap_sys_ptrace,cap_dac_read_search,cap_checkpoint_restore," \
 	"cap_syslog+ep"

@@ -117,7 +117,7 @@ int fg_wire_send(struct fg_wire *wire, enum fg_wire_type type,
 
 	if (passed_fd < 0)
 		return rc;
-	if (rc || !wire->is_socket || wire->fds_out_count == FG_WIRE_FDS_MAX) {
+	if (rc || !fg_wire_can_pass_fd(wire)) {
 		close(passed_fd);
 		return rc;
 	}
@@ -163,7 +163,7 @@ int fg_wire_flush(struct fg_wire *wire, struct fg_err *err)
 
 		if (sent < 0 && errno == EINTR)
 			continue;
-		if (sent < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+		if (sent < 0 && errno == EAGAIN)
 			return 0;
 		if (sent <= 0)
 			return fg_err_errno(err, sent < 0 ? errno : EPIPE, "profiler stream");
@@ -195,6 +195,11 @@ int fg_wire_flush_all(struct fg_wire *wire, uint64_t deadline_ns, struct fg_err 
 
 		(void)poll(&poll_fd, 1, (int)((deadline_ns - now_ns) / FG_NS_PER_MS) + 1);
 	}
+}
+
+bool fg_wire_can_pass_fd(const struct fg_wire *wire)
+{
+	return wire->is_socket && wire->fds_out_count < FG_WIRE_FDS_MAX;
 }
 
 size_t fg_wire_pending(const struct fg_wire *wire)
@@ -239,6 +244,8 @@ static ssize_t receive_some(struct fg_wire *wire, char *room, size_t size)
 
 	if (got > 0)
 		collect_fds(wire, &msg);
+	if (got > 0 && (msg.msg_flags & MSG_CTRUNC))
+		wire->fds_lost = true;
 	return got;
 }
 
@@ -269,7 +276,7 @@ int fg_wire_fill(struct fg_wire *wire, struct fg_err *err)
 
 		if (got < 0 && errno == EINTR)
 			continue;
-		if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+		if (got < 0 && errno == EAGAIN)
 			return 0;
 		if (got < 0 && errno != ECONNRESET)
 			return fg_err_errno(err, errno, "profiler stream");
@@ -311,7 +318,7 @@ int fg_wire_next(struct fg_wire *wire, struct fg_wire_message *ret, struct fg_er
 
 int fg_wire_take_fd(struct fg_wire *wire)
 {
-	if (!wire->fds_in_count)
+	if (!wire->fds_in_count || wire->fds_lost)
 		return -1;
 	int fd = wire->fds_in[0];
 

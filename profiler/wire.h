@@ -53,6 +53,7 @@ struct fg_wire {
 	size_t fds_out_count;
 	int fds_in[FG_WIRE_FDS_MAX];
 	size_t fds_in_count;
+	bool fds_lost; /* some did not arrive (too many open files): which is unknown */
 };
 
 struct fg_wire_message {
@@ -75,12 +76,14 @@ int fg_wire_send(struct fg_wire *wire, enum fg_wire_type type,
 int fg_wire_flush(struct fg_wire *wire, struct fg_err *err) FG_MUST_USE;
 /** Flushes until empty or `deadline_ns` (monotonic): TIMEOUT. */
 int fg_wire_flush_all(struct fg_wire *wire, uint64_t deadline_ns, struct fg_err *err) FG_MUST_USE;
+/** Whether a descriptor can go with the next message. */
+bool fg_wire_can_pass_fd(const struct fg_wire *wire);
 size_t fg_wire_pending(const struct fg_wire *wire);
 /** Reads what is there, up to a bounded amount; sets wire->eof at the end of the stream. */
 int fg_wire_fill(struct fg_wire *wire, struct fg_err *err) FG_MUST_USE;
 /** 1: `ret` is the next message; 0: none complete yet; negative: the stream is malformed. */
 int fg_wire_next(struct fg_wire *wire, struct fg_wire_message *ret, struct fg_err *err);
-/** The oldest received descriptor (now the caller's), or -1. */
+/** The oldest received descriptor (now the caller's), or -1; after a loss always -1. */
 int fg_wire_take_fd(struct fg_wire *wire);
 
 #endif
