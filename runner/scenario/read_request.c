@@ -418,7 +418,7 @@ static void check_url(struct fg_reader *reader, const struct fg_node *node,
 	else if (!is_absolute && first[0] != '/' && first[0] != '?')
 		fg_reader_fault(reader, url,
 				"\"%.80s\" is neither a path (/items) nor an http:// URL", first);
-	else if (!is_absolute && !reader->file->target.url)
+	else if (!is_absolute && !reader->has_url)
 		fg_reader_fault(reader, url, "a path needs target.url to start from");
 }
 
