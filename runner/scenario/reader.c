@@ -124,8 +124,8 @@ const char *fg_schema_nearest(const struct fg_table *table, const char *name)
 	return fg_str_nearest(name, names, count);
 }
 
-static void report_unknown(struct fg_reader *reader, const struct fg_node *key,
-			   const struct fg_table *table)
+void fg_reader_unknown(struct fg_reader *reader, const struct fg_node *key,
+		       const struct fg_table *table)
 {
 	const char *near = fg_schema_nearest(table, key->text);
 
@@ -200,6 +200,18 @@ static void read_uint(struct fg_reader *reader, const struct fg_key *key,
 	}
 }
 
+/* "duration needs a unit" is said of every key by its own name. */
+static void report_duration(struct fg_reader *reader, const struct fg_key *key,
+			    const struct fg_node *node, const char *message)
+{
+	static const char word[] = "duration";
+
+	if (fg_str_starts_with(message, word))
+		fg_reader_fault(reader, node, "%s%s", key->name, message + sizeof(word) - 1);
+	else
+		fg_reader_fault(reader, node, "%s: %s", key->name, message);
+}
+
 static void read_duration(struct fg_reader *reader, const struct fg_key *key,
 			  const struct fg_node *node, const char *text, void *owner)
 {
@@ -210,10 +222,7 @@ static void read_duration(struct fg_reader *reader, const struct fg_key *key,
 	if (text[0] == '-')
 		fg_reader_fault(reader, node, "%s cannot be negative", key->name);
 	else if (fg_num_duration_ns(text, strlen(text), &value, &err))
-		fg_reader_fault(reader, node, "%s%s%s",
-				fg_str_starts_with(err.message, "duration") ? "" : key->name,
-				fg_str_starts_with(err.message, "duration") ? "" : ": ",
-				err.message);
+		report_duration(reader, key, node, err.message);
 	else if (value < key->min)
 		fg_reader_fault(reader, node, "%s must be at least %s", key->name,
 				fg_num_format_duration(key->min, bound));
@@ -526,7 +535,7 @@ void fg_reader_overlay(struct fg_reader *reader, const struct fg_node *node,
 		return;
 	for (size_t i = 0; i + 1 < node->count; i += 2)
 		if (!fg_schema_find(table, node->items[i]->text, NULL))
-			report_unknown(reader, node->items[i], table);
+			fg_reader_unknown(reader, node->items[i], table);
 	for (; table; table = table->base) {
 		/* A key of the base that the table itself has is the table's. */
 		for (size_t i = 0; i < table->count; i++)
