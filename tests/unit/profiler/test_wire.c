@@ -44,7 +44,7 @@ struct hostile_case {
 	const char *name;
 	const char *bytes;
 	size_t len;
-	int expected; /* of fg_wire_next */
+	int expected; /* of fg_wire_next_message */
 };
 
 static void test_hostile_bytes(void **state)
@@ -54,7 +54,10 @@ static void test_hostile_bytes(void **state)
 		{"nothing", "", 0, 0},
 		{"half a header", "\x01\x00\x00", 3, 0},
 		{"header without type", "\x00\x00\x00\x00\x01", 5, 0},
-		{"body not there yet", "\x05\x00\x00\x00\x01\x00" "ab", 8, 0},
+		{"body not there yet",
+		 "\x05\x00\x00\x00\x01\x00"
+		 "ab",
+		 8, 0},
 		{"type 0", "\x00\x00\x00\x00\x00\x00", 6, -FG_E_INVALID},
 		{"type above all", "\x00\x00\x00\x00\x7f\x00", 6, -FG_E_INVALID},
 		{"high byte of the type", "\x00\x00\x00\x00\x01\x01", 6, -FG_E_INVALID},
@@ -74,7 +77,7 @@ static void test_hostile_bytes(void **state)
 		if (cases[i].len)
 			peer_says(&pair, cases[i].bytes, cases[i].len);
 		assert_ok(fg_wire_fill(&pair.wire, &err), &err);
-		int got = fg_wire_next(&pair.wire, &message, &err);
+		int got = fg_wire_next_message(&pair.wire, &message, &err);
 
 		if (got != cases[i].expected)
 			fail_msg("%s: %d, not %d", cases[i].name, got, cases[i].expected);
@@ -96,7 +99,7 @@ static void test_byte_by_byte(void **state)
 	for (size_t i = 0; i + 1 < sizeof(bytes); i++) {
 		peer_says(&pair, bytes + i, 1);
 		assert_ok(fg_wire_fill(&pair.wire, &err), &err);
-		while (fg_wire_next(&pair.wire, &message, &err) == 1)
+		while (fg_wire_next_message(&pair.wire, &message, &err) == 1)
 			types[count++] = message.type;
 	}
 	assert_int_equal(count, 2);
@@ -118,7 +121,7 @@ static void test_end_of_stream(void **state)
 	pair.peer = -1;
 	assert_ok(fg_wire_fill(&pair.wire, &err), &err);
 	assert_true(pair.wire.eof);
-	assert_int_equal(fg_wire_next(&pair.wire, &message, &err), 0);
+	assert_int_equal(fg_wire_next_message(&pair.wire, &message, &err), 0);
 	close_pair(&pair);
 }
 
@@ -219,7 +222,7 @@ static void test_descriptors_in_order(void **state)
 	}
 	assert_ok(fg_wire_flush(&pair.wire, &err), &err);
 	assert_ok(fg_wire_fill(&reader, &err), &err);
-	while (fg_wire_next(&reader, &message, &err) == 1) {
+	while (fg_wire_next_message(&reader, &message, &err) == 1) {
 		Fg__Wire__Module *module =
 			fg__wire__module__unpack(NULL, message.len, message.body);
 		char text[16] = {0}, expected[16];
