@@ -391,6 +391,17 @@ def case_gone(bench):
     check("error not-found" in done.stdout, done.stdout)
 
 
+def case_probe(bench):
+    """What doctor prints: everything works here as root, and says what to do where it does not."""
+    done = subprocess.run([bench.tool, bench.helper, "probe"], stdout=subprocess.PIPE, text=True,
+                          timeout=30)
+    print(done.stdout, end="")
+    check(done.stdout.count("probe ok") == 8 and "FAILED" not in done.stdout, done.stdout)
+    done = subprocess.run([bench.tool, "/nonexistent", "probe"], stdout=subprocess.PIPE, text=True,
+                          timeout=30)
+    check("FAILED: profiler helper" in done.stdout and "fix: install" in done.stdout, done.stdout)
+
+
 CASES = {name[len("case_"):]: value for name, value in sorted(globals().items())
          if name.startswith("case_")}
 
