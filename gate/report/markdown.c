@@ -281,8 +281,11 @@ static void put_unchanged(struct page *page, const struct fg_verdict *verdict)
 
 	if (!verdict || verdict->total_count + verdict->latency_count == 0)
 		return;
-	if (!fits(page, sizeof("<details><summary>everything compared</summary>\n") + 32))
+	if (!fits(page, sizeof("<details><summary>everything compared</summary>\n") + 32)) {
+		page->dropped +=
+			verdict->total_count + verdict->latency_count + verdict->function_count;
 		return;
+	}
 	put_text(page, "\n<details><summary>everything compared</summary>\n");
 	page->open = true;
 	findings_table(page, verdict->totals, verdict->total_count, false, SIZE_MAX, &head);
