@@ -11,7 +11,9 @@
 #include "gate/profile/cost_kernel.h"
 #include "gate/profile/normalise.h"
 
-enum { NOT_YET = UINT32_MAX, BLOCKS_MAX = 1 << 20, CELLS_MAX = 1 << 28 };
+static const uint32_t NOT_YET = UINT32_MAX;
+
+enum { BLOCKS_MAX = 1 << 20, CELLS_MAX = 1 << 28 };
 
 /* What a row needs only while it is being counted. */
 struct draft {
