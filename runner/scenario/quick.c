@@ -20,10 +20,10 @@ enum { QUICK_MAX = 65536, QUICK_VUS_PER_RATE = 10, QUICK_VUS_MIN = 10 };
 #define QUICK_DURATION_NS (10 * FG_NS_PER_S)
 
 /* A YAML text in double quotes; $ is doubled so that nothing of a URL is taken for a variable. */
-static void add_quoted(struct fg_buf *out, const char *text)
+static void add_quoted(struct fg_buf *out, const char *text, size_t max_len)
 {
 	fg_buf_add_char(out, '"');
-	for (; *text; text++) {
+	for (; *text && max_len; text++, max_len--) {
 		if (*text == '"' || *text == '\\')
 			fg_buf_addf(out, "\\%c", *text);
 		else if (*text == '$')
@@ -113,9 +113,9 @@ static void add_tags(struct fg_buf *out, const struct fg_tags *tags)
 	fg_buf_add_str(out, "    tags:\n");
 	for (size_t i = 0; i < tags->count; i++) {
 		fg_buf_add_str(out, "      ");
-		add_quoted(out, tags->items[i].key);
+		add_quoted(out, tags->items[i].key, SIZE_MAX);
 		fg_buf_add_str(out, ": ");
-		add_quoted(out, tags->items[i].value);
+		add_quoted(out, tags->items[i].value, SIZE_MAX);
 		fg_buf_add_char(out, '\n');
 	}
 }
@@ -155,16 +155,23 @@ int fg_scenario_quick(const struct fg_quick_options *options, struct fg_scenario
 
 	if (rc)
 		return rc;
+	/* The step holds the path only: what is measured does not depend on where it runs. */
+	const char *host = strstr(options->url, "://");
+	size_t origin_len = host ? (size_t)(host + 3 - options->url) : 0;
+
+	origin_len += strcspn(options->url + origin_len, "/?#");
+	const char *path = options->url + origin_len;
+
 	fg_buf_init(&text, QUICK_MAX);
 	fg_buf_add_str(&text, "version: 1\nname: quick\ntarget:\n  url: ");
-	add_quoted(&text, options->url);
+	add_quoted(&text, options->url, origin_len);
 	fg_buf_add_str(&text, "\nscenarios:\n  default:\n");
 	rc = add_executor(&text, options, err);
 	if (rc)
 		return rc;
 	add_tags(&text, options->tags);
 	fg_buf_add_str(&text, "    steps:\n      - get: ");
-	add_quoted(&text, options->url);
+	add_quoted(&text, *path == '/' || *path == '?' ? path : "/", SIZE_MAX);
 	fg_buf_add_char(&text, '\n');
 	rc = fg_buf_check(&text, err);
 	return rc ? rc : parse(&text, ret, err);
