@@ -16,7 +16,7 @@
 #include "gate/base/num.h"
 #include "gate/base/str.h"
 
-enum { QUICK_MAX = 65536, QUICK_VUS_PER_RATE = 10, QUICK_VUS_MIN = 10 };
+enum { QUICK_MAX = 65536, QUICK_VUS_PER_RATE = 10, QUICK_VUS_MIN = 10, QUICK_VUS_GROWTH = 10 };
 #define QUICK_DURATION_NS (10 * FG_NS_PER_S)
 
 /* A YAML text in double quotes; $ is doubled so that nothing of a URL is taken for a variable. */
@@ -91,13 +91,16 @@ static int add_executor(struct fg_buf *out, const struct fg_quick_options *optio
 	if (options->rate) {
 		uint64_t most = FG_MAX((uint64_t)QUICK_VUS_MIN, options->rate / QUICK_VUS_PER_RATE);
 
-		if (options->vus)
-			most = options->vus;
-		most = FG_MIN(most, (uint64_t)FG_SCENARIO_VUS_MAX);
+		/* Slow answers need more VUs than fast ones; -u says exactly how many. */
+		uint64_t max = options->vus ? options->vus : QUICK_VUS_GROWTH * most;
+
+		most = FG_MIN(options->vus ? options->vus : most, (uint64_t)FG_SCENARIO_VUS_MAX);
+		max = FG_MIN(max, (uint64_t)FG_SCENARIO_VUS_MAX);
 		fg_buf_addf(out,
 			    "    executor: constant-arrival-rate\n    rate: %" PRIu64
-			    "\n    duration: %s\n    preAllocatedVUs: %" PRIu64 "\n",
-			    options->rate, text, most);
+			    "\n    duration: %s\n    preAllocatedVUs: %" PRIu64
+			    "\n    maxVUs: %" PRIu64 "\n",
+			    options->rate, text, most, max);
 	} else {
 		fg_buf_addf(out,
 			    "    executor: constant-vus\n    vus: %" PRIu64 "\n    duration: %s\n",

@@ -64,7 +64,8 @@ static void test_quick(void **state)
 		assert_int_equal(s->rate, cases[i].rate);
 		assert_int_equal(s->duration_ns, cases[i].duration_ns);
 		assert_int_equal(s->pre_allocated_vus, cases[i].pre_allocated_vus);
-		assert_true(s->max_vus >= s->pre_allocated_vus);
+		assert_int_equal(s->max_vus, cases[i].options.vus ? s->pre_allocated_vus
+								  : 10 * s->pre_allocated_vus);
 		char *url = helper_render(&s->steps[0].http.url);
 
 		assert_string_equal(url, "/x?a=b$HOME");
