@@ -19,6 +19,9 @@ struct fg_engine_vu; /* a VU's connections, cookies … inside the engine */
 
 /* What to send; all memory stays the caller's until on_done. */
 struct fg_engine_request {
+	/* Non-NULL and equal to this VU's previous request's: everything below but due_ns is the
+	 * same as then, so the engine may skip its set-up. NULL: nothing is known. */
+	const void *constant_key;
 	const char *method;
 	const char *url;            /* absolute */
 	const char *const *headers; /* "Name: value" lines, header_count of them */
@@ -44,18 +47,21 @@ struct fg_engine_ops {
 	const char *name; /* "curl" */
 	int (*engine_new)(uv_loop_t *loop, const struct fg_scenario_file *file,
 			  struct fg_engine **ret, struct fg_err *err);
-	void (*engine_free)(
-		struct fg_engine *engine); /* after the loop has no more of its handles */
-	void (*engine_close)(struct fg_engine *engine); /* starts closing its handles */
+	/** Starts closing its handles, after every vu_free; the loop must run until they are gone.
+	 */
+	void (*engine_close)(struct fg_engine *engine);
+	/** After the loop has no more of its handles. */
+	void (*engine_free)(struct fg_engine *engine);
 	int (*vu_new)(struct fg_engine *engine, struct fg_engine_vu **ret, struct fg_err *err);
-	void (*vu_free)(struct fg_engine_vu *vu);
+	void (*vu_free)(struct fg_engine_vu *vu); /* nothing may be running */
 	/** End of an iteration: forget cookies, close connections if `connection: iteration`. */
 	void (*vu_reset)(struct fg_engine_vu *vu, enum fg_connection connection);
 	/** Starts; exactly one on_done follows, never from inside this call. */
 	int (*start)(struct fg_engine_vu *vu, const struct fg_engine_request *request,
 		     void (*on_done)(void *context, const struct fg_engine_response *response),
 		     void *context, struct fg_err *err);
-	/** Cuts a running request: on_done follows with FG_NET_UNFINISHED. */
+	/** Cuts a running request: on_done follows with FG_NET_UNFINISHED, now or later. No-op when
+	 *  nothing runs. */
 	void (*cancel)(struct fg_engine_vu *vu);
 };
 

@@ -31,7 +31,7 @@ struct fg_load_options {
 	const struct fg_scenario_file *file;
 	const char *target_url; /* base for relative step URLs, no {{ }} left */
 	const char *engine;     /* "curl" (default, NULL) or "null" */
-	unsigned threads;       /* 0 = from file, then auto */
+	unsigned threads; /* 0 = from file, then auto: 1 up to 2 cores, else half, at most 4 */
 	uint64_t seed;
 	const struct fg_load_watch *watches;
 	size_t watch_count;
@@ -47,6 +47,8 @@ struct fg_load_options {
  *  generator in mid-run (then rc < 0 and *ret may still be non-NULL). Status says how it ended. */
 int fg_load_run(const struct fg_load_options *options, struct fg_result **ret,
 		struct fg_err *err) FG_MUST_USE;
+/** Stops watching a descriptor of options->watches (before it is closed or when it hit its end). */
+void fg_load_unwatch(struct fg_load *load, int fd);
 void fg_load_request_stop(struct fg_load *load, enum fg_load_stop how, enum fg_run_status status);
 /** When the measured phase starts and ends, monotonic ns (for the profile's phases). */
 uint64_t fg_load_started_ns(const struct fg_load *load);
@@ -58,6 +60,7 @@ struct fg_load_progress {
 	uint64_t iterations, iterations_planned; /* planned 0: open-ended */
 	uint32_t vus, vus_max;
 	double target_rate_per_s; /* now; 0 for VU executors */
+	double rate_per_s;        /* iterations that ended in the last full second */
 	bool waiting, done;
 };
 size_t fg_load_progress(const struct fg_load *load, struct fg_load_progress *out, size_t max);
