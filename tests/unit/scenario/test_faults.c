@@ -81,7 +81,9 @@ static void test_values(void **state)
 		{HEAD "thresholds: { http_reqs: [{ abortOnFail: true }] }\n" MAIN GET,
 		 "a threshold needs \"threshold\""},
 		{HEAD "gate: { rules: [{ function: \"\" , maxIncrease: 1% }] }\n" MAIN GET,
-		 "function is empty"},
+		 "the function pattern is empty"},
+		{HEAD "gate: { rules: [{ function: \"re:a(b\", maxIncrease: 1% }] }\n" MAIN GET,
+		 "t.yaml:3:36: bad regular expression"},
 		{HEAD "gate: { rules: [{ metric: cpu_per_request, function: a, maxIncrease: 1% }] "
 		      "}\n" MAIN GET,
 		 "exclude each other"},
