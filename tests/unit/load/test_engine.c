@@ -29,7 +29,7 @@ static struct fg_result *run_file(struct load_file *lf, uint16_t port)
 
 struct sums {
 	uint64_t requests, failed, lower_bounds, errors[FG_NET_ERROR_COUNT], status[FG_STATUS_MAX];
-	uint64_t received;
+	uint64_t sent, received;
 };
 
 static void add_up(const struct fg_result *result, struct sums *sums)
@@ -40,6 +40,7 @@ static void add_up(const struct fg_result *result, struct sums *sums)
 
 		sums->requests += half->requests;
 		sums->failed += half->failed;
+		sums->sent += half->sent_bytes;
 		sums->received += half->received_bytes;
 		sums->lower_bounds += half->trends[FG_TREND_RESPONSE_TIME].lower_bounds;
 		for (size_t e = 0; e < FG_NET_ERROR_COUNT; e++)
@@ -216,6 +217,8 @@ static void test_what_is_sent(void **state)
 		struct server server = {.fd = -1};
 		struct load_file lf;
 		struct fg_step_http *http;
+		struct fg_result *result;
+		struct sums sums;
 		char *name = NULL;
 
 		server_start(&server, SERVER_OK);
@@ -233,8 +236,12 @@ static void test_what_is_sent(void **state)
 			http->headers = &lf.header;
 			http->header_count = 1;
 		}
-		fg_result_free(run_file(&lf, server.port));
+		result = run_file(&lf, server.port);
+		add_up(result, &sums);
+		fg_result_free(result);
 		server_stop(&server);
+		assert_int_equal(sums.sent, 3 * strlen(server.first_request));
+		assert_int_equal(sums.received, 3 * strlen(OK_ANSWER));
 		if (!strstr(server.first_request, cases[i].expect))
 			fail_msg("case %zu: \"%s\" not in: %s", i, cases[i].expect,
 				 server.first_request);
