@@ -31,6 +31,17 @@ int fg_profiler_fd(const struct fg_profiler *profiler);
 /** Takes in whatever is readable; never blocks. After the helper's death returns an error once;
  *  then fg_profiler_fd() is -1. */
 int fg_profiler_read(struct fg_profiler *profiler, struct fg_err *err) FG_MUST_USE;
+/** Switches sampling off and on again, for measuring what it costs. */
+int fg_profiler_enable(struct fg_profiler *profiler, bool on, struct fg_err *err) FG_MUST_USE;
+
+struct fg_profiler_program {
+	char name[32];
+	uint32_t verified_instructions; /* the verifier's work; 0 = this kernel does not tell */
+	uint32_t code_bytes;
+};
+/** The BPF programs that the helper loaded; at most `max`; returns how many. */
+size_t fg_profiler_programs(const struct fg_profiler *profiler, struct fg_profiler_program *out,
+			    size_t max);
 /** Live numbers for the progress line. */
 uint64_t fg_profiler_samples(const struct fg_profiler *profiler);
 double fg_profiler_complete_share(const struct fg_profiler *profiler);

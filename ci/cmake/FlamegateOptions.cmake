@@ -1,6 +1,7 @@
 # Build options, and one interface target (fg_options) that carries language level and warnings.
 option(FLAMEGATE_PROFILER "Build flamegate-profiler and link the symboliser (libbpf, elfutils, clang)" ON)
 option(FLAMEGATE_TESTS "Build the tests" ON)
+option(FLAMEGATE_DEMO "Build the small server of scenarios/quickstart.yaml" OFF)
 option(FLAMEGATE_FUZZ "Build libFuzzer targets (needs clang)" OFF)
 option(FLAMEGATE_WERROR "Treat warnings as errors (CI)" OFF)
 set(FLAMEGATE_SANITIZE "" CACHE STRING "Comma list for -fsanitize=, e.g. address,undefined or thread")

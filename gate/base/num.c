@@ -82,35 +82,45 @@ int fg_num_hex(const char *text, size_t len, uint64_t *ret, struct fg_err *err)
 	return 0;
 }
 
+static size_t skip_digits(const char *text, size_t len, size_t from)
+{
+	while (from < len && is_digit(text[from]))
+		from++;
+	return from;
+}
+
+static size_t skip_sign(const char *text, size_t len, size_t from)
+{
+	return from < len && (text[from] == '-' || text[from] == '+') ? from + 1 : from;
+}
+
+/* Where an exponent that starts at `from` ends; `from` if there is none. */
+static size_t skip_exponent(const char *text, size_t len, size_t from)
+{
+	if (from >= len || (text[from] != 'e' && text[from] != 'E'))
+		return from;
+	size_t digits = skip_sign(text, len, from + 1);
+	size_t end = skip_digits(text, len, digits);
+
+	return end > digits ? end : from;
+}
+
 /* Length of the longest prefix that is a plain decimal number, 0 if there is none. */
 static size_t decimal_prefix(const char *text, size_t len, bool with_exponent)
 {
-	size_t i = 0;
-	size_t digits = 0;
+	size_t start = skip_sign(text, len, 0);
+	size_t i = skip_digits(text, len, start);
+	size_t digits = i - start;
 
-	if (i < len && (text[i] == '-' || text[i] == '+'))
-		i++;
-	for (; i < len && is_digit(text[i]); i++)
-		digits++;
 	if (i < len && text[i] == '.') {
-		i++;
-		for (; i < len && is_digit(text[i]); i++)
-			digits++;
+		size_t fraction = skip_digits(text, len, i + 1);
+
+		digits += fraction - i - 1;
+		i = fraction;
 	}
 	if (digits == 0)
 		return 0;
-	if (with_exponent && i < len && (text[i] == 'e' || text[i] == 'E')) {
-		size_t j = i + 1;
-
-		if (j < len && (text[j] == '-' || text[j] == '+'))
-			j++;
-		if (j < len && is_digit(text[j])) {
-			while (j < len && is_digit(text[j]))
-				j++;
-			i = j;
-		}
-	}
-	return i;
+	return with_exponent ? skip_exponent(text, len, i) : i;
 }
 
 /* strtod is exact; the program never calls setlocale(LC_NUMERIC), so '.' is the decimal point. */

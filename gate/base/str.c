@@ -22,6 +22,18 @@ int fg_str_dup(const char *text, char **ret, struct fg_err *err)
 	return fg_str_ndup(text, strlen(text), ret, err);
 }
 
+int fg_str_replace(const char *value, char **text, struct fg_err *err)
+{
+	char *copy = NULL;
+	int rc = fg_str_dup(value, &copy, err);
+
+	if (rc)
+		return rc;
+	free(*text);
+	*text = copy;
+	return 0;
+}
+
 bool fg_str_starts_with(const char *text, const char *prefix)
 {
 	return strncmp(text, prefix, strlen(prefix)) == 0;

@@ -10,6 +10,8 @@
 /** strdup/strndup with an error; the caller frees. */
 int fg_str_dup(const char *text, char **ret, struct fg_err *err) FG_MUST_USE;
 int fg_str_ndup(const char *text, size_t len, char **ret, struct fg_err *err) FG_MUST_USE;
+/** Frees *text and makes it a copy of `value`; *text is unchanged on failure. */
+int fg_str_replace(const char *value, char **text, struct fg_err *err) FG_MUST_USE;
 bool fg_str_starts_with(const char *text, const char *prefix);
 bool fg_str_ends_with(const char *text, const char *suffix);
 /** The candidate nearest to `word` by edit distance, or NULL when none is near (distance at most

@@ -16,18 +16,21 @@
 
 enum {
 	FG_ROWS_PER_SHARD = 1 << 19, /* 8-byte rows: 4 MiB, under the map value limit of 5.8 */
-	FG_SHARDS_MAX = 8,      /* 4.2 million rows; pages of unused shards are never touched */
-	FG_PAGE_SHIFT = 12,     /* the page index has one entry per 4 KiB of module text */
-	FG_PAGES_MAX = 1 << 18, /* 1 GiB of text over all modules, 1 MiB of index */
-	FG_SPACES_MAX = 1024,   /* address spaces (tgids, shared after fork until exec) */
-	FG_MAPPINGS_MAX = 512,  /* executable mappings of one address space */
+	FG_SHARDS_MAX = 8,           /* 4.2 million rows; each shard is a map made when needed */
+	FG_PAGE_SHIFT = 12,          /* the page index has one entry per 4 KiB of module text */
+	FG_PAGES_MAX = 1 << 18,      /* 1 GiB of text over all modules, 1 MiB of index */
+	FG_SPACES_MAX = 1024,        /* address spaces (tgids, shared after fork until exec) */
+	FG_MAPPINGS_MAX = 512,       /* executable mappings of one address space */
 	FG_TGIDS_MAX = 16384,
 	FG_STACK_FRAMES_MAX = 128,
 	FG_KERNEL_FRAMES_MAX = 64,
+	FG_MODULES_MAX = 4096,
 };
 
-/* How to find the caller of an address range. CFA = base + 8 × cfa_offset; the return address is at
- * CFA − 8; RBP was saved at CFA + 8 × rbp_offset unless rbp_offset is FG_RBP_SAME. */
+/* How to find the caller of an address range; o = 8 × cfa_offset_8. For every kind that names a CFA
+ * the return address is at CFA − 8, the caller's RSP is CFA, and its RBP was saved at
+ * CFA + 8 × rbp_offset_8 unless rbp_offset_8 is FG_RBP_SAME (same or unknown: keep the value).
+ * The other kinds ignore both offsets. */
 enum fg_row_kind {
 	FG_ROW_NONE,          /* no FDE covers it: try the RBP chain, mark the frame guessed */
 	FG_ROW_RSP,           /* CFA = RSP + o */
@@ -35,10 +38,12 @@ enum fg_row_kind {
 	FG_ROW_PLT,           /* CFA = RSP + 8 + ((RIP & 15) >= 11) × 8 */
 	FG_ROW_SIGNAL,        /* an rt_sigframe: registers are read from it */
 	FG_ROW_STOP,          /* the outermost frame (return address undefined): a known root */
-	FG_ROW_DEREF_RSP,     /* CFA = *(RSP + o) + 8 × rbp_offset's sibling, see ehframe.c */
-	FG_ROW_DEREF_RBP,     /* CFA = *(RBP + o) … */
+	FG_ROW_DEREF_RSP,     /* CFA = *(RSP + o) */
+	FG_ROW_DEREF_RBP,     /* CFA = *(RBP + o) */
 	FG_ROW_FRAME_POINTER, /* RBP chain is right here (Go, JIT): not a guess */
 	FG_ROW_UNSUPPORTED,   /* a rule this format cannot hold */
+	FG_ROW_DEREF_RSP_8,   /* CFA = *(RSP + o) + 8: what libcrypto's assembly uses */
+	FG_ROW_DEREF_RBP_8,   /* CFA = *(RBP + o) + 8 */
 };
 enum { FG_RBP_SAME = -128 }; /* RBP not saved: keep the current value */
 
@@ -49,8 +54,110 @@ struct fg_unwind_row {        /* rules hold from `address` up to the next row's 
 	uint8_t kind;
 };
 
-#ifndef __bpf__
+/* One executable mapping of an address space; its start stands in fg_bpf_space.starts so that the
+ * search touches nine neighbouring words. A module whose rows need two shards has two of these. */
+enum fg_map_kind {
+	FG_MAP_ROWS,    /* rows and page index exist */
+	FG_MAP_NO_ROWS, /* a file without unwind rows: RBP chain, guessed */
+	FG_MAP_ANON,    /* no file (JIT code): RBP chain, guessed */
+};
+struct fg_bpf_mapping {
+	uint64_t end;
+	uint64_t bias;        /* address − bias = p_vaddr */
+	uint32_t first_page;  /* of the page index */
+	uint32_t vaddr_pages; /* p_vaddr >> FG_PAGE_SHIFT that first_page stands for */
+	uint16_t module;
+	uint8_t shard;
+	uint8_t kind;
+	uint32_t reserved;
+};
+#define FG_NO_START 0x7fffffffffffffffull /* fills unused starts */
+
+/* Replaced as a whole (a new inner map in the spaces map), hence never seen half written. */
+struct fg_bpf_space {
+	uint64_t starts[FG_MAPPINGS_MAX];
+	struct fg_bpf_mapping mappings[FG_MAPPINGS_MAX];
+};
+struct fg_bpf_shard {
+	struct fg_unwind_row rows[FG_ROWS_PER_SHARD];
+};
+struct fg_bpf_pages { /* rows of page p: rows[first[p]] … rows[first[p + 1]] */
+	uint32_t first[FG_PAGES_MAX];
+};
+
+/* Value of the tgid set. */
+struct fg_bpf_target {
+	uint64_t signal; /* identity against pid reuse; 0 = not yet seen by the kernel side */
+	uint64_t last_miss_ns;
+	uint32_t space; /* 0 = none yet */
+	uint32_t miss_interval_ms;
+};
+
+/* A user frame: module << 48 | address. Addresses are those to look up: already −1 for return
+ * addresses; p_vaddr of the module, raw for the two modules below. */
+enum {
+	FG_MODULE_NONE = 0, /* in no known mapping */
+	FG_MODULE_ANON = 1, /* executable memory without a file */
+	FG_MODULE_FIRST = 2,
+};
+#define FG_FRAME_GUESSED      (1ull << 63) /* found by a guess */
+#define FG_FRAME_MODULE_SHIFT 48
+#define FG_FRAME_ADDRESS_MASK ((1ull << 48) - 1)
+
+/* Same values as enum fg_stack_result of gate/profile/profile.h, asserted in session.c. */
+enum fg_bpf_result {
+	FG_BPF_COMPLETE,
+	FG_BPF_NO_MAPPING,
+	FG_BPF_GAP,
+	FG_BPF_UNSUPPORTED,
+	FG_BPF_READ_FAULT,
+	FG_BPF_DEPTH,
+	FG_BPF_BAD,
+	FG_BPF_KERNEL_ONLY,
+	FG_BPF_RESULT_COUNT
+};
+
+enum { FG_SAMPLE_FRAMES = 256 }; /* a power of two ≥ user + kernel frames: bounds by mask */
+
+struct fg_bpf_sample {
+	uint64_t time_ns; /* CLOCK_MONOTONIC */
+	uint32_t tgid, tid;
+	uint16_t kernel_count, user_count;
+	uint8_t result;
+	uint8_t guessed; /* frames */
+	uint16_t cpu;
+	uint64_t frames[FG_SAMPLE_FRAMES]; /* kernel first, each leaf first; cut to the counts */
+};
+
+enum fg_bpf_event_kind {
+	FG_EVENT_MISS, /* value: the address that no mapping holds */
+	FG_EVENT_FORK, /* other: the parent's tgid */
+	FG_EVENT_EXEC,
+	FG_EVENT_EXIT, /* value: CPU-ns of the whole process, final */
+};
+struct fg_bpf_event {
+	uint32_t kind, tgid;
+	uint32_t other, reserved;
+	uint64_t value;
+};
+
+struct fg_bpf_stats {     /* per CPU */
+	uint64_t hits;    /* interrupts that reached the program */
+	uint64_t samples; /* of targets, sent or lost */
+	uint64_t lost;    /* ring full */
+	uint64_t lost_events;
+	uint64_t bpf_ns; /* inside the program, for targets */
+	uint64_t frames;
+};
+
+enum { FG_SAMPLE_RING_BYTES = 16 << 20, FG_EVENT_RING_BYTES = 256 << 10 };
+
 _Static_assert(sizeof(struct fg_unwind_row) == 8, "rows are 8 bytes");
-#endif
+_Static_assert(sizeof(struct fg_bpf_shard) == 4 << 20, "the value size that old kernels take");
+_Static_assert(sizeof(struct fg_bpf_mapping) == 32, "as both sides see it");
+_Static_assert(sizeof(struct fg_bpf_target) == 24, "as both sides see it");
+_Static_assert(sizeof(struct fg_bpf_sample) == 24 + 8 * FG_SAMPLE_FRAMES, "as both sides see it");
+_Static_assert(sizeof(struct fg_bpf_event) == 24, "as both sides see it");
+_Static_assert(FG_SAMPLE_FRAMES >= FG_STACK_FRAMES_MAX + FG_KERNEL_FRAMES_MAX, "both fit");
 
 #endif

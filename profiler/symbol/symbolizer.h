@@ -12,7 +12,12 @@
 
 #include "gate/base/err.h"
 
-enum { FG_SYMBOL_INLINE_MAX = 32, FG_SYMBOL_NAME_MAX = 4096 };
+enum {
+	FG_SYMBOL_INLINE_MAX = 32,
+	FG_SYMBOL_NAME_MAX = 4096,
+	FG_SYMBOL_MODULES_MAX = 1 << 16,
+	FG_SYMBOL_IMAGE_MAX = 64 << 20,
+};
 
 struct fg_symbolizer;
 
@@ -33,6 +38,7 @@ struct fg_symbolizer_options {
 	bool inlines;              /* DWARF inline frames and lines where debug info is present */
 	const char *kallsyms_path; /* NULL: /proc/kallsyms */
 	const char *debug_root;    /* NULL: /usr/lib/debug */
+	uint64_t inline_budget_ns; /* for DWARF, over all addresses; 0: 20 s */
 };
 
 int fg_symbolizer_new(const struct fg_symbolizer_options *options, struct fg_symbolizer **ret,
@@ -45,11 +51,20 @@ int fg_symbolizer_add_module(struct fg_symbolizer *symbolizer, int fd, const cha
 /** The same for an ELF image in memory (vDSO); copied. */
 int fg_symbolizer_add_image(struct fg_symbolizer *symbolizer, const void *image, size_t len,
 			    const char *path, struct fg_err *err) FG_MUST_USE;
-/** `vaddr` is in the module's p_vaddr space, already −1 for return addresses. */
+/** `vaddr` is in the module's p_vaddr space, already −1 for return addresses. Ask once per distinct
+ *  address: with inlines each call costs some microseconds. */
 int fg_symbolizer_resolve(struct fg_symbolizer *symbolizer, int module, uint64_t vaddr,
 			  struct fg_symbol *ret, struct fg_err *err) FG_MUST_USE;
 int fg_symbolizer_resolve_kernel(struct fg_symbolizer *symbolizer, uint64_t address,
 				 struct fg_symbol *ret, struct fg_err *err) FG_MUST_USE;
+/** Perf map text (/tmp/perf-PID.map of a JIT) as a module of its own, whose addresses are absolute;
+ *  later lines override earlier ones. `text` is copied. Returns its handle ≥ 0. */
+int fg_symbolizer_add_perf_map(struct fg_symbolizer *symbolizer, const char *text, size_t len,
+			       const char *path, struct fg_err *err) FG_MUST_USE;
+/** Why kernel addresses have no names ("" while they have): for the report. */
+const char *fg_symbolizer_kernel_problem(const struct fg_symbolizer *symbolizer);
+/** Addresses that got no inline frames because the time for DWARF was used up. */
+size_t fg_symbolizer_inlines_skipped(const struct fg_symbolizer *symbolizer);
 /** Hex build id of a module, or "". */
 const char *fg_symbolizer_build_id(const struct fg_symbolizer *symbolizer, int module);
 

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * The few kernel types that the programs read, by hand and relocated by CO-RE.
+ *
+ * Only the fields we touch; libbpf finds their real offsets on the running kernel. No generated
+ * vmlinux.h: the object must not depend on the kernel of the build machine.
+ */
+#ifndef FG_PROFILER_BPF_KERNEL_H
+#define FG_PROFILER_BPF_KERNEL_H
+
+#include <linux/bpf.h>
+#include <linux/types.h>
+
+#include <stdbool.h>
+
+typedef __u8 uint8_t;
+typedef __u16 uint16_t;
+typedef __s16 int16_t;
+typedef __s8 int8_t;
+typedef __u32 uint32_t;
+typedef __u64 uint64_t;
+
+#define FG_CORE __attribute__((preserve_access_index))
+
+typedef struct {
+	int counter;
+} FG_CORE atomic_t;
+
+struct signal_struct {
+	atomic_t live;                        /* threads that have not begun to exit */
+	unsigned long long sum_sched_runtime; /* of threads that are gone */
+} FG_CORE;
+
+struct task_struct {
+	int pid, tgid;
+	void *stack;
+	void *mm;
+	struct signal_struct *signal;
+} FG_CORE;
+
+/* The kernel's names (user space's header calls them rip, rsp, rbp). The flavour suffix keeps it
+ * apart from that header's struct. */
+struct pt_regs___kernel {
+	unsigned long bp, ip, sp, orig_ax;
+} FG_CORE;
+
+enum bpf_func_id___newer {
+	BPF_FUNC_get_current_task_btf___newer = 158, /* 5.11 */
+	BPF_FUNC_task_pt_regs___newer = 175,         /* 5.15 */
+};
+
+#endif

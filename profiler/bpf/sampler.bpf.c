@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * The sampler: one program on each CPU's clock event, three that follow the targets' lives.
+ *
+ * Owns: which process is a target (tgids, followed over fork, exec and exit), what a sample holds,
+ * the loss counts. Does not know what a phase or a name is. Tracepoints are BTF-typed: no fentry
+ * and no kprobe, which many kernels refuse.
+ */
+#include "profiler/bpf/kernel.h"
+
+#include <linux/bpf_perf_event.h>
+
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_tracing.h>
+
+#include "profiler/bpf/shared.h"
+#include "profiler/bpf/unwind.bpf.h"
+
+char fg_license[] SEC("license") = "Dual BSD/GPL";
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, FG_TGIDS_MAX);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, __u32);
+	__type(value, struct fg_bpf_target);
+} fg_targets SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, FG_SAMPLE_RING_BYTES);
+} fg_samples SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, FG_EVENT_RING_BYTES);
+} fg_events SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct fg_bpf_stats);
+} fg_stats SEC(".maps");
+
+enum { FIRST_MISS_INTERVAL_MS = 4, LAST_MISS_INTERVAL_MS = 512 };
+
+/* Events are rare and the reader should act at once, so these do wake it. */
+static __always_inline void send_event(__u32 kind, __u32 tgid, __u32 other, __u64 value)
+{
+	struct fg_bpf_event event = {.kind = kind, .tgid = tgid, .other = other, .value = value};
+	__u32 zero = 0;
+
+	if (!bpf_ringbuf_output(&fg_events, &event, sizeof(event), BPF_RB_FORCE_WAKEUP))
+		return;
+	struct fg_bpf_stats *stats = bpf_map_lookup_elem(&fg_stats, &zero);
+
+	if (stats)
+		stats->lost_events++;
+}
+
+/* New code appeared (dlopen, exec), or the stack was corrupt: ask for fresh mappings, less and less
+ * often while that does not help. User space resets the interval when it did. */
+static __always_inline void report_miss(struct fg_bpf_target *target, __u32 tgid, __u64 address,
+					__u64 now_ns)
+{
+	__u32 interval_ms = target->miss_interval_ms;
+
+	if (now_ns - target->last_miss_ns < interval_ms * 1000000ull)
+		return;
+	target->last_miss_ns = now_ns;
+	if (interval_ms < FIRST_MISS_INTERVAL_MS)
+		interval_ms = FIRST_MISS_INTERVAL_MS;
+	else if (interval_ms < LAST_MISS_INTERVAL_MS)
+		interval_ms *= 2;
+	target->miss_interval_ms = interval_ms;
+	send_event(FG_EVENT_MISS, tgid, 0, address);
+}
+
+/* The registers with which the task entered the kernel; false for kernel threads and tasks that
+ * have given up their memory. */
+static __always_inline bool read_entry_regs(struct fg_unwind_state *state)
+{
+	const struct pt_regs___kernel *regs;
+	struct task_struct *task = (void *)bpf_get_current_task();
+
+	if (!BPF_CORE_READ(task, mm))
+		return false;
+	if (bpf_core_enum_value_exists(enum bpf_func_id___newer, BPF_FUNC_task_pt_regs___newer)) {
+		regs = (const void *)bpf_task_pt_regs(bpf_get_current_task_btf());
+	} else {
+		/* x86-64 before 5.15: the frame lies at the top of a 16-KiB stack. */
+		enum { THREAD_SIZE = 16384, PT_REGS_SIZE = 168 };
+
+		regs = BPF_CORE_READ(task, stack) + THREAD_SIZE - PT_REGS_SIZE;
+	}
+	state->ip = BPF_CORE_READ(regs, ip);
+	state->sp = BPF_CORE_READ(regs, sp);
+	state->bp = BPF_CORE_READ(regs, bp);
+	/* After a system call ip is behind the instruction, like a return address. */
+	state->returned = (__s64)BPF_CORE_READ(regs, orig_ax) >= 0;
+	return state->ip != 0;
+}
+
+static __always_inline bool read_user_regs(struct bpf_perf_event_data *ctx,
+					   struct fg_unwind_state *state)
+{
+	long got;
+
+	/* By the sign of ip: pt_regs.cs is a 16-bit field on new kernels and refused. */
+	if ((__s64)ctx->regs.rip >= 0) {
+		state->ip = ctx->regs.rip;
+		state->sp = ctx->regs.rsp;
+		state->bp = ctx->regs.rbp;
+		state->returned = 0;
+		return true;
+	}
+	got = bpf_get_stack(ctx, state->sample.frames, FG_KERNEL_FRAMES_MAX * sizeof(__u64), 0);
+	if (got > 0)
+		state->sample.kernel_count = (__u16)(got / (long)sizeof(__u64));
+	return read_entry_regs(state);
+}
+
+static __always_inline void unwind(struct fg_unwind_state *state)
+{
+	state->sample.result = FG_BPF_DEPTH;
+	for (int i = 0; i < FG_STACK_FRAMES_MAX; i++) {
+		if (fg_unwind_frame(0))
+			break;
+	}
+}
+
+static __always_inline void take_sample(struct bpf_perf_event_data *ctx,
+					struct fg_bpf_target *target, struct fg_bpf_stats *stats,
+					__u64 now_ns)
+{
+	__u64 ids = bpf_get_current_pid_tgid();
+	__u32 zero = 0;
+	struct fg_unwind_state *state = bpf_map_lookup_elem(&fg_state, &zero);
+
+	if (!state)
+		return;
+	state->miss = 0;
+	state->guess = 0;
+	state->space = target->space;
+	state->sample.time_ns = now_ns;
+	state->sample.tgid = ids >> 32;
+	state->sample.tid = (__u32)ids;
+	state->sample.kernel_count = 0;
+	state->sample.user_count = 0;
+	state->sample.guessed = 0;
+	state->sample.cpu = (__u16)bpf_get_smp_processor_id();
+	state->sample.result = FG_BPF_KERNEL_ONLY;
+	if (read_user_regs(ctx, state))
+		unwind(state);
+	if (state->miss)
+		report_miss(target, ids >> 32, state->miss, now_ns);
+
+	__u64 frames = (__u64)state->sample.kernel_count + state->sample.user_count;
+	__u64 size = offsetof(struct fg_bpf_sample, frames) + frames * sizeof(__u64);
+
+	if (size > sizeof(state->sample))
+		size = sizeof(state->sample);
+	stats->samples++;
+	stats->frames += frames;
+	if (bpf_ringbuf_output(&fg_samples, &state->sample, size, BPF_RB_NO_WAKEUP))
+		stats->lost++;
+}
+
+SEC("perf_event")
+int fg_sample(struct bpf_perf_event_data *ctx)
+{
+	__u64 begin_ns = bpf_ktime_get_ns();
+	__u32 tgid = bpf_get_current_pid_tgid() >> 32, zero = 0;
+	struct fg_bpf_stats *stats = bpf_map_lookup_elem(&fg_stats, &zero);
+	struct fg_bpf_target *target;
+
+	if (!stats)
+		return 0;
+	stats->hits++;
+	target = bpf_map_lookup_elem(&fg_targets, &tgid);
+	if (!target)
+		return 0;
+	take_sample(ctx, target, stats, begin_ns);
+	stats->bpf_ns += bpf_ktime_get_ns() - begin_ns;
+	return 0;
+}
+
+/* A child shares its parent's mappings until it execs; it copies or shares the memory as well. */
+SEC("tp_btf/sched_process_fork")
+int BPF_PROG(fg_fork, struct task_struct *parent, struct task_struct *child)
+{
+	__u32 parent_tgid = parent->tgid, tgid = child->tgid;
+	struct fg_bpf_target *target;
+
+	if (child->pid != child->tgid)
+		return 0;
+	target = bpf_map_lookup_elem(&fg_targets, &parent_tgid);
+	if (!target)
+		return 0;
+	struct fg_bpf_target copy = {.space = target->space, .signal = (__u64)child->signal};
+
+	bpf_map_update_elem(&fg_targets, &tgid, &copy, BPF_ANY);
+	send_event(FG_EVENT_FORK, tgid, parent_tgid, 0);
+	return 0;
+}
+
+SEC("tp_btf/sched_process_exec")
+int BPF_PROG(fg_exec, struct task_struct *task)
+{
+	__u32 tgid = task->tgid;
+	struct fg_bpf_target *target = bpf_map_lookup_elem(&fg_targets, &tgid);
+
+	if (!target)
+		return 0;
+	target->space = 0;
+	target->miss_interval_ms = 0;
+	send_event(FG_EVENT_EXEC, tgid, 0, 0);
+	return 0;
+}
+
+/* Freed, not exiting: only now has the scheduler added everything up, so that children which lived
+ * for less than a tick are counted exactly. */
+SEC("tp_btf/sched_process_free")
+int BPF_PROG(fg_free, struct task_struct *task)
+{
+	__u32 tgid = task->tgid;
+	struct fg_bpf_target *target;
+
+	/* A leader replaced by an exec of another thread is freed while its process lives on. */
+	if (task->pid != task->tgid || task->signal->live.counter > 0)
+		return 0;
+	target = bpf_map_lookup_elem(&fg_targets, &tgid);
+	if (!target || (target->signal && target->signal != (__u64)task->signal))
+		return 0;
+	bpf_map_delete_elem(&fg_targets, &tgid);
+	send_event(FG_EVENT_EXIT, tgid, 0, task->signal->sum_sched_runtime);
+	return 0;
+}

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The client's state, shared by client.c (life), client_read.c (messages), client_profile.c
+ * (symbolising) and their tests.
+ */
+#ifndef FG_PROFILER_CLIENT_INTERNAL_H
+#define FG_PROFILER_CLIENT_INTERNAL_H
+
+#include <sys/types.h>
+
+#include "profiler/bpf/shared.h"
+#include "profiler/client.h"
+#include "profiler/samples.h"
+#include "profiler/wire.h"
+
+enum fg_client_state {
+	FG_CLIENT_GREETING, /* no HELLO yet */
+	FG_CLIENT_STARTING, /* START sent */
+	FG_CLIENT_RUNNING,  /* READY came */
+	FG_CLIENT_DONE,     /* DONE came: everything is here */
+	FG_CLIENT_LOST,     /* the helper is gone before that */
+};
+
+enum { FG_CLIENT_STATS_MAX = 1 << 17, FG_CLIENT_SEGMENTS_MAX = 16, FG_CLIENT_PROGRAMS_MAX = 8 };
+
+struct fg_client_module {
+	char *path;
+	char *build_id;
+	int fd;         /* -1: none */
+	uint8_t *image; /* vDSO */
+	size_t image_len;
+	uint64_t start, limit, file_offset; /* of executable code, p_vaddr */
+};
+
+/* Totals since READY, as the helper sent them. */
+struct fg_client_stats {
+	uint64_t time_ns, hits, samples, lost, bpf_ns, helper_cpu_ns, target_cpu_ns;
+};
+
+struct fg_profiler {
+	struct fg_wire wire;
+	pid_t helper_pid; /* 0: none, or reaped */
+	enum fg_client_state state;
+	struct fg_err failure; /* what the helper reported, or why it is gone */
+	bool failure_told;
+	uint32_t *pids;
+	size_t pid_count;
+	uint32_t frequency_hz;
+	uint64_t period_ns;
+	uint32_t cpus;
+	struct fg_profiler_program programs[FG_CLIENT_PROGRAMS_MAX];
+	size_t program_count;
+	int kallsyms_fd;
+	struct fg_client_module *modules; /* [id − FG_MODULE_FIRST] */
+	size_t module_count, module_capacity;
+	struct fg_client_stats *stats;
+	size_t stats_count, stats_capacity;
+	struct fg_samples samples;
+};
+
+/** A client over a connected stream (taken) without a helper of its own; start() and tests. */
+int fg_client_new(int fd, const uint32_t *pids, size_t pid_count, uint32_t frequency_hz,
+		  struct fg_profiler **ret, struct fg_err *err) FG_MUST_USE;
+/** HELLO, START, READY; `deadline_ns` monotonic. */
+int fg_client_handshake(struct fg_profiler *profiler, uint64_t deadline_ns,
+			struct fg_err *err) FG_MUST_USE;
+/** Reads and handles what is there. An error means that the stream is of no more use. */
+int fg_client_take(struct fg_profiler *profiler, struct fg_err *err) FG_MUST_USE;
+/** The totals at a moment, interpolated. */
+struct fg_client_stats fg_client_stats_at(const struct fg_profiler *profiler, uint64_t time_ns);
+/** Finds the helper program and starts it with one end of a socket pair. */
+int fg_client_spawn(const char *helper_path, int *ret_fd, pid_t *ret_pid,
+		    struct fg_err *err) FG_MUST_USE;
+/** The helper that would be started: an existing file's path, or NOT_FOUND. */
+int fg_client_find_helper(const char *helper_path, char *path, size_t size_bytes,
+			  struct fg_err *err) FG_MUST_USE;
+
+#endif

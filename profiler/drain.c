@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "profiler/drain.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <bpf/libbpf.h>
+
+#include "gate/base/clock.h"
+#include "profiler/wire.pb-c.h"
+
+enum {
+	BATCH_SAMPLES = 4096,
+	BATCH_FRAMES = 64 * 1024,    /* 512 KiB per message */
+	PENDING_BYTES_MAX = 4 << 20, /* queued for a slow client before the ring is left alone */
+	BATCH_FULL = -EAGAIN,        /* ends one consume call */
+	SAMPLE_BYTES_MIN = offsetof(struct fg_bpf_sample, frames),
+};
+
+struct fg_drain {
+	struct fg_session *session;
+	struct fg_targets *targets;
+	struct fg_wire *wire;
+	struct ring_buffer *samples, *events;
+	struct fg_err err; /* of the callbacks */
+	int rc;
+	size_t count, frame_count;
+	uint64_t time_ns[BATCH_SAMPLES];
+	uint32_t tgid[BATCH_SAMPLES], tid[BATCH_SAMPLES], result[BATCH_SAMPLES];
+	uint32_t guessed[BATCH_SAMPLES], kernel_count[BATCH_SAMPLES], user_count[BATCH_SAMPLES];
+	uint64_t frames[BATCH_FRAMES];
+};
+
+static int take_sample(void *context, void *data, size_t size)
+{
+	struct fg_drain *drain = context;
+	const struct fg_bpf_sample *sample = data;
+	size_t i = drain->count;
+
+	if (size < SAMPLE_BYTES_MIN)
+		return 0;
+	size_t frames = (size_t)sample->kernel_count + sample->user_count;
+
+	if (frames > FG_SAMPLE_FRAMES || size < SAMPLE_BYTES_MIN + frames * sizeof(uint64_t))
+		return 0;
+	drain->time_ns[i] = sample->time_ns;
+	drain->tgid[i] = sample->tgid;
+	drain->tid[i] = sample->tid;
+	drain->result[i] = sample->result;
+	drain->guessed[i] = sample->guessed;
+	drain->kernel_count[i] = sample->kernel_count;
+	drain->user_count[i] = sample->user_count;
+	memcpy(drain->frames + drain->frame_count, sample->frames, frames * sizeof(uint64_t));
+	drain->frame_count += frames;
+	drain->count++;
+	if (drain->count == BATCH_SAMPLES || drain->frame_count + FG_SAMPLE_FRAMES > BATCH_FRAMES)
+		return BATCH_FULL;
+	return 0;
+}
+
+static int take_event(void *context, void *data, size_t size)
+{
+	struct fg_drain *drain = context;
+
+	if (size < sizeof(struct fg_bpf_event))
+		return 0;
+	drain->rc = fg_targets_event(drain->targets, data, &drain->err);
+	return drain->rc;
+}
+
+int fg_drain_new(struct fg_session *session, struct fg_targets *targets, struct fg_wire *wire,
+		 struct fg_drain **ret, struct fg_err *err)
+{
+	struct fg_drain *drain = calloc(1, sizeof(*drain));
+
+	if (!drain)
+		return fg_err_nomem(err);
+	drain->session = session;
+	drain->targets = targets;
+	drain->wire = wire;
+	drain->samples =
+		ring_buffer__new(fg_session_sample_ring(session), take_sample, drain, NULL);
+	if (drain->samples)
+		drain->events =
+			ring_buffer__new(fg_session_event_ring(session), take_event, drain, NULL);
+	if (!drain->samples || !drain->events) {
+		int errnum = errno;
+
+		fg_drain_free(drain);
+		return fg_err_errno(err, errnum, "mapping a ring buffer");
+	}
+	*ret = drain;
+	return 0;
+}
+
+void fg_drain_free(struct fg_drain *drain)
+{
+	if (!drain)
+		return;
+	ring_buffer__free(drain->samples);
+	ring_buffer__free(drain->events);
+	free(drain);
+}
+
+int fg_drain_event_fd(const struct fg_drain *drain)
+{
+	return ring_buffer__epoll_fd(drain->events);
+}
+
+int fg_drain_events(struct fg_drain *drain, struct fg_err *err)
+{
+	drain->rc = 0;
+	int rc = ring_buffer__consume(drain->events);
+
+	if (drain->rc) {
+		if (err)
+			*err = drain->err;
+		return drain->rc;
+	}
+	return rc < 0 ? fg_err_errno(err, -rc, "reading the event ring") : 0;
+}
+
+static int send_batch(struct fg_drain *drain, struct fg_err *err)
+{
+	Fg__Wire__Samples message = FG__WIRE__SAMPLES__INIT;
+
+	if (!drain->count)
+		return 0;
+	message.n_time_ns = drain->count;
+	message.time_ns = drain->time_ns;
+	message.n_tgid = drain->count;
+	message.tgid = drain->tgid;
+	message.n_tid = drain->count;
+	message.tid = drain->tid;
+	message.n_result = drain->count;
+	message.result = drain->result;
+	message.n_guessed = drain->count;
+	message.guessed = drain->guessed;
+	message.n_kernel_count = drain->count;
+	message.kernel_count = drain->kernel_count;
+	message.n_user_count = drain->count;
+	message.user_count = drain->user_count;
+	message.n_frames = drain->frame_count;
+	message.frames = drain->frames;
+	drain->count = 0;
+	drain->frame_count = 0;
+	return fg_wire_send(drain->wire, FG_WIRE_SAMPLES, &message.base, -1, err);
+}
+
+int fg_drain_samples(struct fg_drain *drain, struct fg_err *err)
+{
+	int got = BATCH_FULL;
+
+	while (got == BATCH_FULL && fg_wire_pending(drain->wire) < PENDING_BYTES_MAX) {
+		got = ring_buffer__consume(drain->samples);
+		if (got < 0 && got != BATCH_FULL)
+			return fg_err_errno(err, -got, "reading the sample ring");
+		int rc = send_batch(drain, err);
+
+		if (rc)
+			return rc;
+	}
+	return got == BATCH_FULL;
+}
+
+int fg_drain_stats(struct fg_drain *drain, struct fg_err *err)
+{
+	Fg__Wire__Stats message = FG__WIRE__STATS__INIT;
+	struct fg_bpf_stats stats;
+	int rc = fg_session_stats(drain->session, &stats, err);
+
+	if (rc)
+		return rc;
+	message.target_cpu_ns = fg_targets_cpu_ns(drain->targets);
+	message.time_ns = fg_clock_monotonic_ns();
+	message.hits = stats.hits;
+	message.samples = stats.samples;
+	message.lost = stats.lost;
+	message.lost_events = stats.lost_events;
+	message.bpf_ns = stats.bpf_ns;
+	message.frames = stats.frames;
+	message.helper_cpu_ns = fg_clock_process_cpu_ns();
+	message.processes = (uint32_t)drain->targets->count;
+	return fg_wire_send(drain->wire, FG_WIRE_STATS, &message.base, -1, err);
+}

@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "profiler/helper.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "gate/base/clock.h"
+#include "profiler/drain.h"
+#include "profiler/rights.h"
+#include "profiler/wire.pb-c.h"
+
+enum { STATS_INTERVAL_MS = 200, PIDS_MAX = 4096 };
+#define START_TIMEOUT_NS (30 * FG_NS_PER_S)
+#define FLUSH_TIMEOUT_NS (3 * FG_NS_PER_S)
+
+struct helper {
+	struct fg_wire wire;
+	struct fg_session *session;
+	struct fg_modules modules;
+	struct fg_targets targets;
+	struct fg_drain *drain;
+	bool greeted, started, stopping;
+};
+
+uint32_t fg_helper_prime(uint32_t frequency_hz)
+{
+	uint32_t n = FG_MAX(2u, FG_MIN(frequency_hz, (uint32_t)FG_HELPER_FREQUENCY_MAX));
+
+	for (;; n--) {
+		uint32_t divisor = 2;
+
+		while (divisor * divisor <= n && n % divisor)
+			divisor++;
+		if (divisor * divisor > n)
+			return n;
+	}
+}
+
+static int send_hello(struct helper *helper, struct fg_err *err)
+{
+	Fg__Wire__Hello hello = FG__WIRE__HELLO__INIT;
+	char version[] = FG_VERSION;
+
+	hello.protocol = FG_WIRE_PROTOCOL;
+	hello.bpf_abi = FG_BPF_ABI;
+	hello.version = version;
+	hello.pid = (uint32_t)getpid();
+	return fg_wire_send(&helper->wire, FG_WIRE_HELLO, &hello.base, -1, err);
+}
+
+static int take_hello(struct helper *helper, const struct fg_wire_message *message,
+		      struct fg_err *err)
+{
+	Fg__Wire__Hello *hello = fg__wire__hello__unpack(NULL, message->len, message->body);
+
+	if (!hello)
+		return fg_err_set(err, FG_E_INVALID, "malformed HELLO");
+	bool fits = hello->protocol == FG_WIRE_PROTOCOL && hello->bpf_abi == FG_BPF_ABI;
+
+	fg__wire__hello__free_unpacked(hello, NULL);
+	helper->greeted = true;
+	if (!fits)
+		return fg_err_set(err, FG_E_UNSUPPORTED,
+				  "flamegate and flamegate-profiler are of different versions; "
+				  "fix: install both from the same build (this one is " FG_VERSION
+				  ")");
+	return 0;
+}
+
+static int send_ready(struct helper *helper, uint32_t frequency_hz, uint64_t period_ns,
+		      struct fg_err *err)
+{
+	Fg__Wire__Ready ready = FG__WIRE__READY__INIT;
+	struct fg_session_program programs[FG_SESSION_PROGRAMS_MAX];
+	Fg__Wire__Program messages[FG_SESSION_PROGRAMS_MAX];
+	Fg__Wire__Program *pointers[FG_SESSION_PROGRAMS_MAX];
+	char names[FG_SESSION_PROGRAMS_MAX][32];
+	size_t count = fg_session_programs(helper->session, programs);
+
+	for (size_t i = 0; i < count; i++) {
+		size_t len = 0;
+
+		for (; programs[i].name[len] && len + 1 < sizeof(names[i]); len++)
+			names[i][len] = programs[i].name[len];
+		names[i][len] = '\0';
+		fg__wire__program__init(&messages[i]);
+		messages[i].name = names[i];
+		messages[i].verified_instructions = programs[i].verified_instructions;
+		messages[i].code_bytes = programs[i].code_bytes;
+		pointers[i] = &messages[i];
+	}
+	ready.frequency_hz = frequency_hz;
+	ready.period_ns = period_ns;
+	ready.cpus = fg_session_cpus(helper->session);
+	ready.processes = (uint32_t)helper->targets.count;
+	ready.n_programs = count;
+	ready.programs = pointers;
+	return fg_wire_send(&helper->wire, FG_WIRE_READY, &ready.base, -1, err);
+}
+
+/* Opened while we may read real addresses; the client reads it through this descriptor. */
+static int send_kallsyms(struct helper *helper, struct fg_err *err)
+{
+	Fg__Wire__Empty empty = FG__WIRE__EMPTY__INIT;
+	int fd = fg_wire_can_pass_fd(&helper->wire) ? open("/proc/kallsyms", O_RDONLY | O_CLOEXEC)
+						    : -1;
+
+	return fd < 0 ? 0 : fg_wire_send(&helper->wire, FG_WIRE_KALLSYMS, &empty.base, fd, err);
+}
+
+static int begin(struct helper *helper, const Fg__Wire__Start *start, struct fg_err *err)
+{
+	uint32_t frequency_hz = fg_helper_prime(start->frequency_hz);
+	uint64_t period_ns = FG_NS_PER_S / frequency_hz;
+	int rc = 0;
+
+	if (!start->n_pids || start->n_pids > PIDS_MAX)
+		return fg_err_set(err, FG_E_USAGE, "1 to %d processes, not %zu", PIDS_MAX,
+				  start->n_pids);
+	for (size_t i = 0; !rc && i < start->n_pids; i++)
+		rc = fg_rights_check_target(start->pids[i], err);
+	if (!rc)
+		rc = fg_session_new(&helper->session, err);
+	if (rc)
+		return rc;
+	fg_modules_init(&helper->modules, helper->session, &helper->wire);
+	fg_targets_init(&helper->targets, helper->session, &helper->modules);
+	rc = fg_drain_new(helper->session, &helper->targets, &helper->wire, &helper->drain, err);
+	if (!rc)
+		rc = send_kallsyms(helper, err);
+	if (!rc)
+		rc = fg_session_attach(helper->session, period_ns, err);
+	if (!rc)
+		rc = fg_rights_drop(err);
+	for (size_t i = 0; !rc && i < start->n_pids; i++)
+		rc = fg_targets_add_tree(&helper->targets, start->pids[i], err);
+	if (!rc)
+		rc = fg_session_enable(helper->session, true, err);
+	if (!rc)
+		rc = send_ready(helper, frequency_hz, period_ns, err);
+	helper->started = !rc;
+	return rc;
+}
+
+static int take_start(struct helper *helper, const struct fg_wire_message *message,
+		      struct fg_err *err)
+{
+	Fg__Wire__Start *start = fg__wire__start__unpack(NULL, message->len, message->body);
+
+	if (!start)
+		return fg_err_set(err, FG_E_INVALID, "malformed START");
+	int rc = helper->started || !helper->greeted
+			 ? fg_err_set(err, FG_E_INVALID, "START out of order")
+			 : begin(helper, start, err);
+
+	fg__wire__start__free_unpacked(start, NULL);
+	return rc;
+}
+
+static int take_enable(struct helper *helper, const struct fg_wire_message *message,
+		       struct fg_err *err)
+{
+	Fg__Wire__Enable *enable = fg__wire__enable__unpack(NULL, message->len, message->body);
+
+	if (!enable || !helper->started) {
+		if (enable)
+			fg__wire__enable__free_unpacked(enable, NULL);
+		return fg_err_set(err, FG_E_INVALID, "ENABLE out of order");
+	}
+	bool on = enable->on;
+
+	fg__wire__enable__free_unpacked(enable, NULL);
+	return fg_session_enable(helper->session, on, err);
+}
+
+static int take_message(struct helper *helper, const struct fg_wire_message *message,
+			struct fg_err *err)
+{
+	switch (message->type) {
+	case FG_WIRE_HELLO:
+		return take_hello(helper, message, err);
+	case FG_WIRE_START:
+		return take_start(helper, message, err);
+	case FG_WIRE_ENABLE:
+		return take_enable(helper, message, err);
+	case FG_WIRE_STOP:
+		helper->stopping = true;
+		return 0;
+	default:
+		return fg_err_set(err, FG_E_INVALID, "%s is not for the helper",
+				  fg_wire_type_name(message->type));
+	}
+}
+
+static int take_messages(struct helper *helper, struct fg_err *err)
+{
+	struct fg_wire_message message;
+	int rc = fg_wire_fill(&helper->wire, err);
+
+	while (!rc && !helper->stopping) {
+		int got = fg_wire_next_message(&helper->wire, &message, err);
+
+		if (got <= 0)
+			return got;
+		rc = take_message(helper, &message, err);
+	}
+	return rc;
+}
+
+/* Waits for the client, an event, or the time to drain. */
+static int wait_some(struct helper *helper, uint64_t until_ns)
+{
+	uint64_t now_ns = fg_clock_monotonic_ns();
+	struct pollfd fds[2] = {
+		{.fd = helper->wire.fd, .events = POLLIN},
+		{.fd = helper->started ? fg_drain_event_fd(helper->drain) : -1, .events = POLLIN},
+	};
+
+	if (fg_wire_pending(&helper->wire))
+		fds[0].events |= POLLOUT;
+	int timeout_ms = until_ns > now_ns ? (int)((until_ns - now_ns) / FG_NS_PER_MS) + 1 : 0;
+
+	return poll(fds, FG_ARRAY_LEN(fds), timeout_ms) < 0 && errno != EINTR ? -1 : 0;
+}
+
+static int drain_due(struct helper *helper, uint64_t now_ns, uint64_t *drain_ns, uint64_t *stats_ns,
+		     struct fg_err *err)
+{
+	int rc = fg_drain_events(helper->drain, err);
+
+	if (!rc && now_ns >= *drain_ns) {
+		rc = fg_drain_samples(helper->drain, err);
+		rc = rc > 0 ? 0 : rc;
+		*drain_ns = now_ns + FG_DRAIN_INTERVAL_MS * FG_NS_PER_MS;
+	}
+	if (!rc && now_ns >= *stats_ns) {
+		rc = fg_drain_stats(helper->drain, err);
+		*stats_ns = now_ns + STATS_INTERVAL_MS * FG_NS_PER_MS;
+	}
+	return rc;
+}
+
+static int run(struct helper *helper, struct fg_err *err)
+{
+	uint64_t now_ns = fg_clock_monotonic_ns();
+	uint64_t start_by_ns = now_ns + START_TIMEOUT_NS, drain_ns = 0, stats_ns = 0;
+	int rc = 0;
+
+	while (!rc && !helper->stopping && !helper->wire.eof) {
+		if (wait_some(helper, helper->started ? drain_ns : start_by_ns) != 0)
+			return fg_err_errno(err, errno, "poll");
+		rc = take_messages(helper, err);
+		now_ns = fg_clock_monotonic_ns();
+		if (!rc && helper->started)
+			rc = drain_due(helper, now_ns, &drain_ns, &stats_ns, err);
+		else if (!rc && now_ns >= start_by_ns)
+			rc = fg_err_set(err, FG_E_TIMEOUT, "the client sent no START");
+		if (!rc)
+			rc = fg_wire_flush(&helper->wire, err);
+	}
+	return rc;
+}
+
+static int drain_all(struct helper *helper, uint64_t deadline_ns, struct fg_err *err)
+{
+	int rc;
+
+	do {
+		rc = fg_drain_samples(helper->drain, err);
+		if (rc >= 0 && fg_wire_flush_all(&helper->wire, deadline_ns, err) != 0)
+			return -(int)FG_E_TIMEOUT;
+	} while (rc > 0);
+	return rc;
+}
+
+/* Everything that was sampled before STOP still reaches the client. */
+static int finish(struct helper *helper, struct fg_err *err)
+{
+	Fg__Wire__Empty empty = FG__WIRE__EMPTY__INIT;
+	uint64_t deadline_ns = fg_clock_monotonic_ns() + FLUSH_TIMEOUT_NS;
+	int rc = 0;
+
+	if (helper->started) {
+		rc = fg_session_enable(helper->session, false, err);
+		if (!rc)
+			rc = fg_drain_events(helper->drain, err);
+		if (!rc)
+			rc = drain_all(helper, deadline_ns, err);
+		if (!rc)
+			rc = fg_drain_stats(helper->drain, err);
+	}
+	if (!rc)
+		rc = fg_wire_send(&helper->wire, FG_WIRE_DONE, &empty.base, -1, err);
+	return rc ? rc : fg_wire_flush_all(&helper->wire, deadline_ns, err);
+}
+
+static void report(struct helper *helper, const struct fg_err *err)
+{
+	Fg__Wire__Error message = FG__WIRE__ERROR__INIT;
+	struct fg_err text = *err;
+	uint64_t deadline_ns = fg_clock_monotonic_ns() + FLUSH_TIMEOUT_NS;
+
+	message.code = (uint32_t)text.code;
+	message.message = text.message;
+	if (fg_wire_send(&helper->wire, FG_WIRE_ERROR, &message.base, -1, NULL) == 0 &&
+	    fg_wire_flush_all(&helper->wire, deadline_ns, NULL) != 0)
+		return; /* the client is gone: nobody to tell */
+}
+
+int fg_helper_serve(int fd, struct fg_err *err)
+{
+	struct helper *helper = calloc(1, sizeof(*helper));
+
+	if (!helper)
+		return fg_err_nomem(err);
+	int rc = fg_wire_init(&helper->wire, fd, err);
+
+	if (!rc)
+		rc = send_hello(helper, err);
+	if (!rc)
+		rc = run(helper, err);
+	if (!rc && helper->stopping)
+		rc = finish(helper, err);
+	if (rc)
+		report(helper, err);
+	fg_drain_free(helper->drain);
+	fg_targets_done(&helper->targets);
+	fg_modules_done(&helper->modules);
+	fg_session_free(helper->session);
+	fg_wire_done(&helper->wire);
+	free(helper);
+	return rc;
+}

@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "profiler/client_internal.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+#include <sys/utsname.h>
+
+#include "gate/base/clock.h"
+#include "gate/base/file.h"
+
+/* Long enough for a dozen samples of a busy child, short enough for a person to wait. */
+#define TRIAL_NS         (400 * FG_NS_PER_MS)
+#define TRIAL_TIMEOUT_NS (5 * FG_NS_PER_S)
+enum { TRIAL_SAMPLES_MIN = 3 };
+
+struct list {
+	struct fg_probe *items;
+	size_t count, max;
+};
+
+static struct fg_probe *add(struct list *list, const char *name, bool essential)
+{
+	static struct fg_probe spare; /* what does not fit is written somewhere harmless */
+	struct fg_probe *probe = list->count < list->max ? &list->items[list->count++] : &spare;
+
+	*probe = (struct fg_probe){.name = name, .essential = essential};
+	return probe;
+}
+
+static void probe_kernel(struct list *list)
+{
+	struct fg_probe *probe = add(list, "kernel", true);
+	struct utsname names;
+
+	probe->ok = uname(&names) == 0;
+	(void)snprintf(probe->detail, sizeof(probe->detail), "%.60s %.60s %.30s",
+		       probe->ok ? names.sysname : "unknown", probe->ok ? names.release : "",
+		       probe->ok ? names.machine : "");
+	probe->ok = probe->ok && strcmp(names.machine, "x86_64") == 0;
+	if (!probe->ok)
+		(void)snprintf(probe->fix, sizeof(probe->fix),
+			       "the profiler knows Linux on x86-64; use --no-profile elsewhere");
+}
+
+static void probe_btf(struct list *list)
+{
+	struct fg_probe *probe = add(list, "kernel types (BTF)", true);
+	const char *path = "/sys/kernel/btf/vmlinux";
+
+	probe->ok = access(path, R_OK) == 0;
+	(void)snprintf(probe->detail, sizeof(probe->detail), "%s %s", path,
+		       probe->ok ? "readable" : strerror(errno));
+	if (!probe->ok)
+		(void)snprintf(probe->fix, sizeof(probe->fix),
+			       "a kernel with CONFIG_DEBUG_INFO_BTF (Debian 11, Ubuntu 20.10 and "
+			       "newer); in a container mount /sys/kernel/btf read-only");
+}
+
+static void probe_paranoid(struct list *list)
+{
+	struct fg_probe *probe = add(list, "perf_event_paranoid", false);
+	struct fg_buf text;
+
+	fg_buf_init(&text, 64);
+	probe->ok = fg_file_read("/proc/sys/kernel/perf_event_paranoid", 16, &text, NULL) == 0;
+	if (text.data)
+		text.data[strcspn(text.data, "\n")] = '\0';
+	(void)snprintf(probe->detail, sizeof(probe->detail),
+		       "%.16s (the helper's capabilities override it)",
+		       probe->ok ? text.data : "not readable");
+	if (!probe->ok)
+		(void)snprintf(probe->fix, sizeof(probe->fix),
+			       "a kernel with CONFIG_PERF_EVENTS; in a container mount /proc");
+	fg_buf_done(&text);
+}
+
+static bool probe_helper(struct list *list, const char *helper_path)
+{
+	struct fg_probe *probe = add(list, "profiler helper", true);
+	char path[FG_PATH_MAX];
+	struct fg_err err;
+
+	probe->ok = fg_client_find_helper(helper_path, path, sizeof(path), &err) == 0;
+	(void)snprintf(probe->detail, sizeof(probe->detail), "%.250s",
+		       probe->ok ? path : err.message);
+	if (!probe->ok) {
+		(void)snprintf(probe->fix, sizeof(probe->fix),
+			       "install flamegate-profiler, or set FLAMEGATE_PROFILER to its path");
+	} else if (access(path, X_OK) != 0) {
+		probe->ok = false;
+		(void)snprintf(probe->fix, sizeof(probe->fix),
+			       "sudo usermod -aG flamegate $USER, then log in again");
+	}
+	return probe->ok;
+}
+
+/* Something to sample: ourselves, busy asking for samples. */
+static void spin(struct fg_profiler *profiler)
+{
+	uint64_t end_ns = fg_clock_monotonic_ns() + TRIAL_NS;
+
+	while (fg_clock_monotonic_ns() < end_ns && fg_profiler_fd(profiler) >= 0) {
+		if (fg_profiler_read(profiler, NULL) != 0)
+			return;
+	}
+}
+
+/* The error text says "…; fix: command": the two halves are the two fields. */
+static void split_fix(struct fg_probe *probe, const char *message)
+{
+	const char *fix = strstr(message, "; fix: ");
+	size_t len = fix ? (size_t)(fix - message) : strlen(message);
+
+	(void)snprintf(probe->detail, sizeof(probe->detail), "%.*s",
+		       (int)FG_MIN(len, sizeof(probe->detail) - 1), message);
+	(void)snprintf(probe->fix, sizeof(probe->fix), "%.250s",
+		       fix ? fix + strlen("; fix: ") : "see the message");
+}
+
+static void judge_trial(struct list *list, struct fg_profiler *profiler)
+{
+	struct fg_probe *samples = add(list, "perf events that deliver", true);
+	struct fg_probe *stacks = add(list, "complete stacks", true);
+	struct fg_probe *symbols = add(list, "kernel symbols", false);
+	double complete = fg_profiler_complete_share(profiler);
+
+	samples->ok = fg_profiler_samples(profiler) >= TRIAL_SAMPLES_MIN;
+	(void)snprintf(samples->detail, sizeof(samples->detail),
+		       "%llu samples of a busy process in 0.4 s at %u Hz on %u CPUs",
+		       (unsigned long long)fg_profiler_samples(profiler), profiler->frequency_hz,
+		       profiler->cpus);
+	if (!samples->ok)
+		(void)snprintf(samples->fix, sizeof(samples->fix),
+			       "run in the host's pid namespace (docker run --pid=host)");
+	stacks->ok = samples->ok && complete >= 0.9;
+	(void)snprintf(stacks->detail, sizeof(stacks->detail), "%.1f %% reach a known root",
+		       100 * complete);
+	if (!stacks->ok)
+		(void)snprintf(stacks->fix, sizeof(stacks->fix),
+			       "report this with the output of flamegate doctor");
+	symbols->ok = profiler->kallsyms_fd >= 0;
+	(void)snprintf(symbols->detail, sizeof(symbols->detail), "/proc/kallsyms %s",
+		       symbols->ok ? "readable by the helper" : "not readable");
+	if (!symbols->ok)
+		(void)snprintf(
+			symbols->fix, sizeof(symbols->fix),
+			"grant the helper cap_syslog, or sudo sysctl kernel.kptr_restrict=0");
+}
+
+static void probe_trial(struct list *list, const char *helper_path)
+{
+	struct fg_profiler *profiler;
+	struct fg_err err = {0};
+	const uint32_t pids[] = {(uint32_t)getpid()};
+	const struct fg_profiler_options options = {
+		.helper_path = helper_path,
+		.pids = pids,
+		.pid_count = 1,
+		.frequency_hz = 499,
+		.timeout_ns = TRIAL_TIMEOUT_NS,
+	};
+	struct fg_probe *attach = add(list, "BPF programs load and attach", true);
+
+	attach->ok = fg_profiler_start(&options, &profiler, &err) == 0;
+	if (!attach->ok) {
+		split_fix(attach, err.message);
+		return;
+	}
+	(void)snprintf(attach->detail, sizeof(attach->detail),
+		       "%zu programs, %u instructions verified for the sampler",
+		       profiler->program_count, profiler->programs[0].verified_instructions);
+	spin(profiler);
+	(void)fg_profiler_stop(profiler, NULL);
+	judge_trial(list, profiler);
+	fg_profiler_free(profiler);
+}
+
+size_t fg_profiler_probe(const char *helper_path, struct fg_probe *out, size_t max)
+{
+	struct list list = {.items = out, .max = max};
+
+	probe_kernel(&list);
+	probe_btf(&list);
+	probe_paranoid(&list);
+	if (probe_helper(&list, helper_path))
+		probe_trial(&list, helper_path);
+	return list.count;
+}

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "profiler/rights.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+#include <sys/capability.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+
+#include "gate/base/file.h"
+#include "gate/base/num.h"
+
+/* libcap 2.66 knows them all; the kernel may not, which only makes the set smaller. */
+static const cap_value_t kept[] = {
+	CAP_BPF,                /* a map for each new shard and address space */
+	CAP_SYS_PTRACE,         /* /proc/PID/maps, mem */
+	CAP_DAC_READ_SEARCH,    /* binaries that only their owner may read */
+	CAP_CHECKPOINT_RESTORE, /* /proc/PID/map_files */
+};
+
+const char *fg_rights_fix(char text[FG_RIGHTS_TEXT_MAX])
+{
+	char path[512];
+	ssize_t len = readlink("/proc/self/exe", path, sizeof(path) - 1);
+	struct fg_buf paranoid;
+
+	path[len > 0 ? len : 0] = '\0';
+	fg_buf_init(&paranoid, 64);
+	if (fg_file_read("/proc/sys/kernel/perf_event_paranoid", 16, &paranoid, NULL) != 0)
+		fg_buf_clear(&paranoid);
+	if (paranoid.data)
+		paranoid.data[strcspn(paranoid.data, "\n")] = '\0';
+	(void)snprintf(text, FG_RIGHTS_TEXT_MAX,
+		       "it needs CAP_BPF and CAP_PERFMON (perf_event_paranoid is %s); fix: sudo "
+		       "setcap %s %s, or run as root (in a container: --cap-add BPF --cap-add "
+		       "PERFMON --cap-add SYS_PTRACE)",
+		       paranoid.len ? paranoid.data : "unknown", FG_RIGHTS_CAPABILITIES,
+		       path[0] ? path : "flamegate-profiler");
+	fg_buf_done(&paranoid);
+	return text;
+}
+
+int fg_rights_drop(struct fg_err *err)
+{
+	cap_t old = cap_get_proc();
+	cap_t reduced = cap_init();
+	int rc = 0;
+
+	if (!old || !reduced) {
+		rc = fg_err_errno(err, errno, "reading capabilities");
+		goto out;
+	}
+	for (size_t i = 0; i < FG_ARRAY_LEN(kept); i++) {
+		cap_flag_value_t has = CAP_CLEAR;
+
+		if (cap_get_flag(old, kept[i], CAP_PERMITTED, &has) != 0 || has != CAP_SET)
+			continue;
+		(void)cap_set_flag(reduced, CAP_PERMITTED, 1, &kept[i], CAP_SET);
+		(void)cap_set_flag(reduced, CAP_EFFECTIVE, 1, &kept[i], CAP_SET);
+	}
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || cap_set_proc(reduced) != 0)
+		rc = fg_err_errno(err, errno, "giving up capabilities");
+out:
+	if (old)
+		(void)cap_free(old);
+	if (reduced)
+		(void)cap_free(reduced);
+	return rc;
+}
+
+/* The real uid from "Uid:\treal\teffective…" of /proc/PID/status. */
+static int read_real_uid(uint32_t pid, uint64_t *ret, struct fg_err *err)
+{
+	char path[64];
+	struct fg_buf buf;
+
+	(void)snprintf(path, sizeof(path), "/proc/%u/status", pid);
+	fg_buf_init(&buf, 64 << 10);
+	int rc = fg_file_read(path, 32 << 10, &buf, err);
+	const char *line = rc || !buf.data ? NULL : strstr(buf.data, "\nUid:\t");
+
+	if (!rc && !line)
+		rc = fg_err_set(err, FG_E_IO, "%s: no Uid line", path);
+	if (!rc) {
+		line += strlen("\nUid:\t");
+		rc = fg_num_u64(line, strcspn(line, "\t\n"), ret, err);
+	}
+	fg_buf_done(&buf);
+	return rc;
+}
+
+int fg_rights_check_target(uint32_t pid, struct fg_err *err)
+{
+	char path[64];
+	struct stat st;
+	uint64_t uid;
+
+	(void)snprintf(path, sizeof(path), "/proc/%u", pid);
+	if (stat(path, &st) != 0)
+		return errno == ENOENT ? fg_err_set(err, FG_E_NOT_FOUND, "no process %u", pid)
+				       : fg_err_errno(err, errno, "process %u", pid);
+	if (getuid() == 0)
+		return 0;
+	int rc = read_real_uid(pid, &uid, err);
+
+	if (rc)
+		return rc;
+	/* The directory belongs to root when the process may not be traced by its owner. */
+	if (uid != getuid() || st.st_uid != getuid())
+		return fg_err_set(err, FG_E_PERMISSION,
+				  "process %u belongs to another user (uid %llu, we are %u); fix: "
+				  "run flamegate as that user or as root",
+				  pid, (unsigned long long)uid, (unsigned)getuid());
+	return 0;
+}

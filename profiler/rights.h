@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The helper's privileges: what to grant when something was refused, what to give up when it works.
+ */
+#ifndef FG_PROFILER_RIGHTS_H
+#define FG_PROFILER_RIGHTS_H
+
+#include "gate/base/err.h"
+
+enum { FG_RIGHTS_TEXT_MAX = 1024 };
+#define FG_RIGHTS_CAPABILITIES                                                           \
+	"cap_bpf,cap_perfmon,cap_sys_ptrace,cap_dac_read_search,cap_checkpoint_restore," \
+	"cap_syslog+ep"
+
+/** One sentence with the command that grants what the helper needs; returns `text`. */
+const char *fg_rights_fix(char text[FG_RIGHTS_TEXT_MAX]);
+/** Gives up every capability but those for reading maps and files of the targets and making maps
+ *  for new code; no new ones can be gained. Call once attached. */
+int fg_rights_drop(struct fg_err *err) FG_MUST_USE;
+/** Whether this process may profile `pid`: any process for real uid 0, else processes of the same
+ *  real uid that could be traced. PERMISSION with the reason, NOT_FOUND when there is none. */
+int fg_rights_check_target(uint32_t pid, struct fg_err *err) FG_MUST_USE;
+
+#endif

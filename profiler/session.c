@@ -1,0 +1,376 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "profiler/session.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <linux/perf_event.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include "gate/base/file.h"
+#include "profiler/bpf/sampler.skel.h"
+#include "profiler/rights.h"
+
+struct fg_session {
+	struct fg_sampler *object;
+	int *perf_fds;
+	struct bpf_link **perf_links;
+	uint32_t cpus; /* with an event */
+	struct fg_unwind_row *shards[FG_SHARDS_MAX];
+	int shard_fds[FG_SHARDS_MAX];
+	uint32_t *pages;
+	struct fg_bpf_stats *stats; /* one per possible CPU */
+	int possible_cpus;
+};
+
+/* libbpf prints its reasons; the last lines of them are the best error text there is. The buffer
+ * is static because libbpf's callback has no context; the helper loads one object, once. */
+enum { LOG_MAX = 1024 };
+static char log_text[LOG_MAX];
+
+static int keep_log(enum libbpf_print_level level, const char *format, va_list args)
+{
+	size_t used = strlen(log_text);
+	char line[512];
+
+	if (level != LIBBPF_WARN)
+		return 0;
+	(void)vsnprintf(line, sizeof(line), format, args);
+	line[strcspn(line, "\n")] = '\0';
+	if (used + strlen(line) + 3 > sizeof(log_text)) {
+		used = 0;
+		log_text[0] = '\0';
+	}
+	(void)snprintf(log_text + used, sizeof(log_text) - used, "%s%s", used ? "; " : "", line);
+	return 0;
+}
+
+static int load_error(int errnum, struct fg_err *err)
+{
+	char fix[FG_RIGHTS_TEXT_MAX];
+
+	if (errnum == EPERM || errnum == EACCES)
+		return fg_err_set(err, FG_E_PERMISSION, "loading BPF programs was refused: %s",
+				  fg_rights_fix(fix));
+	if (access("/sys/kernel/btf/vmlinux", R_OK) != 0)
+		return fg_err_set(err, FG_E_UNSUPPORTED,
+				  "this kernel has no type information (/sys/kernel/btf/vmlinux); "
+				  "needed: CONFIG_DEBUG_INFO_BTF, Linux 5.8 or newer");
+	return fg_err_set(err, FG_E_UNSUPPORTED, "loading BPF programs failed: %s (%s)",
+			  strerror(errnum), log_text);
+}
+
+static void raise_limits(void)
+{
+	/* Before 5.11 BPF memory counts against this limit; one event per CPU needs files. */
+	const struct rlimit unlimited = {RLIM_INFINITY, RLIM_INFINITY};
+	struct rlimit files;
+
+	(void)setrlimit(RLIMIT_MEMLOCK, &unlimited);
+	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+		files.rlim_cur = files.rlim_max;
+		(void)setrlimit(RLIMIT_NOFILE, &files);
+	}
+}
+
+int fg_session_new(struct fg_session **ret, struct fg_err *err)
+{
+	struct fg_session *session = calloc(1, sizeof(*session));
+
+	if (!session)
+		return fg_err_nomem(err);
+	for (size_t i = 0; i < FG_SHARDS_MAX; i++)
+		session->shard_fds[i] = -1;
+	session->possible_cpus = libbpf_num_possible_cpus();
+	if (session->possible_cpus <= 0 || session->possible_cpus > FG_SESSION_CPUS_MAX) {
+		fg_session_free(session);
+		return fg_err_set(err, FG_E_UNSUPPORTED, "cannot tell the number of CPUs");
+	}
+	size_t cpus = (size_t)session->possible_cpus;
+
+	session->stats = calloc(cpus, sizeof(*session->stats));
+	session->perf_fds = calloc(cpus, sizeof(*session->perf_fds));
+	session->perf_links = calloc(cpus, sizeof(struct bpf_link *));
+	if (!session->stats || !session->perf_fds || !session->perf_links) {
+		fg_session_free(session);
+		return fg_err_nomem(err);
+	}
+	raise_limits();
+	(void)libbpf_set_print(keep_log);
+	session->object = fg_sampler__open_and_load();
+	if (!session->object) {
+		int errnum = errno;
+
+		fg_session_free(session);
+		return load_error(errnum, err);
+	}
+	void *pages = mmap(NULL, sizeof(struct fg_bpf_pages), PROT_READ | PROT_WRITE, MAP_SHARED,
+			   bpf_map__fd(session->object->maps.fg_pages), 0);
+
+	if (pages == MAP_FAILED) {
+		int errnum = errno;
+
+		fg_session_free(session);
+		return fg_err_errno(err, errnum, "mapping the page index");
+	}
+	session->pages = pages;
+	*ret = session;
+	return 0;
+}
+
+void fg_session_free(struct fg_session *session)
+{
+	if (!session)
+		return;
+	for (uint32_t i = 0; i < session->cpus; i++) {
+		(void)bpf_link__destroy(session->perf_links[i]); /* closes the event */
+	}
+	for (size_t i = 0; i < FG_SHARDS_MAX; i++) {
+		if (session->shards[i])
+			(void)munmap(session->shards[i], sizeof(struct fg_bpf_shard));
+		if (session->shard_fds[i] >= 0)
+			close(session->shard_fds[i]);
+	}
+	if (session->pages)
+		(void)munmap(session->pages, sizeof(struct fg_bpf_pages));
+	fg_sampler__destroy(session->object);
+	free(session->stats);
+	free(session->perf_fds);
+	free(session->perf_links);
+	free(session);
+}
+
+static int open_event(int cpu, uint64_t period_ns)
+{
+	struct perf_event_attr attr = {
+		.size = sizeof(attr),
+		.type = PERF_TYPE_SOFTWARE,
+		.config = PERF_COUNT_SW_CPU_CLOCK,
+		.sample_period = period_ns,
+		.disabled = 1,
+	};
+
+	return (int)syscall(SYS_perf_event_open, &attr, -1, cpu, -1, PERF_FLAG_FD_CLOEXEC);
+}
+
+static int event_error(int errnum, struct fg_err *err)
+{
+	char fix[FG_RIGHTS_TEXT_MAX];
+
+	if (errnum == EACCES || errnum == EPERM)
+		return fg_err_set(err, FG_E_PERMISSION, "perf events were refused: %s",
+				  fg_rights_fix(fix));
+	return fg_err_errno(err, errnum, "opening a cpu-clock event");
+}
+
+int fg_session_attach(struct fg_session *session, uint64_t period_ns, struct fg_err *err)
+{
+	for (int cpu = 0; cpu < session->possible_cpus; cpu++) {
+		int fd = open_event(cpu, period_ns);
+
+		if (fd < 0 && errno == ENODEV)
+			continue; /* an offline CPU */
+		if (fd < 0)
+			return event_error(errno, err);
+		struct bpf_link *link =
+			bpf_program__attach_perf_event(session->object->progs.fg_sample, fd);
+
+		if (!link) {
+			int errnum = errno;
+
+			close(fd);
+			return load_error(errnum, err);
+		}
+		session->perf_fds[session->cpus] = fd;
+		session->perf_links[session->cpus] = link;
+		session->cpus++;
+	}
+	if (!session->cpus)
+		return fg_err_set(err, FG_E_UNSUPPORTED, "no CPU took a cpu-clock event");
+	/* libbpf enables each event as it attaches; sampling begins when the caller says so. */
+	int rc = fg_session_enable(session, false, err);
+
+	if (rc)
+		return rc;
+	struct fg_sampler *object = session->object;
+
+	object->links.fg_fork = bpf_program__attach(object->progs.fg_fork);
+	object->links.fg_exec = bpf_program__attach(object->progs.fg_exec);
+	object->links.fg_free = bpf_program__attach(object->progs.fg_free);
+	if (!object->links.fg_fork || !object->links.fg_exec || !object->links.fg_free)
+		return load_error(errno, err);
+	return 0;
+}
+
+int fg_session_enable(struct fg_session *session, bool on, struct fg_err *err)
+{
+	unsigned long request = on ? PERF_EVENT_IOC_ENABLE : PERF_EVENT_IOC_DISABLE;
+
+	for (uint32_t i = 0; i < session->cpus; i++) {
+		if (ioctl(session->perf_fds[i], request, 0) != 0)
+			return fg_err_errno(err, errno, "switching a cpu-clock event");
+	}
+	return 0;
+}
+
+uint32_t fg_session_cpus(const struct fg_session *session)
+{
+	return session->cpus;
+}
+
+size_t fg_session_programs(const struct fg_session *session,
+			   struct fg_session_program out[FG_SESSION_PROGRAMS_MAX])
+{
+	struct bpf_program *program;
+	size_t count = 0;
+
+	bpf_object__for_each_program(program, session->object->obj)
+	{
+		struct bpf_prog_info info = {0};
+		uint32_t len = sizeof(info);
+
+		if (count == FG_SESSION_PROGRAMS_MAX)
+			break;
+		if (bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &len) != 0)
+			continue;
+		out[count].name = bpf_program__name(program);
+		out[count].verified_instructions = info.verified_insns;
+		out[count].code_bytes = info.jited_prog_len;
+		count++;
+	}
+	return count;
+}
+
+int fg_session_shard(struct fg_session *session, uint32_t shard, struct fg_unwind_row **ret,
+		     struct fg_err *err)
+{
+	LIBBPF_OPTS(bpf_map_create_opts, options, .map_flags = BPF_F_MMAPABLE);
+
+	if (shard >= FG_SHARDS_MAX)
+		return fg_err_set(err, FG_E_LIMIT, "more unwind rows than %d shards hold",
+				  FG_SHARDS_MAX);
+	if (session->shards[shard]) {
+		*ret = session->shards[shard];
+		return 0;
+	}
+	int fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "fg_shard", sizeof(uint32_t),
+				sizeof(struct fg_bpf_shard), 1, &options);
+
+	if (fd < 0)
+		return fg_err_errno(err, errno, "making a shard of unwind rows");
+	void *rows =
+		mmap(NULL, sizeof(struct fg_bpf_shard), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+	if (rows == MAP_FAILED) {
+		int rc = fg_err_errno(err, errno, "mapping a shard of unwind rows");
+
+		close(fd);
+		return rc;
+	}
+	if (bpf_map_update_elem(bpf_map__fd(session->object->maps.fg_shards), &shard, &fd,
+				BPF_ANY) != 0) {
+		int rc = fg_err_errno(err, errno, "adding a shard of unwind rows");
+
+		(void)munmap(rows, sizeof(struct fg_bpf_shard));
+		close(fd);
+		return rc;
+	}
+	session->shards[shard] = rows;
+	session->shard_fds[shard] = fd;
+	*ret = rows;
+	return 0;
+}
+
+uint32_t *fg_session_pages(struct fg_session *session)
+{
+	return session->pages;
+}
+
+int fg_session_set_space(struct fg_session *session, uint32_t space,
+			 const struct fg_bpf_space *value, struct fg_err *err)
+{
+	const uint32_t zero = 0;
+	int outer = bpf_map__fd(session->object->maps.fg_spaces);
+	int fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "fg_space", sizeof(zero), sizeof(*value), 1,
+				NULL);
+
+	if (fd < 0)
+		return fg_err_errno(err, errno, "making a map of an address space");
+	int rc = 0;
+
+	if (bpf_map_update_elem(fd, &zero, value, BPF_ANY) != 0 ||
+	    bpf_map_update_elem(outer, &space, &fd, BPF_ANY) != 0)
+		rc = fg_err_errno(err, errno, "filling a map of an address space");
+	close(fd); /* the outer map keeps it alive */
+	return rc;
+}
+
+void fg_session_drop_space(struct fg_session *session, uint32_t space)
+{
+	(void)bpf_map_delete_elem(bpf_map__fd(session->object->maps.fg_spaces), &space);
+}
+
+int fg_session_add_target(struct fg_session *session, uint32_t tgid, struct fg_err *err)
+{
+	const struct fg_bpf_target target = {0};
+
+	if (bpf_map_update_elem(bpf_map__fd(session->object->maps.fg_targets), &tgid, &target,
+				BPF_NOEXIST) != 0 &&
+	    errno != EEXIST)
+		return fg_err_errno(err, errno, "adding process %u to the set", tgid);
+	return 0;
+}
+
+int fg_session_set_target(struct fg_session *session, uint32_t tgid, uint32_t space,
+			  struct fg_err *err)
+{
+	int map = bpf_map__fd(session->object->maps.fg_targets);
+	struct fg_bpf_target target = {0};
+
+	/* Keeps the identity that fork has stored. */
+	if (bpf_map_lookup_elem(map, &tgid, &target) != 0)
+		return 0;
+	target.space = space;
+	target.miss_interval_ms = 0;
+	if (bpf_map_update_elem(map, &tgid, &target, BPF_EXIST) != 0 && errno != ENOENT)
+		return fg_err_errno(err, errno, "updating process %u in the set", tgid);
+	return 0;
+}
+
+int fg_session_stats(struct fg_session *session, struct fg_bpf_stats *ret, struct fg_err *err)
+{
+	const uint32_t zero = 0;
+	struct fg_bpf_stats sum = {0};
+
+	if (bpf_map_lookup_elem(bpf_map__fd(session->object->maps.fg_stats), &zero,
+				session->stats) != 0)
+		return fg_err_errno(err, errno, "reading the sampler's counts");
+	for (int i = 0; i < session->possible_cpus; i++) {
+		sum.hits += session->stats[i].hits;
+		sum.samples += session->stats[i].samples;
+		sum.lost += session->stats[i].lost;
+		sum.lost_events += session->stats[i].lost_events;
+		sum.bpf_ns += session->stats[i].bpf_ns;
+		sum.frames += session->stats[i].frames;
+	}
+	*ret = sum;
+	return 0;
+}
+
+int fg_session_sample_ring(const struct fg_session *session)
+{
+	return bpf_map__fd(session->object->maps.fg_samples);
+}
+
+int fg_session_event_ring(const struct fg_session *session)
+{
+	return bpf_map__fd(session->object->maps.fg_events);
+}

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The loaded BPF object: maps, programs, per-CPU events. libbpf stays inside session.c and drain.c.
+ *
+ * Owns the kernel side for its lifetime; closing it stops everything. Knows nothing of processes,
+ * modules or the stream: those call in with plain values.
+ */
+#ifndef FG_PROFILER_SESSION_H
+#define FG_PROFILER_SESSION_H
+
+#include "gate/base/err.h"
+#include "profiler/bpf/shared.h"
+
+struct fg_session;
+
+enum { FG_SESSION_PROGRAMS_MAX = 8, FG_SESSION_CPUS_MAX = 1024 };
+
+struct fg_session_program {
+	const char *name;
+	uint32_t verified_instructions; /* 0: this kernel does not tell */
+	uint32_t code_bytes;            /* machine code */
+};
+
+/** Loads and verifies. PERMISSION and UNSUPPORTED say what to do. */
+int fg_session_new(struct fg_session **ret, struct fg_err *err) FG_MUST_USE;
+void fg_session_free(struct fg_session *session);
+/** Opens one disabled event per CPU with a fixed period, attaches everything. */
+int fg_session_attach(struct fg_session *session, uint64_t period_ns,
+		      struct fg_err *err) FG_MUST_USE;
+int fg_session_enable(struct fg_session *session, bool on, struct fg_err *err) FG_MUST_USE;
+uint32_t fg_session_cpus(const struct fg_session *session);
+size_t fg_session_programs(const struct fg_session *session,
+			   struct fg_session_program out[FG_SESSION_PROGRAMS_MAX]);
+
+/** Memory of a shard's rows, shared with the kernel; made at the first call. */
+int fg_session_shard(struct fg_session *session, uint32_t shard, struct fg_unwind_row **ret,
+		     struct fg_err *err) FG_MUST_USE;
+uint32_t *fg_session_pages(struct fg_session *session);
+/** Replaces an address space's mappings in one step. */
+int fg_session_set_space(struct fg_session *session, uint32_t space,
+			 const struct fg_bpf_space *value, struct fg_err *err) FG_MUST_USE;
+void fg_session_drop_space(struct fg_session *session, uint32_t space);
+/** Adds a tgid that has no address space yet. */
+int fg_session_add_target(struct fg_session *session, uint32_t tgid,
+			  struct fg_err *err) FG_MUST_USE;
+/** Gives a tgid another space and forgets its misses. One that the kernel side has removed is not
+ *  added again: its number may soon be somebody else's. */
+int fg_session_set_target(struct fg_session *session, uint32_t tgid, uint32_t space,
+			  struct fg_err *err) FG_MUST_USE;
+/** Sums over the CPUs. */
+int fg_session_stats(struct fg_session *session, struct fg_bpf_stats *ret,
+		     struct fg_err *err) FG_MUST_USE;
+int fg_session_sample_ring(const struct fg_session *session); /* map descriptors */
+int fg_session_event_ring(const struct fg_session *session);
+
+#endif

@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "profiler/target.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <xxhash.h>
+
+#include "gate/base/vec.h"
+#include "profiler/proc.h"
+#include "profiler/rights.h"
+
+void fg_targets_init(struct fg_targets *targets, struct fg_session *session,
+		     struct fg_modules *modules)
+{
+	memset(targets, 0, sizeof(*targets));
+	targets->session = session;
+	targets->modules = modules;
+}
+
+void fg_targets_done(struct fg_targets *targets)
+{
+	free(targets->items);
+	targets->items = NULL;
+	targets->count = 0;
+	targets->capacity = 0;
+}
+
+static struct fg_process *find(struct fg_targets *targets, uint32_t tgid)
+{
+	for (size_t i = 0; i < targets->count; i++) {
+		if (targets->items[i].tgid == tgid)
+			return &targets->items[i];
+	}
+	return NULL;
+}
+
+static void leave_space(struct fg_targets *targets, struct fg_process *process)
+{
+	uint32_t space = process->space;
+
+	process->space = 0;
+	if (!space || --targets->spaces[space].users)
+		return;
+	targets->spaces[space].hash = 0;
+	fg_session_drop_space(targets->session, space);
+}
+
+static void join_space(struct fg_targets *targets, struct fg_process *process, uint32_t space)
+{
+	process->space = space;
+	if (space)
+		targets->spaces[space].users++;
+}
+
+static int unused_space(const struct fg_targets *targets, uint32_t *ret, struct fg_err *err)
+{
+	for (uint32_t i = 1; i < FG_SPACES_MAX; i++) {
+		if (!targets->spaces[i].users) {
+			*ret = i;
+			return 0;
+		}
+	}
+	return fg_err_set(err, FG_E_LIMIT, "more than %d address spaces", FG_SPACES_MAX - 1);
+}
+
+static uint64_t hash_mappings(const struct fg_mappings *mappings)
+{
+	uint64_t hash = mappings->count + 1;
+
+	for (size_t i = 0; i < mappings->count; i++) {
+		const struct fg_mapping *m = &mappings->items[i];
+		const uint64_t key[] = {hash,     m->start,  m->end,
+					m->inode, m->offset, (uint64_t)m->kind};
+
+		hash = XXH3_64bits(key, sizeof(key));
+	}
+	return hash ? hash : 1;
+}
+
+/* The executable segment that a mapping shows most of; NULL if none (then p_vaddr is unknown). */
+static const struct fg_unwind_segment *segment_of(const struct fg_module *module,
+						  const struct fg_mapping *mapping)
+{
+	const struct fg_unwind_segment *best = NULL;
+	uint64_t best_overlap = 0, length = mapping->end - mapping->start;
+
+	for (size_t i = 0; i < module->segment_count; i++) {
+		const struct fg_unwind_segment *s = &module->segments[i];
+		uint64_t from = FG_MAX(s->file_offset, mapping->offset);
+		uint64_t to = FG_MIN(s->file_offset + s->file_size, mapping->offset + length);
+
+		if (from < to && to - from > best_overlap) {
+			best_overlap = to - from;
+			best = s;
+		}
+	}
+	return best;
+}
+
+static size_t add_mapping(struct fg_bpf_space *space, size_t count, uint64_t start,
+			  const struct fg_bpf_mapping *entry)
+{
+	if (count == FG_MAPPINGS_MAX || start >= entry->end)
+		return count;
+	space->starts[count] = start;
+	space->mappings[count] = *entry;
+	return count + 1;
+}
+
+static size_t add_module_mapping(struct fg_bpf_space *space, size_t count,
+				 const struct fg_mapping *mapping, const struct fg_module *module)
+{
+	const struct fg_unwind_segment *segment = segment_of(module, mapping);
+	struct fg_bpf_mapping entry = {
+		.end = mapping->end,
+		.bias = mapping->start - mapping->offset,
+		.module = module->id,
+		.kind = FG_MAP_NO_ROWS,
+	};
+
+	if (segment)
+		entry.bias += segment->file_offset - segment->vaddr;
+	else if (module->kind == FG_MAPPING_VDSO && module->segment_count)
+		entry.bias = mapping->start - (module->segments[0].vaddr & ~0xfffull);
+	if (!module->part_count || (!segment && module->kind != FG_MAPPING_VDSO))
+		return add_mapping(space, count, mapping->start, &entry);
+	for (size_t i = 0; i < module->part_count; i++) {
+		const struct fg_module_part *part = &module->parts[i];
+		uint64_t start = FG_MAX(mapping->start, part->start + entry.bias);
+
+		entry.end = FG_MIN(mapping->end, part->end + entry.bias);
+		entry.kind = FG_MAP_ROWS;
+		entry.shard = (uint8_t)part->shard;
+		entry.first_page = part->first_page;
+		entry.vaddr_pages = (uint32_t)(part->start >> FG_PAGE_SHIFT);
+		count = add_mapping(space, count, start, &entry);
+	}
+	return count;
+}
+
+static int build_space(struct fg_targets *targets, uint32_t tgid,
+		       const struct fg_mappings *mappings, struct fg_err *err)
+{
+	struct fg_bpf_space *space = &targets->scratch;
+	size_t count = 0;
+
+	memset(space, 0, sizeof(*space));
+	for (size_t i = 0; i < mappings->count; i++) {
+		const struct fg_mapping *mapping = &mappings->items[i];
+		const struct fg_module *module;
+
+		if (mapping->kind == FG_MAPPING_VSYSCALL)
+			continue;
+		if (mapping->kind == FG_MAPPING_ANON) {
+			const struct fg_bpf_mapping entry = {
+				.end = mapping->end, .module = FG_MODULE_ANON, .kind = FG_MAP_ANON};
+
+			count = add_mapping(space, count, mapping->start, &entry);
+			continue;
+		}
+		int rc = fg_modules_find(targets->modules, (pid_t)tgid, mapping, &module, err);
+
+		if (rc)
+			return rc;
+		count = add_module_mapping(space, count, mapping, module);
+	}
+	for (size_t i = count; i < FG_MAPPINGS_MAX; i++)
+		space->starts[i] = FG_NO_START;
+	return 0;
+}
+
+static int install_space(struct fg_targets *targets, struct fg_process *process,
+			 const struct fg_mappings *mappings, uint64_t hash, struct fg_err *err)
+{
+	uint32_t space = process->space;
+	int rc = build_space(targets, process->tgid, mappings, err);
+
+	/* Others that share the old space keep it. */
+	if (!rc && (!space || targets->spaces[space].users > 1))
+		rc = unused_space(targets, &space, err);
+	if (!rc)
+		rc = fg_session_set_space(targets->session, space, &targets->scratch, err);
+	if (rc)
+		return rc;
+	if (space != process->space) {
+		leave_space(targets, process);
+		join_space(targets, process, space);
+	}
+	targets->spaces[space].hash = hash;
+	return fg_session_set_target(targets->session, process->tgid, space, err);
+}
+
+/* Reads the mappings again and installs them if they changed. A process that is gone, or that now
+ * belongs to someone else (set-uid exec), silently has no mappings. */
+static int refresh(struct fg_targets *targets, struct fg_process *process, struct fg_err *err)
+{
+	struct fg_mappings mappings = {0};
+	struct fg_err ignored;
+
+	if (fg_rights_check_target(process->tgid, &ignored) != 0 ||
+	    fg_mappings_read((pid_t)process->tgid, &mappings, &ignored) != 0)
+		return 0;
+	uint64_t hash = hash_mappings(&mappings);
+	int rc = 0;
+
+	if (!process->space || targets->spaces[process->space].hash != hash)
+		rc = install_space(targets, process, &mappings, hash, err);
+	fg_mappings_done(&mappings);
+	return rc;
+}
+
+static int add_process(struct fg_targets *targets, uint32_t tgid, struct fg_process **ret,
+		       struct fg_err *err)
+{
+	int rc = FG_VEC_ROOM(targets, items, count, capacity, FG_TGIDS_MAX, err);
+
+	if (rc)
+		return rc;
+	*ret = &targets->items[targets->count++];
+	**ret = (struct fg_process){.tgid = tgid};
+	return 0;
+}
+
+/* Into the kernel's set first: what it forks from now on is followed. */
+static int add_existing(struct fg_targets *targets, uint32_t pid, struct fg_err *err)
+{
+	struct fg_process *process;
+	int rc = fg_rights_check_target(pid, err);
+
+	if (rc)
+		return rc;
+	rc = add_process(targets, pid, &process, err);
+	if (rc)
+		return rc;
+	if (fg_proc_cpu_ns(pid, &process->baseline_ns, NULL) == 0)
+		process->cpu_ns = process->baseline_ns;
+	rc = fg_session_add_target(targets->session, pid, err);
+	return rc ? rc : refresh(targets, process, err);
+}
+
+int fg_targets_add_tree(struct fg_targets *targets, uint32_t pid, struct fg_err *err)
+{
+	struct fg_pids tree = {0};
+	int rc = find(targets, pid) ? 0 : add_existing(targets, pid, err);
+
+	/* A child forked meanwhile is either in the kernel's set already or in this listing. */
+	if (!rc)
+		rc = fg_proc_tree(pid, &tree, err);
+	for (size_t i = 0; !rc && i < tree.count; i++) {
+		struct fg_err child_err;
+
+		if (find(targets, tree.items[i]))
+			continue;
+		/* A child that exited, or is another user's, is left out. */
+		int child_rc = add_existing(targets, tree.items[i], &child_err);
+
+		if (child_rc && child_rc != -FG_E_NOT_FOUND && child_rc != -FG_E_PERMISSION) {
+			if (err)
+				*err = child_err;
+			rc = child_rc;
+		}
+	}
+	fg_pids_done(&tree);
+	return rc;
+}
+
+static int forked(struct fg_targets *targets, const struct fg_bpf_event *event, struct fg_err *err)
+{
+	struct fg_process *child = find(targets, event->tgid);
+	struct fg_process *parent;
+
+	if (child)
+		return 0; /* found by the listing already */
+	int rc = add_process(targets, event->tgid, &child, err);
+
+	if (rc)
+		return rc;
+	parent = find(targets, event->other);
+	if (!parent || !parent->space)
+		return refresh(targets, child, err);
+	join_space(targets, child, parent->space);
+	/* The kernel side copied the parent's space at that moment; it may have moved on since. */
+	return fg_session_set_target(targets->session, child->tgid, child->space, err);
+}
+
+static void exited(struct fg_targets *targets, const struct fg_bpf_event *event)
+{
+	struct fg_process *process = find(targets, event->tgid);
+
+	if (!process)
+		return;
+	uint64_t cpu_ns = FG_MAX(event->value, process->cpu_ns);
+
+	targets->exited_ns += cpu_ns - process->baseline_ns;
+	leave_space(targets, process);
+	*process = targets->items[--targets->count];
+}
+
+int fg_targets_event(struct fg_targets *targets, const struct fg_bpf_event *event,
+		     struct fg_err *err)
+{
+	struct fg_process *process = find(targets, event->tgid);
+
+	switch (event->kind) {
+	case FG_EVENT_FORK:
+		return forked(targets, event, err);
+	case FG_EVENT_EXIT:
+		exited(targets, event);
+		return 0;
+	case FG_EVENT_EXEC:
+		if (process)
+			leave_space(targets, process);
+		FG_FALLTHROUGH;
+	default:
+		if (!process) { /* its fork event was lost */
+			int rc = add_process(targets, event->tgid, &process, err);
+
+			if (rc)
+				return rc;
+		}
+		return refresh(targets, process, err);
+	}
+}
+
+uint64_t fg_targets_cpu_ns(struct fg_targets *targets)
+{
+	uint64_t sum_ns = targets->exited_ns;
+
+	for (size_t i = 0; i < targets->count; i++) {
+		struct fg_process *process = &targets->items[i];
+		uint64_t now_ns;
+
+		if (fg_proc_cpu_ns(process->tgid, &now_ns, NULL) == 0 && now_ns > process->cpu_ns)
+			process->cpu_ns = now_ns;
+		sum_ns += process->cpu_ns - process->baseline_ns;
+	}
+	return sum_ns;
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The processes being profiled: which they are, what they have mapped, what CPU time they used.
+ *
+ * The kernel side adds and removes tgids by itself (fork, exec, exit) and tells through events;
+ * this file gives each its address space and keeps the exact accounts. A forked child shares its
+ * parent's space until it execs or maps something of its own.
+ */
+#ifndef FG_PROFILER_TARGET_H
+#define FG_PROFILER_TARGET_H
+
+#include "profiler/modules.h"
+
+struct fg_process {
+	uint32_t tgid;
+	uint32_t space;       /* 0: none yet */
+	uint64_t baseline_ns; /* CPU time before it was a target */
+	uint64_t cpu_ns;      /* last reading, baseline included */
+};
+
+struct fg_space {
+	uint32_t users;
+	uint64_t hash; /* of the mappings that were installed */
+};
+
+struct fg_targets {
+	struct fg_session *session;
+	struct fg_modules *modules;
+	struct fg_process *items;
+	size_t count, capacity;
+	struct fg_space spaces[FG_SPACES_MAX]; /* [0] is never used */
+	uint64_t exited_ns;                    /* of processes that are gone */
+	struct fg_bpf_space scratch;
+};
+
+void fg_targets_init(struct fg_targets *targets, struct fg_session *session,
+		     struct fg_modules *modules);
+void fg_targets_done(struct fg_targets *targets);
+/** Adds a root and the children that it already has. Errors: NOT_FOUND, PERMISSION. */
+int fg_targets_add_tree(struct fg_targets *targets, uint32_t pid, struct fg_err *err) FG_MUST_USE;
+/** Reacts to an event of the kernel side. Processes that vanish meanwhile are no error. */
+int fg_targets_event(struct fg_targets *targets, const struct fg_bpf_event *event,
+		     struct fg_err *err) FG_MUST_USE;
+/** CPU-ns that the targets used since they became targets, exited ones included. */
+uint64_t fg_targets_cpu_ns(struct fg_targets *targets);
+
+#endif

@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * profile_pid HELPER SECONDS HZ PID…: profiles and prints what the tests (and people) check.
+ * profile_pid HELPER probe: prints what doctor would.
+ *
+ * Lines: `info key value`, `program name verified bytes`, `stack result count frame;frame;…` (root
+ * first, like folded stacks; guessed frames end in `?`).
+
+ */
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "gate/base/clock.h"
+#include "gate/base/num.h"
+#include "profiler/client.h"
+
+static int read_for(struct fg_profiler *profiler, uint64_t duration_ns, struct fg_err *err)
+{
+	uint64_t now_ns = fg_clock_monotonic_ns(), end_ns = now_ns + duration_ns;
+
+	for (; now_ns < end_ns; now_ns = fg_clock_monotonic_ns()) {
+		struct pollfd poll_fd = {.fd = fg_profiler_fd(profiler), .events = POLLIN};
+
+		(void)poll(&poll_fd, 1, (int)((end_ns - now_ns) / FG_NS_PER_MS) + 1);
+		int rc = fg_profiler_read(profiler, err);
+
+		if (rc)
+			return rc;
+	}
+	return 0;
+}
+
+static void print_stack(const struct fg_profile *profile, const struct fg_pstack *stack,
+			uint64_t count)
+{
+	printf("stack %s %llu ", fg_stack_result_name((enum fg_stack_result)stack->result),
+	       (unsigned long long)count);
+	for (size_t i = stack->frame_count; i-- > 0;) {
+		const struct fg_plocation *location =
+			&profile->locations[profile->frames[stack->frame_start + i]];
+
+		for (size_t k = location->line_count; k-- > 0;) {
+			const struct fg_pline *line = &profile->lines[location->line_start + k];
+
+			printf("%s%s%s%s",
+			       fg_profile_text(profile, profile->functions[line->function].name),
+			       location->flags & FG_LOC_KERNEL ? "_[k]" : "",
+			       location->flags & FG_LOC_GUESSED ? "?" : "", i || k ? ";" : "\n");
+		}
+	}
+}
+
+static void print_profile(const struct fg_profile *profile)
+{
+	uint64_t *counts = calloc(profile->stack_count + 1, sizeof(*counts));
+
+	if (!counts)
+		return;
+	for (size_t i = 0; i < profile->sample_count; i++) {
+		if (strcmp(fg_profile_text(profile, profile->samples[i].phase), "measure") == 0)
+			counts[profile->samples[i].stack] += profile->samples[i].count;
+	}
+	for (size_t i = 0; i < profile->stack_count; i++) {
+		if (counts[i])
+			print_stack(profile, &profile->stacks[i], counts[i]);
+	}
+	free(counts);
+}
+
+static void print_info(const struct fg_profile_info *info)
+{
+	const struct {
+		const char *key;
+		double value;
+	} lines[] = {
+		{"samples", (double)info->samples},
+		{"lost", (double)info->lost},
+		{"complete", (double)info->complete},
+		{"guessed_frames", (double)info->guessed_frames},
+		{"unnamed_share", info->unnamed_share},
+		{"frequency_hz", info->frequency_hz},
+		{"cpus", info->cpus},
+		{"samples_per_cpu_s", info->samples_per_cpu_s},
+		{"bpf_ns", (double)info->bpf_ns},
+		{"bpf_ns_per_sample",
+		 info->samples ? (double)info->bpf_ns / (double)info->samples : 0},
+		{"helper_cpu_ms", (double)info->helper_cpu_ns / 1e6},
+		{"target_cpu_ms", (double)info->target_cpu_ns / 1e6},
+		{"partial", info->partial},
+		{"complete_percent",
+		 info->samples ? 100.0 * (double)info->complete / (double)info->samples : 0},
+	};
+
+	for (size_t i = 0; i < FG_ARRAY_LEN(lines); i++)
+		printf("info %s %.6g\n", lines[i].key, lines[i].value);
+	for (int i = 0; i < FG_STACK_RESULT_COUNT; i++)
+		printf("info result_%s %llu\n", fg_stack_result_name((enum fg_stack_result)i),
+		       (unsigned long long)(i ? info->incomplete_by[i] : info->complete));
+}
+
+static int profile(const struct fg_profiler_options *options, uint64_t duration_ns,
+		   struct fg_err *err)
+{
+	struct fg_profiler_program programs[8];
+	struct fg_profiler *profiler;
+	struct fg_profile *result;
+	struct fg_profile_info info;
+	struct fg_err read_err = {0};
+	uint64_t begin_ns = fg_clock_monotonic_ns();
+	int rc = fg_profiler_start(options, &profiler, err);
+
+	if (rc)
+		return rc;
+	uint64_t start_ns = fg_clock_monotonic_ns();
+
+	printf("info start_ms %.1f\n", (double)(start_ns - begin_ns) / 1e6);
+	printf("ready\n");
+	(void)fflush(stdout);
+	if (read_for(profiler, duration_ns, &read_err) != 0)
+		printf("lost %s\n", read_err.message);
+	const struct fg_profiler_phase phase = {"measure", start_ns, fg_clock_monotonic_ns()};
+
+	rc = fg_profiler_stop(profiler, err);
+	if (rc)
+		printf("stop %s\n", err->message);
+	uint64_t symbolise_ns = fg_clock_monotonic_ns();
+
+	rc = fg_profiler_profile(profiler, start_ns, &phase, 1, &result, &info, err);
+	printf("info symbolise_ms %.1f\n", (double)(fg_clock_monotonic_ns() - symbolise_ns) / 1e6);
+	size_t count = fg_profiler_programs(profiler, programs, FG_ARRAY_LEN(programs));
+
+	for (size_t i = 0; i < count; i++)
+		printf("program %s %u %u\n", programs[i].name, programs[i].verified_instructions,
+		       programs[i].code_bytes);
+	fg_profiler_free(profiler);
+	if (rc)
+		return rc;
+	print_info(&info);
+	print_profile(result);
+	fg_profile_free(result);
+	return 0;
+}
+
+static int print_probes(const char *helper_path)
+{
+	struct fg_probe probes[16];
+	size_t count = fg_profiler_probe(helper_path, probes, FG_ARRAY_LEN(probes));
+
+	for (size_t i = 0; i < count; i++)
+		printf("probe %s: %s: %s%s%s\n", probes[i].ok ? "ok" : "FAILED", probes[i].name,
+		       probes[i].detail, probes[i].ok ? "" : "; fix: ", probes[i].fix);
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	enum { PIDS_MAX = 64, FIRST_PID = 4 };
+	uint32_t pids[PIDS_MAX];
+	uint64_t seconds, hz, pid;
+	struct fg_err err = {0};
+	struct fg_profiler_options options = {.pids = pids};
+
+	if (argc == 3 && strcmp(argv[2], "probe") == 0)
+		return print_probes(argv[1]);
+	if (argc <= FIRST_PID || argc > FIRST_PID + PIDS_MAX ||
+	    fg_num_u64(argv[2], strlen(argv[2]), &seconds, &err) != 0 ||
+	    fg_num_u64(argv[3], strlen(argv[3]), &hz, &err) != 0) {
+		(void)fputs("usage: profile_pid HELPER SECONDS HZ PID...\n", stderr);
+		return 2;
+	}
+	for (int i = FIRST_PID; i < argc; i++) {
+		if (fg_num_u64(argv[i], strlen(argv[i]), &pid, &err) != 0 || pid > INT32_MAX)
+			return 2;
+		pids[options.pid_count++] = (uint32_t)pid;
+	}
+	options.helper_path = argv[1];
+	options.frequency_hz = (uint32_t)hz;
+	int rc = profile(&options, seconds * FG_NS_PER_S, &err);
+
+	if (rc)
+		printf("error %s %s\n", fg_err_code_name((enum fg_err_code) - rc), err.message);
+	return rc ? 1 : 0;
+}
