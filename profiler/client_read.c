@@ -227,6 +227,18 @@ static int take_error(const struct fg_wire_message *message, struct fg_err *err)
 	return rc;
 }
 
+static int take_notice(struct fg_profiler *profiler, const struct fg_wire_message *message,
+		       struct fg_err *err)
+{
+	Fg__Wire__Notice *notice = fg__wire__notice__unpack(NULL, message->len, message->body);
+
+	if (!notice)
+		return malformed("NOTICE", err);
+	(void)snprintf(profiler->notice, sizeof(profiler->notice), "%.199s", notice->text);
+	fg__wire__notice__free_unpacked(notice, NULL);
+	return 0;
+}
+
 static int take_message(struct fg_profiler *profiler, const struct fg_wire_message *message,
 			struct fg_err *err)
 {
@@ -253,7 +265,7 @@ static int take_message(struct fg_profiler *profiler, const struct fg_wire_messa
 	case FG_WIRE_ERROR:
 		return take_error(message, err);
 	case FG_WIRE_NOTICE:
-		return 0;
+		return take_notice(profiler, message, err);
 	default:
 		return malformed("message type", err);
 	}

@@ -9,6 +9,7 @@
 #include "gate/base/vec.h"
 #include "profiler/proc.h"
 #include "profiler/rights.h"
+#include "profiler/wire.pb-c.h"
 
 void fg_targets_init(struct fg_targets *targets, struct fg_session *session,
 		     struct fg_modules *modules)
@@ -297,8 +298,20 @@ static void exited(struct fg_targets *targets, const struct fg_bpf_event *event)
 	*process = targets->items[--targets->count];
 }
 
-int fg_targets_event(struct fg_targets *targets, const struct fg_bpf_event *event,
-		     struct fg_err *err)
+/* Beyond a limit the session goes on with what it has, and says once what is missing. */
+static int tell_limit(struct fg_targets *targets, struct fg_err *limit, struct fg_err *err)
+{
+	Fg__Wire__Notice notice;
+
+	if (targets->limit_told)
+		return 0;
+	targets->limit_told = true;
+	fg__wire__notice__init(&notice);
+	notice.text = limit->message;
+	return fg_wire_send(targets->modules->wire, FG_WIRE_NOTICE, &notice.base, -1, err);
+}
+
+static int handle(struct fg_targets *targets, const struct fg_bpf_event *event, struct fg_err *err)
 {
 	struct fg_process *process = find(targets, event->tgid);
 
@@ -321,6 +334,19 @@ int fg_targets_event(struct fg_targets *targets, const struct fg_bpf_event *even
 		}
 		return refresh(targets, process, err);
 	}
+}
+
+int fg_targets_event(struct fg_targets *targets, const struct fg_bpf_event *event,
+		     struct fg_err *err)
+{
+	struct fg_err local;
+	int rc = handle(targets, event, &local);
+
+	if (rc == -FG_E_LIMIT)
+		return tell_limit(targets, &local, err);
+	if (rc && err)
+		*err = local;
+	return rc;
 }
 
 uint64_t fg_targets_cpu_ns(struct fg_targets *targets)

@@ -385,6 +385,15 @@ def case_no_rights(bench):
           done.stdout)
 
 
+def case_pid_namespace(bench):
+    """In a container's PID namespace: a refusal with the fix, not an empty profile."""
+    unshare = bench.need("unshare")
+    shell = f"sleep 30 & {bench.tool} {bench.helper} 1 99 $!; kill $!"
+    done = subprocess.run([unshare, "--pid", "--fork", "--mount-proc", "/bin/sh", "-c", shell],
+                          stdout=subprocess.PIPE, text=True, timeout=30)
+    check("error unsupported" in done.stdout and "--pid=host" in done.stdout, done.stdout)
+
+
 def case_gone(bench):
     done = subprocess.run([bench.tool, bench.helper, "1", "99", "4194303"], stdout=subprocess.PIPE,
                           text=True, timeout=30)
