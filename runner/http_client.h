@@ -19,6 +19,7 @@ struct fg_http_request {
 	const char *bearer_token;
 	uint64_t timeout_ns;       /* 0 = 30 s */
 	size_t max_response_bytes; /* 0 = 16 MiB */
+	bool direct;               /* not through the proxy that the environment names */
 };
 
 struct fg_http_response {
@@ -27,9 +28,12 @@ struct fg_http_response {
 	struct fg_buf body;
 };
 
-/** NETWORK (could not talk, with the reason) or 0 with whatever status the server gave. */
+/** NETWORK (could not talk, with the reason) or 0 with whatever status the server gave. Redirects
+ *  are not followed. Messages never show credentials. Not for two threads at once on first use. */
 int fg_http_fetch(const struct fg_http_request *request, struct fg_http_response *ret,
 		  struct fg_err *err) FG_MUST_USE;
+/** The URL with `user:password@` shown as `***@`, for messages; cut to the buffer. */
+void fg_http_url_masked(const char *url, char *buffer, size_t size_bytes);
 void fg_http_response_done(struct fg_http_response *response);
 
 #endif

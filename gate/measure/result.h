@@ -25,10 +25,28 @@ struct fg_series_row {
 	char *duration_hdr;
 };
 
+/* Rows sorted by second, class and half (unexpected first); each key at most once. */
 struct fg_series {
 	struct fg_series_row *items;
 	size_t count, capacity;
 };
+
+enum {
+	FG_SERIES_ROWS_MAX = 4 << 20,
+	FG_CPU_SECONDS_MAX = 1 << 20, /* 12 days */
+};
+
+void fg_series_done(struct fg_series *series);
+/** The row, or NULL if nothing ended in that second. */
+const struct fg_series_row *fg_series_find(const struct fg_series *series, uint32_t second,
+					   uint32_t class_index, bool expected);
+/** Adds a class half's counts and two histograms to the row of `key` (its first four fields). */
+int fg_series_add(struct fg_series *series, const struct fg_series_row *key,
+		  const struct fg_class_slice *half, struct fg_err *err) FG_MUST_USE;
+/** The order above. */
+int fg_series_compare(const struct fg_series_row *a, const struct fg_series_row *b);
+/** Makes room for one more row, for who appends in order. */
+int fg_series_room(struct fg_series *series, struct fg_err *err) FG_MUST_USE;
 
 /* What differs between machines; a comparison across different ones is refused or widened. */
 struct fg_environment {
@@ -68,7 +86,13 @@ struct fg_profile_info {
 	uint64_t target_cpu_ns; /* measured phase, exact clock */
 };
 
-enum fg_run_status { FG_RUN_COMPLETED, FG_RUN_INTERRUPTED, FG_RUN_ABORTED, FG_RUN_TARGET_DIED };
+enum fg_run_status {
+	FG_RUN_COMPLETED,
+	FG_RUN_INTERRUPTED,
+	FG_RUN_ABORTED,
+	FG_RUN_TARGET_DIED,
+	FG_RUN_STATUS_COUNT
+};
 const char *fg_run_status_name(enum fg_run_status status);
 
 struct fg_threshold_result; /* gate/judge/threshold.h */
@@ -106,10 +130,14 @@ struct fg_result {
 int fg_result_new(const struct fg_registry *registry, struct fg_result **ret,
 		  struct fg_err *err) FG_MUST_USE;
 void fg_result_free(struct fg_result *result);
-/** Adds one worker's second: encodes it into the series, and into totals per scenario when that
- *  second lies wholly after the scenario's start + warm-up. */
+/** Adds one worker's second: encodes it into the series, and adds it to totals per scenario unless
+ *  fg_result_is_warmup(). Slices may come in any order and several per second. After a failure the
+ *  result may hold a part of the slice. */
 int fg_result_add_slice(struct fg_result *result, const struct fg_slice *slice,
 			struct fg_err *err) FG_MUST_USE;
+/** True if that second does not lie wholly after the scenario's start + warm-up; never true for a
+ *  scenario without warm-up. */
+bool fg_result_is_warmup(const struct fg_registry *registry, size_t scenario, uint32_t second);
 /** Requests in the measured phase, all classes (both halves). */
 uint64_t fg_result_requests(const struct fg_result *result);
 uint64_t fg_result_failed(const struct fg_result *result);
@@ -118,9 +146,10 @@ uint64_t fg_result_failed(const struct fg_result *result);
  *  caller. Returns the number of matching class halves, or a negative error code. */
 int fg_result_trend(const struct fg_result *result, enum fg_trend trend, const struct fg_tags *tags,
 		    struct fg_hist *ret, struct fg_err *err) FG_MUST_USE;
-/** CPU-ns of the target per completed request over the measured phase; < 0 when unknown. */
+/** CPU-ns of the target per completed request (one that got a whole answer, whatever its status)
+ *  over the measured phase; < 0 when unknown. */
 double fg_result_cpu_per_request_ns(const struct fg_result *result);
-/** True if the class half matches every tag. */
+/** True if the class half matches every tag (NULL: no tags). */
 bool fg_result_class_matches(const struct fg_registry *registry, size_t class_index, bool expected,
 			     const struct fg_tags *tags);
 

@@ -31,7 +31,7 @@ struct fg_load_options {
 	const struct fg_scenario_file *file;
 	const char *target_url; /* base for relative step URLs, no {{ }} left */
 	const char *engine;     /* "curl" (default, NULL) or "null" */
-	unsigned threads;       /* 0 = from file, then auto */
+	unsigned threads; /* 0 = from file, then auto: 1 up to 2 cores, else half, at most 4 */
 	uint64_t seed;
 	const struct fg_load_watch *watches;
 	size_t watch_count;
@@ -58,6 +58,7 @@ struct fg_load_progress {
 	uint64_t iterations, iterations_planned; /* planned 0: open-ended */
 	uint32_t vus, vus_max;
 	double target_rate_per_s; /* now; 0 for VU executors */
+	double rate_per_s;        /* iterations that ended in the last full second */
 	bool waiting, done;
 };
 size_t fg_load_progress(const struct fg_load *load, struct fg_load_progress *out, size_t max);

@@ -4,6 +4,10 @@
  *
  * Owns the silent-loss rules of reference/pyroscope.md §1.9 and §9: nothing is sent that the server
  * would accept and drop. Uses runner/http_client only; knows no files.
+ *
+ * Sent is the measured phase, aggregated: no sample labels, because each distinct set of string
+ * labels would become a series of its own. Larger profiles are cut by time into several uploads.
+ * Series labels: service_name, run_id, scenario and the caller's; a run is found by its run_id.
  */
 #ifndef FG_PUBLISH_PYROSCOPE_H
 #define FG_PUBLISH_PYROSCOPE_H
@@ -20,7 +24,9 @@ struct fg_pyroscope_options {
 	bool restamp_now;             /* shift the time stamps so that the profile ends now */
 	bool verify;                  /* read back and compare samples and cpu totals, up to 30 s */
 	uint64_t now_unix_ns;
-	uint64_t timeout_ns; /* of one request; 0 = 30 s */
+	uint64_t timeout_ns;        /* of one request; 0 = 30 s */
+	uint64_t verify_timeout_ns; /* until everything must be readable; 0 = 30 s */
+	unsigned max_tries;         /* per upload; 0 = 6, about 15 s of waiting in all */
 };
 
 struct fg_pyroscope_report {
@@ -28,11 +34,15 @@ struct fg_pyroscope_report {
 	uint64_t samples_sent, cpu_ns_sent;
 	uint64_t bytes_sent;
 	uint32_t retries;
-	bool verified;
+	bool verified; /* at least what was sent is there; more: published before, or a retry that
+			  the server has yet to merge */
 	uint64_t samples_read, cpu_ns_read;
 	char query[512]; /* selector and window under which it can be found */
 };
 
+/** NO_DATA: nothing to send. INVALID: outside of the server's time window (see restamp_now).
+ *  REFUSED: the server's own words, or it keeps less than it accepted. Some uploads may have been
+ *  stored when a later one fails. */
 int fg_pyroscope_publish(const struct fg_bundle *bundle, const struct fg_pyroscope_options *options,
 			 struct fg_pyroscope_report *ret, struct fg_err *err) FG_MUST_USE;
 

@@ -37,7 +37,8 @@ enum fg_template_part_kind {
 
 struct fg_template_part {
 	enum fg_template_part_kind kind;
-	char *text; /* FG_PART_TEXT */
+	char *text; /* FG_PART_TEXT; NUL-terminated, but a bodyFile may hold NULs: use len */
+	size_t len;
 };
 
 struct fg_template {
@@ -82,7 +83,8 @@ struct fg_step_http {
 	struct fg_template url; /* absolute, or relative to target.url */
 	char *name;             /* request class */
 	char *group;
-	struct fg_header *headers; /* step headers only; http.headers are merged in by the parser */
+	struct fg_header *headers; /* all to send: http.headers with the step's on top, and the
+				      Content-Type that a json or form body implies */
 	size_t header_count, header_capacity;
 	bool has_body;
 	struct fg_template body; /* body: or json: rendered to text */
@@ -91,7 +93,8 @@ struct fg_step_http {
 	size_t check_count, check_capacity;
 	uint16_t expect_status_low,
 		expect_status_high;  /* 0: no expect; failing ends the iteration */
-	struct fg_http_options http; /* defaults with the step's own keys on top */
+	struct fg_http_options http; /* defaults with the step's own keys on top; its header list
+				       is empty (see headers) */
 };
 
 enum fg_think_distribution {
@@ -217,9 +220,11 @@ void fg_scenario_file_free(struct fg_scenario_file *file);
 /* -- load.c: text → struct ------------------------------------------------------------------ */
 
 struct fg_diagnostic {
-	struct fg_err err; /* with place */
-	char *excerpt;     /* the source line, or NULL */
-	unsigned width;    /* of the ~~~~ mark; 0 = 1 */
+	struct fg_err err;       /* with place */
+	char *excerpt;           /* the source line, or NULL */
+	unsigned width;          /* of the ^~~~ mark; 0 = 1 */
+	unsigned excerpt_column; /* where the mark starts in `excerpt`, which may be a cut */
+	size_t order;            /* of discovery; breaks ties of equal places */
 };
 struct fg_diagnostics {
 	struct fg_diagnostic *items;

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * How much a quantity scatters inside one run: blocks of five seconds over the measured phase.
+ *
+ * Blocks, not seconds, because seconds of one run resemble their neighbours (lag-1 0.73 measured).
+ * Everything comes from the per-second series of the bundle; a run without it has count 0.
+ */
+#include "gate/judge/verdict_internal.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "gate/format/hdrlog.h"
+
+enum { MAX_BLOCKS = 240 };
+
+struct block_plan {
+	uint64_t first_second;
+	uint64_t seconds; /* whole measured seconds */
+	uint64_t block_seconds;
+	uint64_t blocks;
+};
+
+/* Runs under 20 s would have too few blocks of five: they get shorter ones. */
+static struct block_plan plan_blocks(const struct fg_result *result)
+{
+	uint64_t end_ns = result->measured_start_ns + result->measured_ns;
+	struct block_plan plan = {
+		.first_second = (result->measured_start_ns + FG_NS_PER_S - 1) / FG_NS_PER_S,
+		.block_seconds = FG_VERDICT_BLOCK_SECONDS,
+	};
+
+	if (end_ns / FG_NS_PER_S > plan.first_second)
+		plan.seconds = end_ns / FG_NS_PER_S - plan.first_second;
+	if (plan.seconds < FG_VERDICT_MIN_BLOCKS * FG_VERDICT_BLOCK_SECONDS)
+		plan.block_seconds = 1;
+	/* long runs: longer blocks, so that memory stays bounded */
+	plan.block_seconds =
+		FG_MAX(plan.block_seconds, (plan.seconds + MAX_BLOCKS - 1) / MAX_BLOCKS);
+	plan.blocks = plan.seconds / plan.block_seconds;
+	return plan;
+}
+
+/* The block of a second, or -1 outside. */
+static int64_t block_of(const struct block_plan *plan, uint64_t second)
+{
+	if (second < plan->first_second)
+		return -1;
+	uint64_t block = (second - plan->first_second) / plan->block_seconds;
+
+	return block < plan->blocks ? (int64_t)block : -1;
+}
+
+int fg_verdict_cpu_spread(const struct fg_result *result, struct fg_stats_location *ret,
+			  struct fg_err *err)
+{
+	enum { MIN_REQUESTS_PER_BLOCK = 10 };
+	struct block_plan plan = plan_blocks(result);
+
+	*ret = (struct fg_stats_location){.mean = NAN};
+	if (plan.blocks == 0)
+		return 0;
+	double *logs = calloc(plan.blocks, sizeof(*logs));
+	uint64_t *requests = calloc(plan.blocks, sizeof(*requests));
+	uint64_t *cpu_ns = calloc(plan.blocks, sizeof(*cpu_ns));
+	size_t count = 0;
+	int rc = logs && requests && cpu_ns ? 0 : fg_err_nomem(err);
+
+	for (size_t i = 0; rc == 0 && i < result->series.count; i++) {
+		int64_t block = block_of(&plan, result->series.items[i].second);
+
+		if (block >= 0)
+			requests[block] += result->series.items[i].requests;
+	}
+	for (size_t i = 0; rc == 0 && i < result->target_cpu.count; i++) {
+		int64_t block = block_of(&plan, i);
+
+		if (block >= 0)
+			cpu_ns[block] += result->target_cpu.cpu_ns[i];
+	}
+	for (size_t i = 0; rc == 0 && i < plan.blocks; i++) {
+		if (requests[i] >= MIN_REQUESTS_PER_BLOCK && cpu_ns[i] > 0)
+			logs[count++] = log((double)cpu_ns[i] / (double)requests[i]);
+	}
+	if (rc == 0)
+		rc = fg_stats_trimmed(logs, count, ret, err);
+	free(logs);
+	free(requests);
+	free(cpu_ns);
+	return rc;
+}
+
+/* All rows of one class and one block, added up. */
+static int add_rows(const struct fg_result *result, const struct block_plan *plan,
+		    size_t class_index, enum fg_trend trend, struct fg_hist *blocks,
+		    struct fg_err *err)
+{
+	for (size_t i = 0; i < result->series.count; i++) {
+		const struct fg_series_row *row = &result->series.items[i];
+		int64_t block = block_of(plan, row->second);
+		const char *text =
+			trend == FG_TREND_DURATION ? row->duration_hdr : row->response_hdr;
+
+		if (row->class_index != class_index || row->warmup || block < 0 || !text)
+			continue;
+		int rc = fg_hdrlog_decode(text, strlen(text), &blocks[block], err);
+
+		if (rc)
+			return rc;
+	}
+	return 0;
+}
+
+int fg_verdict_quantile_spread(const struct fg_result *result, size_t class_index,
+			       enum fg_trend trend, const double *percentiles, size_t count,
+			       struct fg_stats_location *ret, struct fg_err *err)
+{
+	enum { MIN_VALUES_PER_BLOCK = 20 };
+	struct block_plan plan = plan_blocks(result);
+
+	memset(ret, 0, count * sizeof(*ret));
+	if (plan.blocks == 0 || (trend != FG_TREND_DURATION && trend != FG_TREND_RESPONSE_TIME))
+		return 0;
+	struct fg_hist *blocks = calloc(plan.blocks, sizeof(*blocks));
+	double *logs = calloc(plan.blocks, sizeof(*logs));
+	int rc = blocks && logs ? 0 : fg_err_nomem(err);
+
+	for (size_t i = 0; rc == 0 && i < plan.blocks; i++)
+		fg_hist_init(&blocks[i], NULL);
+	if (rc == 0)
+		rc = add_rows(result, &plan, class_index, trend, blocks, err);
+	for (size_t p = 0; rc == 0 && p < count; p++) {
+		size_t used = 0;
+
+		for (size_t i = 0; i < plan.blocks; i++) {
+			uint64_t value = fg_hist_percentile_ns(&blocks[i], percentiles[p]);
+
+			if (blocks[i].count >= MIN_VALUES_PER_BLOCK && value > 0)
+				logs[used++] = log((double)value);
+		}
+		rc = fg_stats_trimmed(logs, used, &ret[p], err);
+	}
+	for (size_t i = 0; blocks && i < plan.blocks; i++)
+		fg_hist_done(&blocks[i]);
+	free(blocks);
+	free(logs);
+	return rc;
+}

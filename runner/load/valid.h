@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Was the generator itself the bottleneck? Pure: judges what was measured.
+ *
+ * A run is invalid when its numbers describe the generator rather than the target:
+ *   1. wake-ups were late while a VU was free: more than 5 % of them by over 10 ms, or the p99 over
+ *      50 ms (at least 100 wake-ups);
+ *   2. a worker's thread used more than 85 % of a core in the measured phase and less than 99 % of
+ *      the scheduled iterations were started in time to finish.
+ * Single hiccups of a shared machine stay below both: on 2 noisy cores at 200/s the p99 is
+ * typically below 2 ms, and a stall of 100 ms once a minute makes 0.2 % late wake-ups. Waiting for
+ * a busy VU is the target's doing, never a reason.
+ */
+#ifndef FG_LOAD_VALID_H
+#define FG_LOAD_VALID_H
+
+#include "gate/measure/slice.h"
+
+struct fg_valid_input {
+	const struct fg_registry *registry;
+	const struct fg_slice *totals; /* measured phase */
+	double busiest_cpu_share;      /* thread CPU ÷ wall time of the busiest worker, 0…1 */
+};
+
+/** Writes the reason and returns false, or returns true with an empty text. */
+bool fg_valid_judge(const struct fg_valid_input *input, char *reason, size_t size_bytes);
+
+#endif

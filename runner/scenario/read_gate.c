@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* thresholds: and gate.rules:, whose texts gate/judge parses. */
+#include "runner/scenario/reader.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "gate/base/num.h"
+#include "gate/base/str.h"
+#include "gate/base/vec.h"
+
+enum { THRESHOLDS_MAX = 1000, RULES_MAX = 1000 };
+
+/* -- thresholds ----------------------------------------------------------------------------- */
+
+/* Puts the parser's offset on the place in the file. */
+static void report_text(struct fg_reader *reader, const struct fg_node *metric,
+			const struct fg_node *text, const struct fg_err *err)
+{
+	const struct fg_node *node = err->line == 1 ? metric : text;
+	size_t at = err->column ? err->column - 1 : 0;
+	size_t len = strlen(node->text);
+
+	if (err->column && at <= len)
+		fg_reader_fault_in(reader, node, at, at < len ? len - at : 1, "%s", err->message);
+	else
+		fg_reader_fault(reader, node, "%s", err->message);
+}
+
+static void set_place(struct fg_reader *reader, const struct fg_node *node, char **file,
+		      unsigned *line, unsigned *column)
+{
+	struct fg_err err = {0};
+
+	(void)fg_reader_failed(reader, fg_str_dup(reader->file->files[0], file, &err), &err);
+	*line = node->mark.line;
+	*column = node->mark.column;
+}
+
+static void add_threshold(struct fg_reader *reader, const struct fg_node *metric,
+			  const struct fg_node *text, const struct fg_threshold *options)
+{
+	struct fg_scenario_file *file = reader->file;
+	struct fg_threshold threshold = {0};
+	struct fg_err err = {0};
+
+	if (!fg_reader_expect(reader, text, FG_NODE_SCALAR, "a threshold"))
+		return;
+	FG_AUTO_FREE char *expression = fg_template_text(reader, text, FG_TEXT_CONSTANT, NULL);
+
+	if (!expression)
+		return;
+	int rc = fg_threshold_parse(metric->text, expression, &threshold, &err);
+
+	if (rc == -FG_E_NOMEM)
+		(void)fg_reader_failed(reader, rc, &err);
+	else if (rc)
+		report_text(reader, metric, text, &err);
+	if (rc)
+		return;
+	threshold.abort_on_fail = options->abort_on_fail;
+	threshold.delay_abort_eval_ns = options->delay_abort_eval_ns;
+	threshold.level = options->level;
+	threshold.min_samples = options->min_samples;
+	threshold.allow_no_data = options->allow_no_data;
+	set_place(reader, text, &threshold.file, &threshold.line, &threshold.column);
+	if (fg_reader_failed(reader,
+			     FG_VEC_ROOM(file, thresholds, threshold_count, threshold_capacity,
+					 THRESHOLDS_MAX, &err),
+			     &err)) {
+		fg_threshold_done(&threshold);
+		return;
+	}
+	file->thresholds[file->threshold_count++] = threshold;
+}
+
+static void read_threshold(struct fg_reader *reader, const struct fg_node *metric,
+			   const struct fg_node *node)
+{
+	struct fg_threshold options = {0};
+
+	if (node->kind == FG_NODE_MAP) {
+		const struct fg_node *text = fg_node_get(node, "threshold", NULL);
+
+		fg_reader_defaults(reader, &fg_schema_threshold, &options);
+		fg_reader_object(reader, node, &fg_schema_threshold, &options);
+		if (text)
+			add_threshold(reader, metric, text, &options);
+		return;
+	}
+	add_threshold(reader, metric, node, &options);
+}
+
+void fg_read_thresholds(struct fg_reader *reader, const struct fg_key *key,
+			const struct fg_node *node, void *owner)
+{
+	(void)owner;
+	if (!fg_reader_expect(reader, node, FG_NODE_MAP, key->name))
+		return;
+	for (size_t i = 0; i + 1 < node->count && !reader->fatal; i += 2) {
+		const struct fg_node *metric = node->items[i];
+		const struct fg_node *value = node->items[i + 1];
+
+		if (value->kind != FG_NODE_LIST) {
+			read_threshold(reader, metric, value);
+			continue;
+		}
+		if (value->count == 0)
+			fg_reader_fault(reader, value, "this metric has no threshold");
+		for (size_t j = 0; j < value->count && !reader->fatal; j++)
+			read_threshold(reader, metric, value->items[j]);
+	}
+}
+
+/* -- rules ---------------------------------------------------------------------------------- */
+
+static void rule_done(struct fg_rule *rule)
+{
+	free(rule->text);
+	free(rule->metric_text);
+	free(rule->function_pattern);
+	free(rule->file);
+	fg_tags_done(&rule->tags);
+}
+
+static void set_text(struct fg_reader *reader, struct fg_rule *rule, const char *before,
+		     const char *after)
+{
+	FG_AUTO_BUF struct fg_buf text = {0};
+	struct fg_err err = {0};
+
+	fg_buf_init(&text, FG_SCENARIO_FILE_MAX);
+	fg_buf_addf(&text, "%s%s%s", before, after ? " " : "", after ? after : "");
+	if (!fg_reader_failed(reader, fg_buf_check(&text, &err), &err))
+		rule->text = fg_buf_take(&text, NULL);
+}
+
+/* The metric with its tags and the statistic are what a threshold has left of its operator. */
+static void read_metric_rule(struct fg_reader *reader, const struct fg_node *node,
+			     struct fg_rule *rule)
+{
+	const struct fg_node *metric = fg_node_get(node, "metric", NULL);
+	const struct fg_node *stat = fg_node_get(node, "stat", NULL);
+	struct fg_threshold parsed = {0};
+	struct fg_err err = {0};
+	char text[128];
+
+	if (fg_str_starts_with(rule->metric_text, "cpu_per_request")) {
+		rule->kind = FG_RULE_CPU_PER_REQUEST;
+		if (rule->metric_text[15] == '{')
+			fg_reader_later(reader, metric, "cpu_per_request of one class", "D");
+		else if (rule->metric_text[15])
+			fg_reader_fault(reader, metric,
+					"unknown metric \"%.60s\"; did you mean "
+					"\"cpu_per_request\"?",
+					rule->metric_text);
+		if (stat)
+			fg_reader_fault(reader, stat, "cpu_per_request has no stat");
+		set_text(reader, rule, rule->metric_text, NULL);
+		return;
+	}
+	rule->kind = FG_RULE_METRIC;
+	if (!stat || stat->kind != FG_NODE_SCALAR) {
+		fg_reader_fault(reader, node, "a rule on %.80s needs \"stat\", such as p(95)",
+				rule->metric_text);
+		return;
+	}
+	(void)snprintf(text, sizeof(text), "%.100s<1", stat->text);
+	if (fg_threshold_parse(rule->metric_text, text, &parsed, &err)) {
+		report_text(reader, metric, stat, &err);
+		return;
+	}
+	rule->metric = parsed.metric;
+	rule->stat = parsed.stat;
+	rule->percentile = parsed.percentile;
+	rule->tags = parsed.tags;
+	parsed.tags = (struct fg_tags){0};
+	fg_threshold_done(&parsed);
+	set_text(reader, rule, rule->metric_text, stat->text);
+}
+
+static void read_function_rule(struct fg_reader *reader, const struct fg_node *node,
+			       struct fg_rule *rule)
+{
+	const struct fg_node *function = fg_node_get(node, "function", NULL);
+
+	rule->kind = FG_RULE_FUNCTION;
+	if (!rule->function_pattern[0] || strcmp(rule->function_pattern, "re:") == 0)
+		fg_reader_fault(reader, function, "function is empty; write a glob or re:REGEX");
+	set_text(reader, rule, "function", rule->function_pattern);
+}
+
+static void read_min_delta(struct fg_reader *reader, const struct fg_node *node,
+			   struct fg_rule *rule)
+{
+	const struct fg_node *min_delta = fg_node_get(node, "minDelta", NULL);
+	uint64_t ns = 0;
+
+	(void)reader;
+	if (min_delta && min_delta->kind == FG_NODE_SCALAR &&
+	    fg_num_duration_ns(min_delta->text, strlen(min_delta->text), &ns, NULL) == 0)
+		rule->min_delta_ns = (double)ns;
+}
+
+static void add_rule(struct fg_reader *reader, const struct fg_node *node, struct fg_gate *gate,
+		     struct fg_rule *rule)
+{
+	static const char *const subjects[] = {"metric",  "function", "newFunctions",
+					       "counter", "memory",   "budget"};
+	size_t before = fg_diag_count(reader->diagnostics);
+	const char *subject = NULL;
+	struct fg_err err = {0};
+
+	fg_reader_object(reader, node, &fg_schema_rule, rule);
+	if (node->kind != FG_NODE_MAP ||
+	    !fg_reader_one_of(reader, node, subjects, FG_ARRAY_LEN(subjects), &subject))
+		return;
+	if (!subject) {
+		fg_reader_fault(reader, node, "a rule needs \"metric\" or \"function\"");
+		return;
+	}
+	read_min_delta(reader, node, rule);
+	if (rule->metric_text)
+		read_metric_rule(reader, node, rule);
+	else if (rule->function_pattern)
+		read_function_rule(reader, node, rule);
+	if (fg_diag_count(reader->diagnostics) != before)
+		return;
+	if (rule->max_increase < 0 && rule->max_decrease < 0)
+		fg_reader_fault(reader, node, "a rule needs \"maxIncrease\" or \"maxDecrease\"");
+	set_place(reader, node, &rule->file, &rule->line, &rule->column);
+	if (reader->fatal ||
+	    fg_reader_failed(reader,
+			     FG_VEC_ROOM(gate, rules, rule_count, rule_capacity, RULES_MAX, &err),
+			     &err))
+		return;
+	gate->rules[gate->rule_count++] = *rule;
+	*rule = (struct fg_rule){0};
+}
+
+void fg_read_rules(struct fg_reader *reader, const struct fg_key *key, const struct fg_node *node,
+		   void *owner)
+{
+	struct fg_gate *gate = owner;
+
+	if (!fg_reader_expect(reader, node, FG_NODE_LIST, key->name) || !gate)
+		return;
+	for (size_t i = 0; i < node->count && !reader->fatal; i++) {
+		struct fg_rule rule = {.level = gate->level,
+				       .measure = FG_MEASURE_TOTAL,
+				       .max_increase = -1,
+				       .max_decrease = -1};
+
+		add_rule(reader, node->items[i], gate, &rule);
+		rule_done(&rule);
+	}
+}

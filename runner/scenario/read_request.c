@@ -1,0 +1,466 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One request step: method, URL, headers, body, and the name of its class. */
+#include "runner/scenario/reader.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "gate/base/file.h"
+#include "gate/base/num.h"
+#include "gate/base/str.h"
+
+/* -- names ---------------------------------------------------------------------------------- */
+
+/* The last word of a dotted name: "secrets.token" → "token". */
+static void add_placeholder(struct fg_buf *out, const char *inside, size_t len)
+{
+	size_t start = 0;
+	size_t end;
+
+	while (start < len && inside[start] == ' ')
+		start++;
+	for (end = start; end < len; end++) {
+		if (inside[end] == '.')
+			start = end + 1;
+		else if (!isalnum((unsigned char)inside[end]) && inside[end] != '_')
+			break;
+	}
+	fg_buf_add_char(out, ':');
+	fg_buf_add(out, inside + start, end - start);
+}
+
+/* Method and path, {{ name }} as :name, no query: the names of a file stay few. */
+static void add_default_name(struct fg_buf *out, const char *method, const char *url)
+{
+	const char *scheme = strstr(url, "://");
+	const char *at = url;
+
+	fg_buf_addf(out, "%s ", method);
+	if (scheme && scheme < url + 6) {
+		at = scheme + 3;
+		at += strcspn(at, "/?#");
+	}
+	if (*at != '/' && strncmp(at, "{{", 2) != 0)
+		fg_buf_add_char(out, '/');
+	while (*at && *at != '?' && *at != '#') {
+		const char *close = strncmp(at, "{{", 2) == 0 ? strstr(at, "}}") : NULL;
+
+		if (close) {
+			add_placeholder(out, at + 2, (size_t)(close - at - 2));
+			at = close + 2;
+		} else {
+			fg_buf_add_char(out, *at++);
+		}
+	}
+}
+
+static void set_name(struct fg_reader *reader, struct fg_step_http *http)
+{
+	FG_AUTO_BUF struct fg_buf name = {0};
+	struct fg_err err = {0};
+
+	if (http->name || !http->url.source || !http->method)
+		return;
+	fg_buf_init(&name, FG_SCENARIO_FILE_MAX);
+	add_default_name(&name, http->method, http->url.source);
+	if (!fg_reader_failed(reader, fg_buf_check(&name, &err), &err))
+		http->name = fg_buf_take(&name, NULL);
+}
+
+static bool is_token(const char *text)
+{
+	if (!text[0])
+		return false;
+	for (; *text; text++)
+		if (!isalnum((unsigned char)*text) && !strchr("!#$%&'*+-.^_`|~", *text))
+			return false;
+	return true;
+}
+
+static void set_method(struct fg_reader *reader, const struct fg_key *key,
+		       const struct fg_node *node, struct fg_step_http *http)
+{
+	struct fg_node *name = NULL;
+	const struct fg_node *value = fg_node_get(node, "method", &name);
+	bool is_request = strcmp(key->name, "request") == 0;
+	struct fg_err err = {0};
+
+	if (value && !is_request)
+		fg_reader_fault(reader, name, "\"method\" is for request:, this step is a %s",
+				key->name);
+	if (is_request && !value)
+		fg_reader_fault(reader, node, "request needs \"method\"");
+	if (is_request && (!value || value->kind != FG_NODE_SCALAR))
+		return;
+	const char *text = is_request ? value->text : key->name;
+
+	if (!is_token(text)) {
+		fg_reader_fault(reader, value, "\"%.40s\" is not an HTTP method", text);
+		return;
+	}
+	if (fg_reader_failed(reader, fg_str_dup(text, &http->method, &err), &err))
+		return;
+	for (char *c = http->method; *c; c++)
+		*c = (char)toupper((unsigned char)*c);
+}
+
+/* -- headers -------------------------------------------------------------------------------- */
+
+static void read_header(struct fg_reader *reader, const struct fg_node *name,
+			const struct fg_node *value, struct fg_header **headers, size_t *count,
+			size_t *capacity)
+{
+	struct fg_template text = {0};
+	struct fg_err err = {0};
+
+	if (!is_token(name->text)) {
+		fg_reader_fault(reader, name, "\"%.60s\" is not a header name", name->text);
+		return;
+	}
+	if (value->kind != FG_NODE_SCALAR) {
+		(void)fg_reader_expect(reader, value, FG_NODE_SCALAR, name->text);
+		return;
+	}
+	if (strpbrk(value->text, "\r\n")) {
+		fg_reader_fault(reader, value, "a header cannot hold a line break");
+		return;
+	}
+	fg_template_read(reader, value, &text);
+	if (!headers || !text.source) {
+		fg_template_done(&text);
+		return;
+	}
+	(void)fg_reader_failed(
+		reader, fg_header_set(headers, count, capacity, name->text, &text, &err), &err);
+}
+
+static void read_headers(struct fg_reader *reader, const struct fg_node *node,
+			 struct fg_header **headers, size_t *count, size_t *capacity)
+{
+	if (!fg_reader_expect(reader, node, FG_NODE_MAP, "headers"))
+		return;
+	for (size_t i = 0; i + 1 < node->count; i += 2)
+		read_header(reader, node->items[i], node->items[i + 1], headers, count, capacity);
+}
+
+void fg_read_headers(struct fg_reader *reader, const struct fg_key *key, const struct fg_node *node,
+		     void *owner)
+{
+	struct fg_http_options *http = owner;
+
+	(void)key;
+	read_headers(reader, node, http ? &http->headers : NULL, http ? &http->header_count : NULL,
+		     http ? &http->header_capacity : NULL);
+}
+
+void fg_read_step_headers(struct fg_reader *reader, const struct fg_key *key,
+			  const struct fg_node *node, void *owner)
+{
+	struct fg_step_http *http = owner;
+
+	(void)key;
+	read_headers(reader, node, http ? &http->headers : NULL, http ? &http->header_count : NULL,
+		     http ? &http->header_capacity : NULL);
+}
+
+void fg_read_keep_alive(struct fg_reader *reader, const struct fg_key *key,
+			const struct fg_node *node, void *owner)
+{
+	struct fg_http_options *http = owner;
+	struct flag {
+		bool on;
+	} flag = {true};
+	struct fg_key value = {.name = key->name, .type = FG_T_BOOL, FG_AT(flag, on)};
+
+	fg_reader_value(reader, &value, node, &flag);
+	if (!flag.on && http)
+		http->connection = FG_CONNECTION_NONE;
+}
+
+static void add_content_type(struct fg_reader *reader, struct fg_step_http *http, const char *type)
+{
+	struct fg_template_builder builder;
+	struct fg_template text = {0};
+	struct fg_err err = {0};
+
+	for (size_t i = 0; i < http->header_count; i++)
+		if (strcasecmp(http->headers[i].name, "Content-Type") == 0)
+			return;
+	fg_template_begin(&builder);
+	fg_template_bytes(&builder, type, strlen(type), FG_ESCAPE_NONE);
+	fg_template_end(reader, &builder, type, &text);
+	if (text.source)
+		(void)fg_reader_failed(reader,
+				       fg_header_set(&http->headers, &http->header_count,
+						     &http->header_capacity, "Content-Type", &text,
+						     &err),
+				       &err);
+}
+
+/* -- query, form ---------------------------------------------------------------------------- */
+
+/* name=value pairs, encoded, into the builder. */
+static void add_pairs(struct fg_reader *reader, const struct fg_node *node, const char *first,
+		      struct fg_template_builder *builder, struct fg_buf *source)
+{
+	const char *separator = first;
+
+	for (size_t i = 0; i + 1 < node->count; i += 2) {
+		const struct fg_node *name = node->items[i];
+		const struct fg_node *value = node->items[i + 1];
+
+		if (value->kind != FG_NODE_SCALAR) {
+			(void)fg_reader_expect(reader, value, FG_NODE_SCALAR, name->text);
+			continue;
+		}
+		fg_template_bytes(builder, separator, strlen(separator), FG_ESCAPE_NONE);
+		fg_template_bytes(builder, name->text, strlen(name->text), FG_ESCAPE_URL);
+		fg_template_bytes(builder, "=", 1, FG_ESCAPE_NONE);
+		fg_template_scalar(reader, value, FG_TEXT_TEMPLATE, FG_ESCAPE_URL, builder);
+		fg_buf_addf(source, "%s%s=%s", separator, name->text, value->text);
+		separator = "&";
+	}
+}
+
+void fg_read_query(struct fg_reader *reader, const struct fg_key *key, const struct fg_node *node,
+		   void *owner)
+{
+	FG_AUTO_BUF struct fg_buf source = {0};
+	struct fg_step_http *http = owner;
+	struct fg_template_builder builder;
+	struct fg_template result = {0};
+
+	if (!fg_reader_expect(reader, node, FG_NODE_MAP, key->name) || !http || !http->url.source)
+		return;
+	fg_template_begin(&builder);
+	builder.parts = http->url.parts;
+	builder.part_count = http->url.part_count;
+	builder.part_capacity = builder.part_count;
+	http->url.parts = NULL;
+	http->url.part_count = 0;
+	fg_buf_init(&source, FG_SCENARIO_FILE_MAX);
+	fg_buf_add_str(&source, http->url.source);
+	add_pairs(reader, node, strchr(http->url.source, '?') ? "&" : "?", &builder, &source);
+	fg_template_end(reader, &builder, source.data ? source.data : "", &result);
+	fg_template_done(&http->url);
+	http->url = result;
+}
+
+void fg_read_form(struct fg_reader *reader, const struct fg_key *key, const struct fg_node *node,
+		  void *owner)
+{
+	FG_AUTO_BUF struct fg_buf source = {0};
+	struct fg_step_http *http = owner;
+	struct fg_template_builder builder;
+	struct fg_template scratch = {0};
+
+	if (!fg_reader_expect(reader, node, FG_NODE_MAP, key->name))
+		return;
+	fg_buf_init(&source, FG_SCENARIO_FILE_MAX);
+	fg_template_begin(&builder);
+	add_pairs(reader, node, "", &builder, &source);
+	fg_template_end(reader, &builder, source.data ? source.data : "",
+			http ? &http->body : &scratch);
+	fg_template_done(&scratch);
+	if (!http)
+		return;
+	http->has_body = true;
+	add_content_type(reader, http, "application/x-www-form-urlencoded");
+}
+
+/* -- bodies --------------------------------------------------------------------------------- */
+
+static void add_json_scalar(struct fg_reader *reader, const struct fg_node *node,
+			    struct fg_template_builder *builder)
+{
+	if (fg_node_is_nothing(node)) {
+		fg_template_bytes(builder, "null", 4, FG_ESCAPE_NONE);
+	} else if (fg_template_is_bare(reader, node) ||
+		   (node->plain && fg_json_is_bare(node->text))) {
+		fg_template_scalar(reader, node, FG_TEXT_TEMPLATE, FG_ESCAPE_NONE, builder);
+	} else {
+		fg_template_bytes(builder, "\"", 1, FG_ESCAPE_NONE);
+		fg_template_scalar(reader, node, FG_TEXT_TEMPLATE, FG_ESCAPE_JSON, builder);
+		fg_template_bytes(builder, "\"", 1, FG_ESCAPE_NONE);
+	}
+}
+
+static void add_json(struct fg_reader *reader, const struct fg_node *node,
+		     struct fg_template_builder *builder)
+{
+	bool is_map = node->kind == FG_NODE_MAP;
+
+	if (node->kind == FG_NODE_SCALAR) {
+		add_json_scalar(reader, node, builder);
+		return;
+	}
+	fg_template_bytes(builder, is_map ? "{" : "[", 1, FG_ESCAPE_NONE);
+	for (size_t i = 0; i < node->count; i += is_map ? 2 : 1) {
+		if (i > 0)
+			fg_template_bytes(builder, ",", 1, FG_ESCAPE_NONE);
+		if (is_map) {
+			const char *name = node->items[i]->text;
+
+			fg_template_bytes(builder, "\"", 1, FG_ESCAPE_NONE);
+			fg_template_bytes(builder, name, strlen(name), FG_ESCAPE_JSON);
+			fg_template_bytes(builder, "\":", 2, FG_ESCAPE_NONE);
+		}
+		add_json(reader, node->items[is_map ? i + 1 : i], builder);
+	}
+	fg_template_bytes(builder, is_map ? "}" : "]", 1, FG_ESCAPE_NONE);
+}
+
+void fg_read_json(struct fg_reader *reader, const struct fg_key *key, const struct fg_node *node,
+		  void *owner)
+{
+	struct fg_step_http *http = owner;
+	struct fg_template_builder builder;
+	struct fg_template scratch = {0};
+
+	(void)key;
+	fg_template_begin(&builder);
+	add_json(reader, node, &builder);
+	fg_template_end(reader, &builder, "(json)", http ? &http->body : &scratch);
+	fg_template_done(&scratch);
+	if (!http)
+		return;
+	http->has_body = true;
+	add_content_type(reader, http, "application/json");
+}
+
+void fg_read_body(struct fg_reader *reader, const struct fg_key *key, const struct fg_node *node,
+		  void *owner)
+{
+	struct fg_step_http *http = owner;
+	struct fg_template scratch = {0};
+
+	if (node->kind != FG_NODE_SCALAR) {
+		fg_reader_fault(reader, node,
+				"%s is a text; a map or a list belongs under \"json\"", key->name);
+		return;
+	}
+	fg_template_read(reader, node, http ? &http->body : &scratch);
+	fg_template_done(&scratch);
+	if (http)
+		http->has_body = true;
+}
+
+void fg_read_body_file(struct fg_reader *reader, const struct fg_key *key,
+		       const struct fg_node *node, void *owner)
+{
+	FG_AUTO_BUF struct fg_buf content = {0};
+	struct fg_step_http *http = owner;
+	struct fg_template_builder builder;
+	struct fg_err err = {0};
+
+	if (!fg_reader_expect(reader, node, FG_NODE_SCALAR, key->name))
+		return;
+	FG_AUTO_FREE char *text = fg_template_text(reader, node, FG_TEXT_CONSTANT, NULL);
+	FG_AUTO_FREE char *path = text ? fg_reader_path(reader, text) : NULL;
+
+	if (!path || !http || reader->later)
+		return;
+	fg_buf_init(&content, FG_BODY_MAX);
+	if (fg_file_read(path, FG_BODY_MAX, &content, &err)) {
+		fg_reader_fault(reader, node, "bodyFile: %s", err.message);
+		return;
+	}
+	fg_template_begin(&builder);
+	fg_template_bytes(&builder, content.data, content.len, FG_ESCAPE_NONE);
+	fg_template_end(reader, &builder, text, &http->body);
+	http->has_body = true;
+}
+
+/* -- the step ------------------------------------------------------------------------------- */
+
+static bool start_from_defaults(struct fg_reader *reader, struct fg_step_http *http)
+{
+	const struct fg_http_options *defaults = &reader->file->http;
+	struct fg_err err = {0};
+
+	if (fg_reader_failed(reader, fg_http_options_copy(&http->http, defaults, &err), &err) ||
+	    fg_reader_failed(reader,
+			     fg_str_dup(reader->group ? reader->group : "", &http->group, &err),
+			     &err))
+		return false;
+	for (size_t i = 0; i < defaults->header_count; i++) {
+		struct fg_template value = {0};
+
+		if (fg_reader_failed(reader,
+				     fg_template_copy(&value, &defaults->headers[i].value, &err),
+				     &err) ||
+		    fg_reader_failed(reader,
+				     fg_header_set(&http->headers, &http->header_count,
+						   &http->header_capacity,
+						   defaults->headers[i].name, &value, &err),
+				     &err))
+			return false;
+	}
+	return true;
+}
+
+static void check_url(struct fg_reader *reader, const struct fg_node *node,
+		      const struct fg_step_http *http)
+{
+	const struct fg_node *url =
+		node->kind == FG_NODE_MAP ? fg_node_get(node, "url", NULL) : node;
+	const char *first = http->url.part_count ? http->url.parts[0].text : NULL;
+
+	if (!url || url->kind != FG_NODE_SCALAR || !http->url.source || !first || reader->later)
+		return;
+	bool is_absolute =
+		fg_str_starts_with(first, "http://") || fg_str_starts_with(first, "https://");
+
+	if (strpbrk(first, " \t\r\n"))
+		fg_reader_fault(reader, url, "a URL cannot hold spaces; write %%20");
+	else if (!is_absolute && first[0] != '/' && first[0] != '?')
+		fg_reader_fault(reader, url,
+				"\"%.80s\" is neither a path (/items) nor an http:// URL", first);
+	else if (!is_absolute && !reader->file->target.url)
+		fg_reader_fault(reader, url, "a path needs target.url to start from");
+}
+
+static void read_fields(struct fg_reader *reader, const struct fg_key *key,
+			const struct fg_node *node, struct fg_step_http *http)
+{
+	static const char *const bodies[] = {"json", "form", "body", "bodyFile", "multipart"};
+	static const char *const reuse[] = {"keepAlive", "connection"};
+
+	if (node->kind != FG_NODE_MAP) {
+		struct fg_key url = {
+			.name = "url", .type = FG_T_TEMPLATE, FG_AT(fg_step_http, url)};
+
+		if (node->kind == FG_NODE_LIST)
+			fg_reader_fault(reader, node, "%s wants a URL or a map with \"url\"",
+					key->name);
+		else
+			fg_reader_value(reader, &url, node, http);
+		return;
+	}
+	fg_reader_object(reader, node, key->table, http);
+	(void)fg_reader_one_of(reader, node, bodies, FG_ARRAY_LEN(bodies), NULL);
+	(void)fg_reader_one_of(reader, node, reuse, FG_ARRAY_LEN(reuse), NULL);
+}
+
+void fg_read_request_step(struct fg_reader *reader, const struct fg_key *key,
+			  const struct fg_node *node, void *owner)
+{
+	struct fg_step step = {.kind = FG_STEP_HTTP, .place = fg_reader_place(reader, node)};
+	struct fg_scenario *scenario = owner;
+
+	if (!start_from_defaults(reader, &step.http)) {
+		fg_step_done(&step);
+		return;
+	}
+	read_fields(reader, key, node, &step.http);
+	set_method(reader, key, node, &step.http);
+	check_url(reader, node, &step.http);
+	set_name(reader, &step.http);
+	if (!scenario || !step.http.url.source || !step.http.method || !step.http.name) {
+		fg_step_done(&step);
+		return;
+	}
+	fg_reader_push_step(reader, scenario, &step);
+}

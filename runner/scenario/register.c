@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A scenario file's scenarios, classes and checks as registry definitions, in file order. */
+#include "runner/scenario/reader.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "gate/base/num.h"
+
+static void describe_ramp(const struct fg_scenario *scenario, const char *what, struct fg_buf *out)
+{
+	char text[FG_NUM_TEXT_MAX];
+	uint64_t most = 0;
+
+	for (size_t i = 0; i < scenario->stage_count; i++)
+		most = FG_MAX(most, scenario->stages[i].target);
+	fg_buf_addf(out, "up to %" PRIu64 "%s in %zu %s, %s", most, what, scenario->stage_count,
+		    scenario->stage_count == 1 ? "stage" : "stages",
+		    fg_num_format_duration(scenario->duration_ns, text));
+}
+
+static void describe_vus(const struct fg_scenario *scenario, struct fg_buf *out)
+{
+	if (scenario->max_vus > scenario->pre_allocated_vus)
+		fg_buf_addf(out, ", %" PRIu64 "–%" PRIu64 " VUs", scenario->pre_allocated_vus,
+			    scenario->max_vus);
+	else
+		fg_buf_addf(out, ", %" PRIu64 " VUs", scenario->pre_allocated_vus);
+}
+
+/* "200/s for 1m, 50–200 VUs" */
+static void describe(const struct fg_scenario *scenario, struct fg_buf *out)
+{
+	char text[FG_NUM_TEXT_MAX];
+	char unit[FG_NUM_TEXT_MAX + 2];
+
+	(void)fg_num_format_duration(scenario->time_unit_ns, text);
+	(void)snprintf(unit, sizeof(unit), "/%s", strcmp(text, "1s") == 0 ? "s" : text);
+	switch (scenario->executor) {
+	case FG_EXEC_CONSTANT_ARRIVAL_RATE:
+		fg_buf_addf(out, "%" PRIu64 "%s for %s", scenario->rate, unit,
+			    fg_num_format_duration(scenario->duration_ns, text));
+		describe_vus(scenario, out);
+		break;
+	case FG_EXEC_RAMPING_ARRIVAL_RATE:
+		describe_ramp(scenario, unit, out);
+		describe_vus(scenario, out);
+		break;
+	case FG_EXEC_RAMPING_VUS:
+		describe_ramp(scenario, " VUs", out);
+		break;
+	case FG_EXEC_CONSTANT_VUS:
+		fg_buf_addf(out, "%" PRIu64 " VUs for %s", scenario->vus,
+			    fg_num_format_duration(scenario->duration_ns, text));
+		break;
+	default:
+		fg_buf_addf(out, "%" PRIu64 " %s %" PRIu64 " VUs, at most %s", scenario->iterations,
+			    scenario->executor == FG_EXEC_SHARED_ITERATIONS ? "by" : "each by",
+			    scenario->vus, fg_num_format_duration(scenario->max_duration_ns, text));
+	}
+}
+
+static double highest_rate_per_s(const struct fg_scenario *scenario)
+{
+	uint64_t rate = FG_MAX(scenario->rate, scenario->start_rate);
+
+	if (scenario->executor != FG_EXEC_CONSTANT_ARRIVAL_RATE &&
+	    scenario->executor != FG_EXEC_RAMPING_ARRIVAL_RATE)
+		return 0;
+	for (size_t i = 0; i < scenario->stage_count; i++)
+		rate = FG_MAX(rate, scenario->stages[i].target);
+	return (double)rate * (double)FG_NS_PER_S / (double)scenario->time_unit_ns;
+}
+
+static int add_scenario(const struct fg_scenario *scenario, struct fg_registry *registry,
+			struct fg_err *err)
+{
+	FG_AUTO_BUF struct fg_buf text = {0};
+	FG_AUTO_FREE char *executor = strdup(fg_executor_names[scenario->executor]);
+
+	fg_buf_init(&text, 4096);
+	describe(scenario, &text);
+	int rc = executor ? fg_buf_check(&text, err) : fg_err_nomem(err);
+
+	if (rc)
+		return rc;
+	struct fg_scenario_def def = {
+		.name = scenario->name,
+		.executor = executor,
+		.description = text.data,
+		.start_ns = scenario->start_time_ns,
+		.duration_ns = scenario->duration_ns,
+		.warmup_ns = scenario->warmup_ns,
+		.target_rate_per_s = highest_rate_per_s(scenario),
+		.tags = scenario->tags,
+	};
+	return fg_registry_add_scenario(registry, &def, err);
+}
+
+static int add_checks(const struct fg_step_http *http, uint32_t scenario, uint32_t class_index,
+		      struct fg_registry *registry, struct fg_err *err)
+{
+	for (size_t i = 0; i < http->check_count; i++) {
+		struct fg_check def = {.scenario = scenario,
+				       .class_index = class_index,
+				       .name = http->checks[i].name,
+				       .group = http->group};
+		int rc = fg_registry_add_check(registry, &def, err);
+
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
+}
+
+static int add_step(const struct fg_scenario *scenario, const struct fg_step_http *http,
+		    uint32_t index, const char *engine, struct fg_registry *registry,
+		    struct fg_err *err)
+{
+	struct fg_tags tags = {0};
+	FG_AUTO_FREE char *engine_name = strdup(engine);
+	char clock[] = "user";
+	int rc = engine_name ? fg_tags_copy(&tags, &scenario->tags, err) : fg_err_nomem(err);
+
+	for (size_t i = 0; i < http->tags.count && rc == 0; i++)
+		rc = fg_tags_add(&tags, http->tags.items[i].key, http->tags.items[i].value, err);
+	if (rc == 0) {
+		struct fg_class def = {.scenario = index,
+				       .name = http->name,
+				       .group = http->group,
+				       .method = http->method,
+				       .url = http->url.source,
+				       .tags = tags,
+				       .engine = engine_name,
+				       .clock = clock};
+
+		rc = fg_registry_add_class(registry, &def, err);
+	}
+	fg_tags_done(&tags);
+	return rc < 0 ? rc : add_checks(http, index, (uint32_t)rc, registry, err);
+}
+
+int fg_scenario_register(const struct fg_scenario_file *file, const char *engine,
+			 struct fg_registry *registry, struct fg_err *err)
+{
+	for (size_t i = 0; i < file->scenario_count; i++) {
+		const struct fg_scenario *scenario = &file->scenarios[i];
+		int rc = add_scenario(scenario, registry, err);
+
+		if (rc < 0)
+			return rc;
+		uint32_t index = (uint32_t)rc;
+
+		for (size_t j = 0; j < scenario->step_count; j++) {
+			if (scenario->steps[j].kind != FG_STEP_HTTP)
+				continue;
+			rc = add_step(scenario, &scenario->steps[j].http, index, engine, registry,
+				      err);
+			if (rc < 0)
+				return rc;
+		}
+	}
+	return 0;
+}
