@@ -17,6 +17,12 @@
 #define FG_MUST_USE          __attribute__((warn_unused_result))
 #define FG_UNUSED            __attribute__((unused))
 #define FG_CLEANUP(fn)       __attribute__((cleanup(fn)))
+/** For a result that truly does not matter; says so where a (void) cast would still warn. */
+#define FG_IGNORE(call)                                                                            \
+	do {                                                                                       \
+		if (call) {                                                                        \
+		}                                                                                  \
+	} while (0)
 #define FG_FALLTHROUGH       __attribute__((fallthrough))
 #define FG_NORETURN          __attribute__((noreturn))
 

@@ -175,21 +175,13 @@ static int prepare_envp(struct preparation *prep, struct fg_err *err)
 	return rc ? fg_err_wrap(err, "target.start.env") : 0;
 }
 
-/* Relative to the scenario file's directory, as every path in it. */
+/* As the command line of the example reads: relative to where flamegate was started, not to the
+ * scenario file (paths of files that a scenario includes or sends are relative to it). */
 static int prepare_cwd(struct preparation *prep, struct fg_err *err)
 {
-	const char *dir = prep->options->file->dir;
 	const char *cwd = prep->target->cwd;
 
-	if (!dir || !*dir)
-		dir = ".";
-	if (!cwd || !*cwd)
-		cwd = ".";
-	if (*cwd == '/' || strcmp(dir, ".") == 0)
-		return fg_file_path(prep->cwd, err, "%s", cwd);
-	if (strcmp(cwd, ".") == 0)
-		return fg_file_path(prep->cwd, err, "%s", dir);
-	return fg_file_path(prep->cwd, err, "%s/%s", dir, cwd);
+	return fg_file_path(prep->cwd, err, "%s", cwd && *cwd ? cwd : ".");
 }
 
 /* "/healthz" is a path on target.url's server, anything else an absolute URL. */
