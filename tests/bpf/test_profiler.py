@@ -9,6 +9,7 @@ what came out: completeness, roots, names, counts.
 
 import argparse
 import os
+import re
 import shutil
 import signal
 import socket
@@ -389,6 +390,44 @@ def case_no_rights(bench):
     check("error permission" in done.stdout, done.stdout)
     check("setcap cap_bpf,cap_perfmon" in done.stdout and "perf_event_paranoid" in done.stdout,
           done.stdout)
+
+
+def case_file_capabilities(bench):
+    """Not root, but the helper has what the error text tells to grant: that must suffice."""
+    setpriv, setcap = bench.need("setpriv"), bench.need("setcap")
+    os.chmod(bench.dir, 0o755)
+    for path in (bench.tool, bench.helper, f"{bench.zoo}/zoo_native"):
+        shutil.copy(path, bench.dir)
+    helper = f"{bench.dir}/flamegate-profiler"
+    os.chmod(helper, 0o755)
+    with open(os.path.join(bench.source, "../profiler/rights.h")) as f:
+        capabilities = "".join(re.findall(r'"(cap_[^"]*)"', f.read()))
+    if subprocess.run([setcap, capabilities, helper], check=False).returncode != 0:
+        raise Skip("this file system takes no file capabilities")
+    shell = (f"{bench.dir}/zoo_native vdso 10 >/dev/null & "
+             f"{bench.dir}/profile_pid {helper} 1 997 $!; kill $!")
+    done = subprocess.run([setpriv, "--reuid", "65534", "--regid", "65534", "--clear-groups",
+                           "/bin/sh", "-c", shell],
+                          stdout=subprocess.PIPE, text=True, timeout=30)
+    result = Result(done.stdout)
+    check(not result.errors, f"{result.errors}")
+    check_complete(result)
+    check(result.having("do_syscall_64") > 0, "no kernel function by name")
+
+
+def case_privileges_dropped(bench):
+    """While it samples, the helper holds four capabilities and can gain no others."""
+    target = bench.start(f"{bench.zoo}/zoo_native", "vdso", "30", ready="ready")
+    _, helper = start_tool(bench, target.pid)
+    with open(f"/proc/{helper}/status") as f:
+        status = dict(line.split(":\t", 1) for line in f.read().splitlines() if ":\t" in line)
+    kept = {2: "dac_read_search", 19: "sys_ptrace", 39: "bpf", 40: "checkpoint_restore"}
+    have = {bit for bit in range(64) if int(status["CapEff"], 16) >> bit & 1}
+    check(have <= set(kept), f"capabilities {have}")
+    check(int(status["CapPrm"], 16) == int(status["CapEff"], 16), "permitted beyond effective")
+    check(status["NoNewPrivs"].strip() == "1", "could gain privileges")
+    print("  VmHWM", status["VmHWM"].strip())
+    check(int(status["VmHWM"].split()[0]) < 150 * 1024, f"memory {status['VmHWM']}")
 
 
 def case_pid_namespace(bench):
