@@ -107,6 +107,9 @@ static int add_module(struct fg_profiler *profiler, const Fg__Wire__Module *from
 		return rc;
 	}
 	set_range(module, from);
+	if (from->problem[0] && !profiler->notice[0])
+		(void)snprintf(profiler->notice, sizeof(profiler->notice), "%.80s: %.110s",
+			       from->path, from->problem);
 	module->fd = fd;
 	profiler->module_count++;
 	return 0;

@@ -347,6 +347,11 @@ int fg_session_set_target(struct fg_session *session, uint32_t tgid, uint32_t sp
 	return 0;
 }
 
+void fg_session_drop_target(struct fg_session *session, uint32_t tgid)
+{
+	(void)bpf_map_delete_elem(bpf_map__fd(session->object->maps.fg_targets), &tgid);
+}
+
 int fg_session_stats(struct fg_session *session, struct fg_bpf_stats *ret, struct fg_err *err)
 {
 	const uint32_t zero = 0;

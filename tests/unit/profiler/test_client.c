@@ -444,6 +444,29 @@ static void test_cut_stack_gets_a_root(void **state)
 	close_stage(&stage);
 }
 
+/* What the helper could not do reaches the report. */
+static void test_notice_is_told(void **state)
+{
+	(void)state;
+	char text[] = "more than 1023 address spaces";
+	Fg__Wire__Notice notice;
+	struct fg_profile_info info;
+	struct fg_profile *profile;
+	struct fg_err err = {0};
+	struct stage stage;
+
+	begin(&stage);
+	fg__wire__notice__init(&notice);
+	notice.text = text;
+	say(&stage, FG_WIRE_NOTICE, &notice.base);
+	assert_ok(fg_client_take(stage.client, &err), &err);
+	build(&stage, &profile, &info);
+	assert_false(info.partial);
+	assert_string_equal(info.why_absent, "incomplete: more than 1023 address spaces");
+	fg_profile_free(profile);
+	close_stage(&stage);
+}
+
 static void test_same_stacks_are_kept_once(void **state)
 {
 	(void)state;
@@ -509,6 +532,7 @@ int main(void)
 		cmocka_unit_test(test_silence_times_out),
 		cmocka_unit_test(test_killed_mid_stream),
 		cmocka_unit_test(test_cut_stack_gets_a_root),
+		cmocka_unit_test(test_notice_is_told),
 		cmocka_unit_test(test_same_stacks_are_kept_once),
 		cmocka_unit_test(test_stats_between),
 		cmocka_unit_test(test_no_helper),
