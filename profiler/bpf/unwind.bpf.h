@@ -250,6 +250,15 @@ static __always_inline int fg_step(struct fg_unwind_state *state, const struct f
 	return fg_step_cfa(state, row);
 }
 
+/* An address in no mapping says nothing to the reader, and where a set-uid child lies in memory is
+ * not for its parent's user to know: it is not sent. */
+static __always_inline int fg_miss(struct fg_unwind_state *state, __u64 pc)
+{
+	state->miss = pc;
+	fg_emit(state, FG_MODULE_NONE, 0);
+	return fg_end(state, FG_BPF_NO_MAPPING);
+}
+
 /* Records the frame at state->ip and moves to its caller. The argument only serves to make the
  * signature one that every kernel accepts. */
 __attribute__((noinline)) int fg_unwind_frame(__u32 slot)
@@ -265,19 +274,13 @@ __attribute__((noinline)) int fg_unwind_frame(__u32 slot)
 
 	if (space_map)
 		space = bpf_map_lookup_elem(space_map, &zero);
-	if (!space || pc >> 47) {
-		state->miss = pc;
-		fg_emit(state, FG_MODULE_NONE, pc);
-		return fg_end(state, FG_BPF_NO_MAPPING);
-	}
+	if (!space || pc >> 47)
+		return fg_miss(state, pc);
 	__u32 index = fg_find_mapping(space, pc);
 	const struct fg_bpf_mapping *mapping = &space->mappings[index & (FG_MAPPINGS_MAX - 1)];
 
-	if (pc < space->starts[index & (FG_MAPPINGS_MAX - 1)] || pc >= mapping->end) {
-		state->miss = pc;
-		fg_emit(state, FG_MODULE_NONE, pc);
-		return fg_end(state, FG_BPF_NO_MAPPING);
-	}
+	if (pc < space->starts[index & (FG_MAPPINGS_MAX - 1)] || pc >= mapping->end)
+		return fg_miss(state, pc);
 	__u64 vaddr = pc - mapping->bias;
 
 	fg_emit(state, mapping->module, vaddr);
