@@ -89,7 +89,7 @@ static int expand(const struct preparation *prep, const char *text, char **ret, 
 
 	fg_buf_init(&out, WORD_BYTES_MAX);
 	fg_buf_add(&out, "", 0);
-	int rc = fg_target_expand(text, prep->port, side, "", &out, err);
+	int rc = fg_target_expand(text, prep->port, side, NULL, &out, err);
 
 	if (rc == 0)
 		rc = fg_buf_check(&out, err);
@@ -179,17 +179,16 @@ static int prepare_envp(struct preparation *prep, struct fg_err *err)
 static int prepare_cwd(struct preparation *prep, struct fg_err *err)
 {
 	const char *dir = prep->options->file->dir;
-	const char *cwd = prep->target->cwd;
+	FG_AUTO_FREE char *cwd = NULL;
+	int rc = expand(prep, prep->target->cwd ? prep->target->cwd : "", &cwd, err);
 
+	if (rc)
+		return fg_err_wrap(err, "target.start.cwd");
 	if (!dir || !*dir)
 		dir = ".";
-	if (!cwd || !*cwd)
-		cwd = ".";
-	if (*cwd == '/' || strcmp(dir, ".") == 0)
+	if (*cwd == '/')
 		return fg_file_path(prep->cwd, err, "%s", cwd);
-	if (strcmp(cwd, ".") == 0)
-		return fg_file_path(prep->cwd, err, "%s", dir);
-	return fg_file_path(prep->cwd, err, "%s/%s", dir, cwd);
+	return fg_file_path(prep->cwd, err, "%s/%s", dir, *cwd ? cwd : ".");
 }
 
 /* "/healthz" is a path on target.url's server, anything else an absolute URL. */
