@@ -96,6 +96,7 @@ static void test_label_rules(void **state)
 		{"__name__", "x", -FG_E_USAGE, "server's own"},
 		{"run_id", "x", -FG_E_USAGE, "given by flamegate"},
 		{"scenario", "x", -FG_E_USAGE, "given by flamegate"},
+		{"endpoint", "x", -FG_E_USAGE, "given by flamegate"},
 		{"service_name", "x", -FG_E_USAGE, "set the service name"},
 		{"bad", "\xff", -FG_E_USAGE, "UTF-8"},
 		{"bad", "\xed\xa0\x80", -FG_E_USAGE, "UTF-8"},
@@ -176,12 +177,12 @@ static void test_thirty_labels(void **state)
 	char key[16];
 
 	(void)state;
-	for (int i = 0; i < 25; i++) {
+	for (int i = 0; i < 24; i++) {
 		(void)snprintf(key, sizeof(key), "l%d", i);
 		assert_ok(fg_tags_add(&extra, key, "v", &err), &err);
 	}
 	assert_ok(fg_pyroscope_labels(&result, &options, &labels, &err), &err);
-	assert_int_equal(labels.count, 30);
+	assert_int_equal(labels.count, 29); /* and the endpoint */
 	fg_tags_done(&labels);
 	assert_ok(fg_tags_add(&extra, "one_more", "v", &err), &err);
 	assert_int_equal(fg_pyroscope_labels(&result, &options, &labels, &err), -FG_E_LIMIT);

@@ -93,7 +93,8 @@ static uint64_t check_pieces(const struct fg_pyroscope_pieces *pieces,
 		assert_ok(fg_pprof_decode(piece->pprof.data, piece->pprof.len, &decoded, &err),
 			  &err);
 		assert_int_equal(decoded->time_unix_ns, piece->time_unix_ns);
-		assert_true(piece->time_unix_ns > before);
+		if (i > 0 && strcmp(piece->endpoint, piece[-1].endpoint) == 0)
+			assert_true(piece->time_unix_ns > before);
 		before = piece->time_unix_ns;
 		assert_true(decoded->sample_count <= options->max_samples);
 		assert_int_equal(fg_profile_total_count(decoded), piece->samples);
@@ -289,6 +290,79 @@ static void test_the_window(void **state)
 	}
 }
 
+static void add_endpoint_sample(struct fg_profile *profile, const char *endpoint, uint32_t second,
+				uint64_t count)
+{
+	struct fg_psample sample = {
+		.stack = add_stack(profile, second, 0),
+		.endpoint = intern(profile, endpoint),
+		.phase = intern(profile, "measure"),
+		.second = second,
+		.count = count,
+	};
+	struct fg_err err;
+
+	assert_ok(fg_profile_sample(profile, &sample, &err), &err);
+}
+
+/* 25 classes: the 20 with most samples stand alone, five and one named "(other)" share, and what
+ * belongs to none has no label. Every class keeps its own time. */
+static void test_endpoints(void **state)
+{
+	struct fg_profile *profile = make_profile();
+	struct fg_pyroscope_pieces pieces;
+	struct fg_err err;
+	uint64_t shared = 0, none = 0;
+	size_t named = 0;
+	char name[32];
+
+	(void)state;
+	for (unsigned i = 0; i < 25; i++) {
+		(void)snprintf(name, sizeof(name), "GET /e%u", i);
+		add_endpoint_sample(profile, name, 50, 1);
+		add_endpoint_sample(profile, name, 100, 100 + i);
+	}
+	add_endpoint_sample(profile, "(other)", 10, 1000000);
+	add_endpoint_sample(profile, "", 20, 7);
+	assert_ok(fg_pyroscope_split(profile, &defaults, &pieces, &err), &err);
+	assert_int_equal(check_pieces(&pieces, &defaults),
+			 25 + 25 * 100 + 24 * 25 / 2 + 1000000 + 7);
+	for (size_t i = 0; i < pieces.count; i++) {
+		const struct fg_pyroscope_piece *piece = &pieces.items[i];
+
+		if (strcmp(piece->endpoint, "(other)") == 0) {
+			shared += piece->samples;
+			assert_int_equal(piece->time_unix_ns, NOW_NS - 590 * FG_NS_PER_S);
+		} else if (!*piece->endpoint) {
+			none += piece->samples;
+		} else {
+			named++;
+			assert_int_equal(piece->time_unix_ns, NOW_NS - 550 * FG_NS_PER_S);
+		}
+	}
+	assert_int_equal(named, 20);
+	assert_int_equal(shared, 1000000 + 5 * 101 + (0 + 1 + 2 + 3 + 4));
+	assert_int_equal(none, 7);
+	fg_pyroscope_pieces_done(&pieces);
+	fg_profile_free(profile);
+}
+
+static void test_an_endpoint_too_long_for_a_label(void **state)
+{
+	struct fg_profile *profile = make_profile();
+	struct fg_pyroscope_pieces pieces;
+	struct fg_err err;
+	char name[2100];
+
+	(void)state;
+	memset(name, 'x', sizeof(name) - 1);
+	name[sizeof(name) - 1] = '\0';
+	add_endpoint_sample(profile, name, 1, 1);
+	assert_int_equal(fg_pyroscope_split(profile, &defaults, &pieces, &err), -FG_E_LIMIT);
+	assert_non_null(strstr(err.message, "2099 bytes"));
+	fg_profile_free(profile);
+}
+
 static void test_pressed_pieces_stay_unique(void **state)
 {
 	struct fg_pyroscope_split_options options = defaults;
@@ -320,6 +394,8 @@ int main(void)
 		cmocka_unit_test(test_nothing_to_send),
 		cmocka_unit_test(test_overflow),
 		cmocka_unit_test(test_the_window),
+		cmocka_unit_test(test_endpoints),
+		cmocka_unit_test(test_an_endpoint_too_long_for_a_label),
 		cmocka_unit_test(test_pressed_pieces_stay_unique),
 	};
 
