@@ -30,8 +30,6 @@ static struct fg_verdict *compare(struct fg_bundle *base, struct fg_bundle *head
 	return verdict;
 }
 
-* /
-
 /* Sanitizers make it ten times slower: there it only shows that nothing breaks. */
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define FEW_PAIRS 1
@@ -41,13 +39,9 @@ static struct fg_verdict *compare(struct fg_bundle *base, struct fg_bundle *head
 #endif
 #endif
 #ifdef FEW_PAIRS
-	enum { MANY = 100,
-	       SOME = 20,
-	       SLACK = 3 };
+enum { MANY = 100, SOME = 20, SLACK = 3 };
 #else
-	enum { MANY = 1000,
-	       SOME = 250,
-	       SLACK = 0 };
+enum { MANY = 1000, SOME = 250, SLACK = 0 };
 #endif
 
 struct rates {
