@@ -498,7 +498,10 @@ static void finish(struct fg_load *load)
 	judge_validity(load);
 	if (load->options->on_second)
 		load->options->on_second(load->options->context, load, load->result,
-					 load->result->duration_ns);
+					 /* The last requests may have ended before a second that
+					    was told already. */
+					 FG_MAX(load->result->duration_ns,
+						load->reported * FG_NS_PER_S + 1));
 }
 
 /* Runs the loop until every worker has finished; also after a failed start, to end those that did
