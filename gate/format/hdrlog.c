@@ -80,22 +80,28 @@ static bool get_varint(const unsigned char **at, const unsigned char *end, int64
 	return true;
 }
 
+/* Block by block: most of the 33 octaves are empty, and this runs for every class and second. */
 static void put_counts(struct fg_buf *out, const struct fg_hist *hist)
 {
 	size_t end = hist->count ? fg_hist_index(hist->max_ns) + 1 : 1;
 	int64_t zeros = 0;
 
-	for (size_t i = 0; i < end; i++) {
-		uint64_t count = fg_hist_counter(hist, i);
+	for (size_t i = 0; i < end; i += FG_HIST_BLOCK_COUNTERS) {
+		const uint64_t *block = hist->blocks[i / FG_HIST_BLOCK_COUNTERS];
+		size_t here = FG_MIN(end - i, (size_t)FG_HIST_BLOCK_COUNTERS);
 
-		if (count == 0) {
-			zeros++;
-			continue;
+		if (!block)
+			zeros += (int64_t)here;
+		for (size_t k = 0; block && k < here; k++) {
+			if (block[k] == 0) {
+				zeros++;
+				continue;
+			}
+			if (zeros)
+				put_varint(out, -zeros);
+			zeros = 0;
+			put_varint(out, (int64_t)block[k]);
 		}
-		if (zeros)
-			put_varint(out, -zeros);
-		zeros = 0;
-		put_varint(out, (int64_t)count);
 	}
 	if (zeros)
 		put_varint(out, -zeros);

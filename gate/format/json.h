@@ -32,10 +32,10 @@ struct fg_json_at {
 	const struct fg_json_at *parent; /* NULL: root */
 	const char *key;                 /* NULL: `index` counts, or root */
 	size_t index;
-	const json_t *value;
+	json_t *value; /* borrowed; NULL: not there */
 };
 
-struct fg_json_at fg_json_root(const json_t *value);
+struct fg_json_at fg_json_root(json_t *value);
 /** INVALID with the path in front; for rules that the getters do not know. */
 int fg_json_error(const struct fg_json_at *at, struct fg_err *err, const char *format, ...)
 	FG_PRINTF(3, 4);
@@ -79,6 +79,12 @@ int fg_json_element(const struct fg_json_at *array, size_t i, struct fg_json_at 
 int fg_json_element_u64(const struct fg_json_at *array, size_t i, uint64_t max, uint64_t *ret,
 			struct fg_err *err) FG_MUST_USE;
 
+/** Walks an object's members: start with *iterator NULL; false after the last one. */
+bool fg_json_next(const struct fg_json_at *object, void **iterator, struct fg_json_at *ret);
+/** The string of a member found by fg_json_next(). */
+int fg_json_value_string(const struct fg_json_at *at, const char **ret,
+			 struct fg_err *err) FG_MUST_USE;
+
 /* Writes into a buffer: begin/end nest, every other call adds one member (key) or element (NULL
  * key). With indent, objects and arrays of objects are broken into lines. */
 struct fg_json_writer {
@@ -101,8 +107,9 @@ void fg_json_put_double(struct fg_json_writer *writer, const char *key, double v
 void fg_json_put_bool(struct fg_json_writer *writer, const char *key, bool value);
 void fg_json_put_string(struct fg_json_writer *writer, const char *key, const char *text);
 void fg_json_put_string_or_null(struct fg_json_writer *writer, const char *key, const char *text);
-/** Text that is JSON already; not checked. */
-void fg_json_put_raw(struct fg_json_writer *writer, const char *key, const char *json);
+void fg_json_put_null(struct fg_json_writer *writer, const char *key);
+/** A parsed value as it is. */
+void fg_json_put_value(struct fg_json_writer *writer, const char *key, json_t *value);
 /** 0 if everything was written and closed. */
 int fg_json_writer_check(const struct fg_json_writer *writer, struct fg_err *err) FG_MUST_USE;
 

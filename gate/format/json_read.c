@@ -84,7 +84,7 @@ int fg_json_parse(const char *text, size_t len, json_t **ret, struct fg_err *err
 	return 0;
 }
 
-struct fg_json_at fg_json_root(const json_t *value)
+struct fg_json_at fg_json_root(json_t *value)
 {
 	return (struct fg_json_at){.value = value};
 }
@@ -335,4 +335,26 @@ int fg_json_element_u64(const struct fg_json_at *array, size_t i, uint64_t max, 
 	struct fg_json_at at = element(array, i);
 
 	return value_u64(&at, max, ret, err);
+}
+
+bool fg_json_next(const struct fg_json_at *object, void **iterator, struct fg_json_at *ret)
+{
+	*iterator = *iterator ? json_object_iter_next(object->value, *iterator)
+			      : json_object_iter(object->value);
+	if (!*iterator)
+		return false;
+	*ret = (struct fg_json_at){
+		.parent = object,
+		.key = json_object_iter_key(*iterator),
+		.value = json_object_iter_value(*iterator),
+	};
+	return true;
+}
+
+int fg_json_value_string(const struct fg_json_at *at, const char **ret, struct fg_err *err)
+{
+	if (!json_is_string(at->value))
+		return wrong_type(at, "a string", err);
+	*ret = json_string_value(at->value);
+	return 0;
 }

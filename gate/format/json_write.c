@@ -12,30 +12,39 @@ void fg_json_writer_init(struct fg_json_writer *writer, struct fg_buf *out, bool
 	*writer = (struct fg_json_writer){.out = out, .indent = indent};
 }
 
-/* Length of the valid UTF-8 sequence at `at`, 0 if it is none (RFC 3629, no surrogates). */
+/* Well-formed UTF-8 by first byte (Unicode table 3-7): what the second byte may be, and how many
+ * bytes there are. Further bytes are 0x80…0xbf. */
+static const struct {
+	unsigned char first, last;
+	unsigned char second_low, second_high;
+	unsigned char len;
+} utf8_rows[] = {
+	{.first = 0xc2, .last = 0xdf, .second_low = 0x80, .second_high = 0xbf, .len = 2},
+	{.first = 0xe0, .last = 0xe0, .second_low = 0xa0, .second_high = 0xbf, .len = 3},
+	{.first = 0xe1, .last = 0xec, .second_low = 0x80, .second_high = 0xbf, .len = 3},
+	{.first = 0xed, .last = 0xed, .second_low = 0x80, .second_high = 0x9f, .len = 3},
+	{.first = 0xee, .last = 0xef, .second_low = 0x80, .second_high = 0xbf, .len = 3},
+	{.first = 0xf0, .last = 0xf0, .second_low = 0x90, .second_high = 0xbf, .len = 4},
+	{.first = 0xf1, .last = 0xf3, .second_low = 0x80, .second_high = 0xbf, .len = 4},
+	{.first = 0xf4, .last = 0xf4, .second_low = 0x80, .second_high = 0x8f, .len = 4},
+};
+
+/* Length of the sequence that begins with a byte ≥ 0x80 at `at`, 0 if it is malformed. Stops at the
+ * first byte that does not fit, so it never reads past the text's NUL. */
 static size_t utf8_len(const unsigned char *at)
 {
-	if (at[0] < 0x80)
-		return 1;
-	if (at[0] >= 0xc2 && at[0] <= 0xdf)
-		return (at[1] & 0xc0) == 0x80 ? 2 : 0;
-	if ((at[0] & 0xf0) == 0xe0) {
-		unsigned char low = at[0] == 0xe0 ? 0xa0 : 0x80;
-		unsigned char high = at[0] == 0xed ? 0x9f : 0xbf;
+	size_t row = 0;
 
-		if (at[1] < low || at[1] > high)
+	while (row < FG_ARRAY_LEN(utf8_rows) && at[0] > utf8_rows[row].last)
+		row++;
+	if (row == FG_ARRAY_LEN(utf8_rows) || at[0] < utf8_rows[row].first)
+		return 0;
+	if (at[1] < utf8_rows[row].second_low || at[1] > utf8_rows[row].second_high)
+		return 0;
+	for (size_t i = 2; i < utf8_rows[row].len; i++)
+		if ((at[i] & 0xc0) != 0x80)
 			return 0;
-		return (at[2] & 0xc0) == 0x80 ? 3 : 0;
-	}
-	if (at[0] >= 0xf0 && at[0] <= 0xf4) {
-		unsigned char low = at[0] == 0xf0 ? 0x90 : 0x80;
-		unsigned char high = at[0] == 0xf4 ? 0x8f : 0xbf;
-
-		if (at[1] < low || at[1] > high || (at[2] & 0xc0) != 0x80)
-			return 0;
-		return (at[3] & 0xc0) == 0x80 ? 4 : 0;
-	}
-	return 0;
+	return utf8_rows[row].len;
 }
 
 static void put_special(struct fg_buf *out, unsigned char c)
@@ -206,13 +215,55 @@ void fg_json_put_string_or_null(struct fg_json_writer *writer, const char *key, 
 	if (text)
 		fg_json_put_string(writer, key, text);
 	else
-		fg_json_put_raw(writer, key, "null");
+		fg_json_put_null(writer, key);
 }
 
-void fg_json_put_raw(struct fg_json_writer *writer, const char *key, const char *json)
+void fg_json_put_null(struct fg_json_writer *writer, const char *key)
 {
 	before(writer, key, false);
-	fg_buf_add_str(writer->out, json);
+	fg_buf_add_str(writer->out, "null");
+}
+
+static void put_members(struct fg_json_writer *writer, json_t *object)
+{
+	for (void *at = json_object_iter(object); at; at = json_object_iter_next(object, at))
+		fg_json_put_value(writer, json_object_iter_key(at), json_object_iter_value(at));
+}
+
+/* Depth is that of the parsed value, which fg_json_parse() bounded; begin() bounds it again. */
+void fg_json_put_value(struct fg_json_writer *writer, const char *key, json_t *value)
+{
+	if (writer->failed)
+		return;
+	switch (json_typeof(value)) {
+	case JSON_OBJECT:
+		fg_json_begin(writer, key);
+		put_members(writer, value);
+		fg_json_end(writer);
+		break;
+	case JSON_ARRAY:
+		fg_json_begin_array(writer, key);
+		for (size_t i = 0; i < json_array_size(value); i++)
+			fg_json_put_value(writer, NULL, json_array_get(value, i));
+		fg_json_end(writer);
+		break;
+	case JSON_STRING:
+		fg_json_put_string(writer, key, json_string_value(value));
+		break;
+	case JSON_INTEGER:
+		fg_json_put_i64(writer, key, json_integer_value(value));
+		break;
+	case JSON_REAL:
+		fg_json_put_double(writer, key, json_real_value(value));
+		break;
+	case JSON_TRUE:
+	case JSON_FALSE:
+		fg_json_put_bool(writer, key, json_is_true(value));
+		break;
+	case JSON_NULL:
+		fg_json_put_null(writer, key);
+		break;
+	}
 }
 
 int fg_json_writer_check(const struct fg_json_writer *writer, struct fg_err *err)

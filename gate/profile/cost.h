@@ -3,10 +3,12 @@
  * From samples to cost: self and total samples per function key, overall, per class and per second.
  *
  * Total counts a function once per stack however often it recurs. Kernel frames: the whole kernel
- * part of a stack is one function named by its system call entry ("[kernel] sys_writev") or
- * "[kernel] interrupt"; single kernel functions are listed but `gated` is false. Truncated stacks
- * count in self and stay out of the total of ancestors that they do not show. Unnamed functions and
- * ambiguous keys are never gated.
+ * part of a stack is one function named by its system call ("[kernel] sys_writev"), else
+ * "[kernel] page_fault", "[kernel] interrupt", "[kernel] syscall" (none was named) or "[kernel]".
+ * Single kernel functions are listed too, never gated: a sum of self over all rows must leave out
+ * rows that are `kernel` but not `group`. Truncated stacks count in self and stay out of the total
+ * of ancestors that they do not show; frames found by a guess count nowhere. Unnamed functions,
+ * placeholders and ambiguous keys are never gated.
  */
 #ifndef FG_PROFILE_COST_H
 #define FG_PROFILE_COST_H
@@ -19,9 +21,10 @@ struct fg_cost_row {
 	char *module;   /* basename */
 	char *filename; /* source file, or "" */
 	uint32_t line;
-	bool gated; /* false: unnamed, ambiguous or a single kernel function */
-	bool ambiguous;
+	bool gated;     /* false: unnamed, ambiguous or a single kernel function */
+	bool ambiguous; /* several source functions under this key */
 	bool kernel;
+	bool group;              /* the kernel part of stacks, by system call */
 	uint64_t self;           /* samples with it at the top */
 	uint64_t total;          /* samples with it anywhere */
 	uint32_t *self_by_block; /* block_count entries */
@@ -31,8 +34,9 @@ struct fg_cost_row {
 struct fg_cost {
 	struct fg_cost_row *rows; /* by self, descending; ties by key */
 	size_t count, capacity;
-	uint64_t samples;           /* all samples counted */
-	uint64_t *samples_by_block; /* block_count entries */
+	const struct fg_cost_row **by_key; /* count entries, sorted by key */
+	uint64_t samples;                  /* all samples counted */
+	uint64_t *samples_by_block;        /* block_count entries */
 	size_t block_count;
 	uint64_t unnamed_self; /* samples whose leaf has no name */
 	uint64_t incomplete;   /* samples whose stack is not COMPLETE */
@@ -42,7 +46,7 @@ struct fg_cost_options {
 	const char *phase;      /* NULL: all phases; normally "measure" */
 	const char *endpoint;   /* NULL: all */
 	uint32_t second_from;   /* first second counted */
-	uint32_t block_seconds; /* 0: one block for everything */
+	uint32_t block_seconds; /* 0: one block for everything after second_from */
 	uint32_t block_count;   /* blocks after second_from; samples outside are left out */
 };
 

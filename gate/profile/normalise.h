@@ -11,7 +11,14 @@
 
 #include "gate/base/buf.h"
 
-/** Appends the key of a demangled name. Bounded: input over 4 096 bytes is cut. Idempotent. */
+enum { FG_NORMALISE_MAX = 4096 };
+
+/** Appends the key of a demangled name. Bounded: input over 4 096 bytes is cut, and so is the key.
+ *  Idempotent. */
 void fg_normalise_name(const char *name, struct fg_buf *out);
+/** Appends the name of the source function: as the key, but with parameter lists and the numbers of
+ *  closures. Two of these under one key are two functions, so the key is ambiguous; instances of
+ * one template and clones of one function are not. */
+void fg_normalise_source(const char *name, struct fg_buf *out);
 
 #endif

@@ -17,8 +17,9 @@ struct fg_report_style {
 	unsigned functions; /* rows of the CPU table; 0 = 15 */
 };
 
-/** Everything after the live part: counts, thresholds, request table, CPU by function, how it was
- *  measured. `profile` may be NULL; then the reason is said. */
+/** Everything after the live part: counts, errors, thresholds, checks, request table, CPU by
+ *  function, how it was measured, and, when decided, the outcome line. `profile` may be NULL; then
+ *  the reason is said. */
 int fg_report_run_text(const struct fg_result *result, const struct fg_profile *profile,
 		       const struct fg_report_style *style, struct fg_buf *out,
 		       struct fg_err *err) FG_MUST_USE;
@@ -29,5 +30,11 @@ int fg_report_verdict_text(const struct fg_verdict *verdict, const struct fg_rep
 int fg_report_markdown(const struct fg_result *result, const struct fg_profile *profile,
 		       const struct fg_verdict *verdict, size_t max_bytes, struct fg_buf *out,
 		       struct fg_err *err) FG_MUST_USE;
+
+/** JUnit XML: a test suite per scenario (and one for the run and one for the gate), a test case per
+ *  threshold, check and judged rule. What could not be told is skipped, with the reason. `verdict`
+ *  may be NULL. */
+int fg_report_junit(const struct fg_result *result, const struct fg_verdict *verdict,
+		    struct fg_buf *out, struct fg_err *err) FG_MUST_USE;
 
 #endif

@@ -287,9 +287,11 @@ static void set_address_place(Dwarf_Die *unit, uint64_t vaddr, struct fg_names *
 	Dwarf_Line *line = dwarf_getsrc_die(unit, vaddr);
 	int line_number;
 
-	if (!line || dwarf_lineno(line, &line_number) || line_number <= 0)
+	if (!line)
 		return;
-	frame->line = (uint32_t)line_number;
+	/* line 0: made by the compiler from no line in particular, but from this file */
+	if (dwarf_lineno(line, &line_number) == 0 && line_number > 0)
+		frame->line = (uint32_t)line_number;
 	frame->file = keep(names, shorten(unit, dwarf_linesrc(line, NULL, NULL)));
 }
 

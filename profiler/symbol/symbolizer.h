@@ -51,7 +51,8 @@ int fg_symbolizer_add_module(struct fg_symbolizer *symbolizer, int fd, const cha
 /** The same for an ELF image in memory (vDSO); copied. */
 int fg_symbolizer_add_image(struct fg_symbolizer *symbolizer, const void *image, size_t len,
 			    const char *path, struct fg_err *err) FG_MUST_USE;
-/** `vaddr` is in the module's p_vaddr space, already −1 for return addresses. */
+/** `vaddr` is in the module's p_vaddr space, already −1 for return addresses. Ask once per distinct
+ *  address: with inlines each call costs some microseconds. */
 int fg_symbolizer_resolve(struct fg_symbolizer *symbolizer, int module, uint64_t vaddr,
 			  struct fg_symbol *ret, struct fg_err *err) FG_MUST_USE;
 int fg_symbolizer_resolve_kernel(struct fg_symbolizer *symbolizer, uint64_t address,

@@ -3,49 +3,41 @@
 
 #include <dwarf.h>
 
-/* What follows an opcode byte. */
-enum operand {
-	OPERAND_BAD, /* unknown instruction */
-	OPERAND_NONE,
-	OPERAND_BYTES_1,
-	OPERAND_BYTES_2,
-	OPERAND_BYTES_4,
-	OPERAND_ADDRESS,
-	OPERAND_REGISTER,
-	OPERAND_NUMBER,
-	OPERAND_REGISTER_NUMBER,
-	OPERAND_REGISTER_REGISTER,
-	OPERAND_BLOCK,
-	OPERAND_REGISTER_BLOCK,
+/* What follows an opcode byte, in this order. */
+struct operands {
+	bool known;
+	bool address;
+	uint8_t bytes, registers;
+	bool number, block;
 };
 
-static const uint8_t operands[0x40] = {
-	[DW_CFA_nop] = OPERAND_NONE,
-	[DW_CFA_set_loc] = OPERAND_ADDRESS,
-	[DW_CFA_advance_loc1] = OPERAND_BYTES_1,
-	[DW_CFA_advance_loc2] = OPERAND_BYTES_2,
-	[DW_CFA_advance_loc4] = OPERAND_BYTES_4,
-	[DW_CFA_offset_extended] = OPERAND_REGISTER_NUMBER,
-	[DW_CFA_restore_extended] = OPERAND_REGISTER,
-	[DW_CFA_undefined] = OPERAND_REGISTER,
-	[DW_CFA_same_value] = OPERAND_REGISTER,
-	[DW_CFA_register] = OPERAND_REGISTER_REGISTER,
-	[DW_CFA_remember_state] = OPERAND_NONE,
-	[DW_CFA_restore_state] = OPERAND_NONE,
-	[DW_CFA_def_cfa] = OPERAND_REGISTER_NUMBER,
-	[DW_CFA_def_cfa_register] = OPERAND_REGISTER,
-	[DW_CFA_def_cfa_offset] = OPERAND_NUMBER,
-	[DW_CFA_def_cfa_expression] = OPERAND_BLOCK,
-	[DW_CFA_expression] = OPERAND_REGISTER_BLOCK,
-	[DW_CFA_offset_extended_sf] = OPERAND_REGISTER_NUMBER,
-	[DW_CFA_def_cfa_sf] = OPERAND_REGISTER_NUMBER,
-	[DW_CFA_def_cfa_offset_sf] = OPERAND_NUMBER,
-	[DW_CFA_val_offset] = OPERAND_REGISTER_NUMBER,
-	[DW_CFA_val_offset_sf] = OPERAND_REGISTER_NUMBER,
-	[DW_CFA_val_expression] = OPERAND_REGISTER_BLOCK,
-	[DW_CFA_GNU_window_save] = OPERAND_NONE, /* AArch64: negate_ra_state */
-	[DW_CFA_GNU_args_size] = OPERAND_NUMBER,
-	[DW_CFA_GNU_negative_offset_extended] = OPERAND_REGISTER_NUMBER,
+static const struct operands operands[0x40] = {
+	[DW_CFA_nop] = {.known = true},
+	[DW_CFA_set_loc] = {.known = true, .address = true},
+	[DW_CFA_advance_loc1] = {.known = true, .bytes = 1},
+	[DW_CFA_advance_loc2] = {.known = true, .bytes = 2},
+	[DW_CFA_advance_loc4] = {.known = true, .bytes = 4},
+	[DW_CFA_offset_extended] = {.known = true, .registers = 1, .number = true},
+	[DW_CFA_restore_extended] = {.known = true, .registers = 1},
+	[DW_CFA_undefined] = {.known = true, .registers = 1},
+	[DW_CFA_same_value] = {.known = true, .registers = 1},
+	[DW_CFA_register] = {.known = true, .registers = 2},
+	[DW_CFA_remember_state] = {.known = true},
+	[DW_CFA_restore_state] = {.known = true},
+	[DW_CFA_def_cfa] = {.known = true, .registers = 1, .number = true},
+	[DW_CFA_def_cfa_register] = {.known = true, .registers = 1},
+	[DW_CFA_def_cfa_offset] = {.known = true, .number = true},
+	[DW_CFA_def_cfa_expression] = {.known = true, .block = true},
+	[DW_CFA_expression] = {.known = true, .registers = 1, .block = true},
+	[DW_CFA_offset_extended_sf] = {.known = true, .registers = 1, .number = true},
+	[DW_CFA_def_cfa_sf] = {.known = true, .registers = 1, .number = true},
+	[DW_CFA_def_cfa_offset_sf] = {.known = true, .number = true},
+	[DW_CFA_val_offset] = {.known = true, .registers = 1, .number = true},
+	[DW_CFA_val_offset_sf] = {.known = true, .registers = 1, .number = true},
+	[DW_CFA_val_expression] = {.known = true, .registers = 1, .block = true},
+	[DW_CFA_GNU_window_save] = {.known = true}, /* AArch64: negate_ra_state */
+	[DW_CFA_GNU_args_size] = {.known = true, .number = true},
+	[DW_CFA_GNU_negative_offset_extended] = {.known = true, .registers = 1, .number = true},
 };
 
 bool fg_cfi_uleb(struct fg_cfi_cursor *cursor, uint64_t *ret)
@@ -113,35 +105,16 @@ static bool skip_block(struct fg_cfi_cursor *cursor)
 	return fg_cfi_uleb(cursor, &len) && len <= FG_CFI_EXPRESSION_MAX && skip(cursor, len);
 }
 
-static bool skip_operand(struct fg_cfi_cursor *cursor, enum operand operand, size_t address_size)
+static bool skip_operands(struct fg_cfi_cursor *cursor, const struct operands *what,
+			  size_t address_size)
 {
-	switch (operand) {
-	case OPERAND_NONE:
-		return true;
-	case OPERAND_BYTES_1:
-		return skip(cursor, 1);
-	case OPERAND_BYTES_2:
-		return skip(cursor, 2);
-	case OPERAND_BYTES_4:
-		return skip(cursor, 4);
-	case OPERAND_ADDRESS:
-		return address_size && skip(cursor, address_size);
-	case OPERAND_REGISTER:
-		return skip_register(cursor);
-	case OPERAND_NUMBER:
-		return skip_number(cursor);
-	case OPERAND_REGISTER_NUMBER:
-		return skip_register(cursor) && skip_number(cursor);
-	case OPERAND_REGISTER_REGISTER:
-		return skip_register(cursor) && skip_register(cursor);
-	case OPERAND_BLOCK:
-		return skip_block(cursor);
-	case OPERAND_REGISTER_BLOCK:
-		return skip_register(cursor) && skip_block(cursor);
-	case OPERAND_BAD:
-		break;
-	}
-	return false;
+	if (!what->known || (what->address && !address_size) ||
+	    !skip(cursor, what->bytes + (what->address ? address_size : 0)))
+		return false;
+	for (unsigned i = 0; i < what->registers; i++)
+		if (!skip_register(cursor))
+			return false;
+	return (!what->number || skip_number(cursor)) && (!what->block || skip_block(cursor));
 }
 
 static bool is_advance(uint8_t opcode)
@@ -173,7 +146,7 @@ bool fg_cfi_scan(const uint8_t *start, const uint8_t *end, uint8_t pointer_encod
 		default:
 			break;
 		}
-		if (!skip_operand(&cursor, (enum operand)operands[opcode], address_size))
+		if (!skip_operands(&cursor, &operands[opcode], address_size))
 			return false;
 		shape.advances += is_advance(opcode);
 		if (opcode == DW_CFA_remember_state && ++depth > FG_CFI_REMEMBER_MAX)

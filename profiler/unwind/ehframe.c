@@ -13,6 +13,7 @@
 
 #include <dwarf.h>
 #include <elfutils/libdw.h>
+#include <gelf.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -31,6 +32,7 @@ enum { FDE_COST_MAX = 256 << 20 };
 struct builder {
 	struct fg_unwind_table *table;
 	Dwarf_CFI *cfi;
+	uint64_t plt_start, plt_end; /* a lazy PLT of the usual code; empty: none */
 	uint64_t cost;
 	struct fg_err *err;
 };
@@ -265,6 +267,73 @@ static int append_fde(struct builder *builder, const struct fg_fde *fde, uint64_
 	return rc;
 }
 
+/* lld writes no FDE for the PLT, where callers of many small functions spend some of their time.
+ * Its code is the same as GNU ld's, so is the rule: the first entry pushes at once, the others
+ * jump, push and jump. */
+static int append_bare_plt(struct builder *builder)
+{
+	static const struct {
+		uint8_t at, kind, cfa_offset_8;
+	} rows[] = {{0, FG_ROW_RSP, 2}, {6, FG_ROW_RSP, 3}, {16, FG_ROW_PLT, 0}};
+	int rc = 0;
+
+	for (size_t i = 0; i < FG_ARRAY_LEN(rows) && !rc; i++) {
+		struct fg_unwind_row row = make_row((enum fg_row_kind)rows[i].kind);
+
+		row.cfa_offset_8 = rows[i].cfa_offset_8;
+		rc = append(builder, builder->plt_start + rows[i].at, row);
+	}
+	return rc;
+}
+
+/* Code without an FDE. */
+static int append_gap(struct builder *builder, uint64_t start, uint64_t end)
+{
+	bool has_plt = builder->plt_start < builder->plt_end && start <= builder->plt_start &&
+		       builder->plt_end <= end;
+	int rc = 0;
+
+	if (!has_plt || start < builder->plt_start)
+		rc = append(builder, start, make_row(FG_ROW_NONE));
+	if (has_plt && !rc)
+		rc = append_bare_plt(builder);
+	if (has_plt && !rc && builder->plt_end < end)
+		rc = append(builder, builder->plt_end, make_row(FG_ROW_NONE));
+	return rc;
+}
+
+static bool is_usual_plt(const uint8_t *code, size_t len)
+{
+	/* push [rip + x]; jmp [rip + x]; and from 16: jmp [rip + x]; push n; */
+	return len >= 32 && len % 16 == 0 && memcmp(code, "\xff\x35", 2) == 0 &&
+	       memcmp(code + 6, "\xff\x25", 2) == 0 && memcmp(code + 16, "\xff\x25", 2) == 0 &&
+	       code[22] == 0x68;
+}
+
+static void find_plt(struct builder *builder, Elf *elf)
+{
+	size_t names;
+	Elf_Scn *scn = NULL;
+
+	if (elf_getshdrstrndx(elf, &names))
+		return;
+	while ((scn = elf_nextscn(elf, scn))) {
+		GElf_Shdr shdr;
+
+		if (!gelf_getshdr(scn, &shdr) || shdr.sh_type != SHT_PROGBITS ||
+		    shdr.sh_addr < builder->table->vaddr_start ||
+		    shdr.sh_addr >= builder->table->vaddr_end)
+			continue;
+		const char *name = elf_strptr(elf, names, shdr.sh_name);
+		Elf_Data *data = name && strcmp(name, ".plt") == 0 ? elf_rawdata(scn, NULL) : NULL;
+
+		if (!data || !data->d_buf || !is_usual_plt(data->d_buf, data->d_size))
+			continue;
+		builder->plt_start = shdr.sh_addr;
+		builder->plt_end = shdr.sh_addr + data->d_size;
+	}
+}
+
 static bool is_padding(uint64_t end, uint64_t next_start)
 {
 	return next_start - end < PADDING_BYTES && next_start % PADDING_BYTES == 0;
@@ -285,7 +354,7 @@ static int append_all(struct builder *builder, const struct fg_fdes *fdes)
 
 		if (covered < fde->start &&
 		    (covered == table->vaddr_start || !is_padding(covered, fde->start)))
-			rc = append(builder, covered, make_row(FG_ROW_NONE));
+			rc = append_gap(builder, covered, fde->start);
 		if (!rc)
 			rc = append_fde(builder, fde, end);
 		if (rc)
@@ -293,8 +362,29 @@ static int append_all(struct builder *builder, const struct fg_fdes *fdes)
 		covered = end;
 	}
 	return table->row_count && covered < table->vaddr_end
-		       ? append(builder, covered, make_row(FG_ROW_NONE))
+		       ? append_gap(builder, covered, table->vaddr_end)
 		       : 0;
+}
+
+/* libdw unpacks every compressed debug section at once, however large it says it is: not in a
+ * privileged program. */
+static bool has_compressed_debug(Elf *elf)
+{
+	size_t names;
+	Elf_Scn *scn = NULL;
+
+	if (elf_getshdrstrndx(elf, &names))
+		return true;
+	while ((scn = elf_nextscn(elf, scn))) {
+		GElf_Shdr shdr;
+		const char *name =
+			gelf_getshdr(scn, &shdr) ? elf_strptr(elf, names, shdr.sh_name) : NULL;
+
+		if (!name || (shdr.sh_flags & SHF_COMPRESSED) || strncmp(name, ".z", 2) == 0 ||
+		    strncmp(name, ".gnu.debuglto_", 14) == 0)
+			return true;
+	}
+	return false;
 }
 
 int fg_ehframe_rows(struct Elf *elf, const struct fg_fdes *fdes, struct fg_unwind_table *table,
@@ -305,14 +395,15 @@ int fg_ehframe_rows(struct Elf *elf, const struct fg_fdes *fdes, struct fg_unwin
 
 	if (fdes->count == 0)
 		return 0;
+	find_plt(&builder, elf);
 	if (fdes->from_eh_frame) {
 		builder.cfi = dwarf_getcfi_elf(elf);
-	} else {
+	} else if (!has_compressed_debug(elf)) {
 		dwarf = dwarf_begin_elf(elf, DWARF_C_READ, NULL);
 		builder.cfi = dwarf ? dwarf_getcfi(dwarf) : NULL;
 	}
-	/* without a CFI handle every look-up fails, and the rows say so */
-	int rc = append_all(&builder, fdes);
+	/* nothing can be evaluated: as if there were no rows, the RBP chain may still help */
+	int rc = builder.cfi ? append_all(&builder, fdes) : 0;
 
 	if (fdes->from_eh_frame && builder.cfi)
 		dwarf_cfi_end(builder.cfi);

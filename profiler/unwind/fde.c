@@ -95,7 +95,7 @@ static bool locate(Elf *elf, struct cfi_section *ret)
 {
 	ret->ident = (const unsigned char *)elf_getident(elf, NULL);
 	ret->is_eh = true;
-	if (!ret->ident)
+	if (!ret->ident || ret->ident[EI_CLASS] != ELFCLASS64 || ret->ident[EI_DATA] != ELFDATA2LSB)
 		return false;
 	if (locate_section(elf, ".eh_frame", ret) || locate_by_header(elf, ret))
 		return true;
@@ -174,7 +174,7 @@ static bool read_encoded(struct fg_cfi_cursor *cursor, uint8_t encoding, uint64_
 
 	if (!size || size > (size_t)(cursor->end - cursor->at))
 		return false;
-	memcpy(&value, cursor->at, size); /* little-endian like us: refused at open otherwise */
+	memcpy(&value, cursor->at, size); /* little-endian like us: see locate() */
 	cursor->at += size;
 	if (is_signed && size < 8 && value >> (size * 8 - 1))
 		value |= UINT64_MAX << (size * 8);

@@ -23,7 +23,8 @@
 
 #define BODY_BYTES_MAX (1ull << 30)
 
-enum { HEADER_BYTES_MAX = 1 << 20 }; /* all hops of one request together */
+/* All hops of one request together; curl's own limit of 300 KB would look like a reset. */
+enum { HEADER_BYTES_MAX = 256 << 10 };
 
 struct fg_engine {
 	struct fg_curl_uv uv;

@@ -47,6 +47,8 @@ struct fg_load_options {
  *  generator in mid-run (then rc < 0 and *ret may still be non-NULL). Status says how it ended. */
 int fg_load_run(const struct fg_load_options *options, struct fg_result **ret,
 		struct fg_err *err) FG_MUST_USE;
+/** Stops watching a descriptor of options->watches (before it is closed or when it hit its end). */
+void fg_load_unwatch(struct fg_load *load, int fd);
 void fg_load_request_stop(struct fg_load *load, enum fg_load_stop how, enum fg_run_status status);
 /** When the measured phase starts and ends, monotonic ns (for the profile's phases). */
 uint64_t fg_load_started_ns(const struct fg_load *load);

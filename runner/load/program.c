@@ -32,9 +32,11 @@ static int check_headers(const struct fg_step_http *http, struct fg_err *err)
 		bool bad = !header->name || !*header->name || strpbrk(header->name, "\r\n: ");
 
 		for (size_t p = 0; !bad && p < header->value.part_count; p++) {
-			const char *text = header->value.parts[p].text;
+			const struct fg_template_part *part = &header->value.parts[p];
 
-			bad = text && strpbrk(text, "\r\n");
+			bad = part->kind == FG_PART_TEXT && (memchr(part->text, '\r', part->len) ||
+							     memchr(part->text, '\n', part->len) ||
+							     memchr(part->text, '\0', part->len));
 		}
 		if (bad)
 			return fg_err_set(err, FG_E_INVALID,

@@ -258,6 +258,13 @@ static void on_watch(uv_poll_t *poll, int status, int events)
 	watch->watch->on_readable(watch->watch->context, watch->load);
 }
 
+void fg_load_unwatch(struct fg_load *load, int fd)
+{
+	for (size_t i = 0; i < load->watch_count; i++)
+		if (load->watches[i].watch->fd == fd)
+			(void)uv_poll_stop(&load->watches[i].poll);
+}
+
 static int add_watch(struct fg_load *load, const struct fg_load_watch *watch, struct fg_err *err)
 {
 	struct watch *slot = &load->watches[load->watch_count];

@@ -185,6 +185,27 @@ static struct fg_node *without(struct fg_reader *reader, struct fg_node *root, c
 	return map;
 }
 
+static void check_keys(struct fg_reader *reader, const struct fg_node *node,
+		       const struct fg_table *table);
+
+static void check_values(struct fg_reader *reader, const struct fg_node *node,
+			 const struct fg_key *key)
+{
+	bool is_many = key->type == FG_T_CUSTOM && key->shape != FG_SHAPE_ONE;
+
+	if (!key->table || (key->type == FG_T_CUSTOM && key->shape == FG_SHAPE_NONE))
+		return;
+	if (!is_many || key->table == &fg_schema_step) {
+		if (!is_many)
+			check_keys(reader, node, key->table);
+		return;
+	}
+	bool is_map = node->kind == FG_NODE_MAP;
+
+	for (size_t i = is_map ? 1 : 0; i < node->count; i += is_map ? 2 : 1)
+		check_keys(reader, node->items[i], key->table);
+}
+
 /* Only the names of keys: the values of an environment that is not chosen may need variables that
  * are only set where it is chosen. */
 static void check_keys(struct fg_reader *reader, const struct fg_node *node,
@@ -194,15 +215,11 @@ static void check_keys(struct fg_reader *reader, const struct fg_node *node,
 		return;
 	for (size_t i = 0; i + 1 < node->count; i += 2) {
 		const struct fg_key *key = fg_schema_find(table, node->items[i]->text, NULL);
-		const char *near = fg_schema_nearest(table, node->items[i]->text);
 
-		if (key && key->type == FG_T_OBJECT)
-			check_keys(reader, node->items[i + 1], key->table);
-		if (!key)
-			fg_reader_fault(reader, node->items[i], "unknown %s \"%s\"%s%s%s",
-					table->what, node->items[i]->text,
-					near ? "; did you mean \"" : "", near ? near : "",
-					near ? "\"?" : "");
+		if (key)
+			check_values(reader, node->items[i + 1], key);
+		else
+			fg_reader_unknown(reader, node->items[i], table);
 	}
 }
 

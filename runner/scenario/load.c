@@ -76,7 +76,7 @@ static void override_vars(struct fg_reader *reader, struct fg_node *root)
 }
 
 /* Only with sound scenarios: otherwise every class that a fault hides would be reported again. */
-static void check_thresholds(struct fg_reader *reader)
+static void check_thresholds(struct fg_reader *reader, const struct fg_node *root)
 {
 	struct fg_registry registry;
 	struct fg_err err = {0};
@@ -88,11 +88,12 @@ static void check_thresholds(struct fg_reader *reader)
 			      &err)) {
 		for (size_t i = 0; i < reader->file->threshold_count; i++) {
 			const struct fg_threshold *t = &reader->file->thresholds[i];
-			struct fg_mark mark = {t->line, t->column, 1};
+			struct fg_node *metric = NULL;
 
+			(void)fg_node_get(fg_node_get(root, "thresholds", NULL), t->metric_text,
+					  &metric);
 			if (fg_threshold_check(t, &registry, &err))
-				fg_diag_add(reader->diagnostics, reader->source, mark, FG_E_INVALID,
-					    "%s", err.message);
+				fg_reader_fault(reader, metric ? metric : root, "%s", err.message);
 		}
 	}
 	fg_registry_done(&registry);
@@ -122,7 +123,7 @@ static void read_root(struct fg_reader *reader, struct fg_node *root)
 		return;
 	read_strict(reader, root);
 	default_name(reader);
-	check_thresholds(reader);
+	check_thresholds(reader, root);
 	if (fg_diag_count(reader->diagnostics) == 0 && !reader->fatal)
 		fg_resolve_file(reader, root);
 }

@@ -136,6 +136,26 @@ static void set_text(struct fg_reader *reader, struct fg_rule *rule, const char 
 		rule->text = fg_buf_take(&text, NULL);
 }
 
+/* The name before the selector must be one that rules know. */
+static bool check_metric(struct fg_reader *reader, const struct fg_node *metric, const char *text)
+{
+	static const char cpu[] = "cpu_per_request";
+	const char *candidates[FG_METRIC_COUNT + 1] = {cpu};
+	size_t len = strcspn(text, "{ ");
+	char name[64];
+
+	for (size_t i = 0; i < FG_METRIC_COUNT; i++)
+		candidates[i + 1] = fg_metrics[i].name;
+	(void)snprintf(name, sizeof(name), "%.*s", (int)FG_MIN(len, sizeof(name) - 1), text);
+	if (strcmp(name, cpu) == 0 || fg_metric_find(name) >= 0)
+		return true;
+	const char *near = fg_str_nearest(name, candidates, FG_ARRAY_LEN(candidates));
+
+	fg_reader_fault(reader, metric, "no metric is named \"%s\"%s%s%s", name,
+			near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
+	return false;
+}
+
 /* The metric with its tags and the statistic are what a threshold has left of its operator. */
 static void read_metric_rule(struct fg_reader *reader, const struct fg_node *node,
 			     struct fg_rule *rule)
@@ -146,15 +166,12 @@ static void read_metric_rule(struct fg_reader *reader, const struct fg_node *nod
 	struct fg_err err = {0};
 	char text[128];
 
+	if (!check_metric(reader, metric, rule->metric_text))
+		return;
 	if (fg_str_starts_with(rule->metric_text, "cpu_per_request")) {
 		rule->kind = FG_RULE_CPU_PER_REQUEST;
-		if (rule->metric_text[15] == '{')
+		if (rule->metric_text[15])
 			fg_reader_later(reader, metric, "cpu_per_request of one class", "D");
-		else if (rule->metric_text[15])
-			fg_reader_fault(reader, metric,
-					"unknown metric \"%.60s\"; did you mean "
-					"\"cpu_per_request\"?",
-					rule->metric_text);
 		if (stat)
 			fg_reader_fault(reader, stat, "cpu_per_request has no stat");
 		set_text(reader, rule, rule->metric_text, NULL);

@@ -418,7 +418,7 @@ static void check_url(struct fg_reader *reader, const struct fg_node *node,
 	else if (!is_absolute && first[0] != '/' && first[0] != '?')
 		fg_reader_fault(reader, url,
 				"\"%.80s\" is neither a path (/items) nor an http:// URL", first);
-	else if (!is_absolute && !reader->file->target.url)
+	else if (!is_absolute && !reader->has_url)
 		fg_reader_fault(reader, url, "a path needs target.url to start from");
 }
 
@@ -430,7 +430,7 @@ static void read_fields(struct fg_reader *reader, const struct fg_key *key,
 
 	if (node->kind != FG_NODE_MAP) {
 		struct fg_key url = {
-			.name = "url", .type = FG_T_TEMPLATE, FG_AT(fg_step_http, url)};
+			.name = key->name, .type = FG_T_TEMPLATE, FG_AT(fg_step_http, url)};
 
 		if (node->kind == FG_NODE_LIST)
 			fg_reader_fault(reader, node, "%s wants a URL or a map with \"url\"",

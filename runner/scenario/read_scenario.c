@@ -78,6 +78,8 @@ void fg_read_stages(struct fg_reader *reader, const struct fg_key *key, const st
 		return;
 	if (node->count == 0)
 		fg_reader_fault(reader, node, "stages is empty; it needs at least one");
+	size_t before = fg_diag_count(reader->diagnostics);
+
 	if (node->count > STAGES_MAX) {
 		fg_reader_fault(reader, node, "more than %d stages", STAGES_MAX);
 		return;
@@ -95,6 +97,9 @@ void fg_read_stages(struct fg_reader *reader, const struct fg_key *key, const st
 		scenario->stages[scenario->stage_count++] = stage;
 		scenario->duration_ns += stage.duration_ns;
 	}
+	/* A faulty stage says nothing about the whole ramp. */
+	if (scenario && fg_diag_count(reader->diagnostics) != before)
+		scenario->stage_count = 0;
 }
 
 static void check_ramp(struct fg_reader *reader, const struct fg_node *node,
@@ -104,7 +109,7 @@ static void check_ramp(struct fg_reader *reader, const struct fg_node *node,
 	bool is_vus = scenario->executor == FG_EXEC_RAMPING_VUS;
 	uint64_t most = is_vus ? scenario->start_vus : scenario->start_rate;
 
-	if (!stages || stages->kind != FG_NODE_LIST || stages->count == 0)
+	if (!stages || stages->kind != FG_NODE_LIST || scenario->stage_count == 0)
 		return;
 	for (size_t i = 0; i < scenario->stage_count; i++) {
 		const struct fg_node *target = fg_node_get(stages->items[i], "target", NULL);

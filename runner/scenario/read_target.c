@@ -229,6 +229,7 @@ void fg_read_target(struct fg_reader *reader, const struct fg_key *key, const st
 	struct fg_node *process = NULL;
 
 	fg_reader_object(reader, node, key->table, target);
+	reader->has_url = url != NULL;
 	if (!target || node->kind != FG_NODE_MAP)
 		return;
 	(void)fg_node_get(node, "process", &process);
@@ -245,7 +246,7 @@ void fg_read_target(struct fg_reader *reader, const struct fg_key *key, const st
 	bool needs_url =
 		target->ready == FG_READY_TCP || (target->ready_url && target->ready_url[0] == '/');
 
-	if (start && needs_url && !target->url)
+	if (start && needs_url && !url)
 		fg_reader_fault(reader, start, "ready needs target.url to know where to ask");
 	if (start && target->ready == FG_READY_NONE && target->url)
 		target->ready = FG_READY_TCP;

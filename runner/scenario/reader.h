@@ -18,6 +18,7 @@ struct fg_reader {
 	struct fg_diagnostics *diagnostics;
 	const struct fg_scenario_options *options;
 	const struct fg_node *vars; /* map of constants, or NULL */
+	bool has_url;               /* target.url is written, be it right or not */
 	unsigned later;
 	int fatal; /* negative code, with fatal_err */
 	struct fg_err fatal_err;
@@ -31,6 +32,9 @@ void fg_reader_fault(struct fg_reader *reader, const struct fg_node *node, const
 /** A fault at `at` (byte offset) inside the text of a scalar, `width` characters. */
 void fg_reader_fault_in(struct fg_reader *reader, const struct fg_node *node, size_t at,
 			size_t width, const char *format, ...) FG_PRINTF(5, 6);
+/** "unknown key …; did you mean …?" */
+void fg_reader_unknown(struct fg_reader *reader, const struct fg_node *key,
+		       const struct fg_table *table);
 /** "X is valid but comes with a later version …"; silent inside a later part. */
 void fg_reader_later(struct fg_reader *reader, const struct fg_node *node, const char *what,
 		     const char *issue);
@@ -48,6 +52,11 @@ void fg_reader_overlay(struct fg_reader *reader, const struct fg_node *node,
 void fg_reader_defaults(struct fg_reader *reader, const struct fg_table *table, void *owner);
 void fg_reader_value(struct fg_reader *reader, const struct fg_key *key, const struct fg_node *node,
 		     void *owner);
+/** One scalar by the key's type. */
+void fg_reader_scalar(struct fg_reader *reader, const struct fg_key *key,
+		      const struct fg_node *node, void *owner);
+/** Where the key's value goes, or NULL when it is only checked. */
+void *fg_key_field(const struct fg_key *key, void *owner);
 bool fg_reader_expect(struct fg_reader *reader, const struct fg_node *node, enum fg_node_kind kind,
 		      const char *name);
 /** At most one of the named keys; false after a fault. `ret` gets the one that stands, or NULL. */

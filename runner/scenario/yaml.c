@@ -126,6 +126,21 @@ static void *reader_fault(struct composer *c)
 	return fault(c, mark, FG_E_INVALID, "this is not UTF-8 text");
 }
 
+/* Is the line indented by a tab? */
+static bool is_after_tab(const struct fg_source *source, unsigned line)
+{
+	const char *at = source->text;
+	const char *end = source->text + source->len;
+
+	for (unsigned i = 1; i < line && at; i++) {
+		at = memchr(at, '\n', (size_t)(end - at));
+		at = at ? at + 1 : NULL;
+	}
+	while (at && at < end && *at == ' ')
+		at++;
+	return at && at < end && *at == '\t';
+}
+
 /* libyaml's words, except where they hide what a person did. */
 static void *parser_fault(struct composer *c)
 {
@@ -138,21 +153,14 @@ static void *parser_fault(struct composer *c)
 	if (p->error == YAML_READER_ERROR)
 		return reader_fault(c);
 	struct fg_mark mark = mark_of(p->problem_mark, p->problem_mark);
-	size_t at = p->problem_mark.index;
 	const char *problem = p->problem ? p->problem : "not valid YAML";
 
-	if (strstr(problem, "cannot start any token")) {
-		size_t offset = 0; /* index counts characters; find the byte by line and column */
+	/* What is missing at the end of the file was opened where the context started. */
+	if (p->context && strstr(problem, "unexpected end of stream"))
+		mark = mark_of(p->context_mark, p->context_mark);
 
-		while (offset < c->source->len &&
-		       (fg_source_mark(c->source, offset).line < mark.line))
-			offset += 1;
-		for (size_t i = offset; i < c->source->len && c->source->text[i] != '\n'; i++)
-			if (c->source->text[i] == '\t')
-				return fault(c, mark, FG_E_INVALID,
-					     "a tab cannot indent; YAML wants spaces");
-	}
-	(void)at;
+	if (strstr(problem, "cannot start any token") && is_after_tab(c->source, mark.line))
+		return fault(c, mark, FG_E_INVALID, "a tab cannot indent; YAML wants spaces");
 	if (p->context && strcmp(p->context, problem) != 0)
 		return fault(c, mark, FG_E_INVALID, "not valid YAML: %s (%s)", problem, p->context);
 	return fault(c, mark, FG_E_INVALID, "not valid YAML: %s", problem);

@@ -175,20 +175,16 @@ static int prepare_envp(struct preparation *prep, struct fg_err *err)
 	return rc ? fg_err_wrap(err, "target.start.env") : 0;
 }
 
-/* Relative to the scenario file's directory, as every path in it. */
+/* As the command line of the example reads: relative to where flamegate was started, not to the
+ * scenario file (paths of files that a scenario includes or sends are relative to it). */
 static int prepare_cwd(struct preparation *prep, struct fg_err *err)
 {
-	const char *dir = prep->options->file->dir;
-	FG_AUTO_FREE char *cwd = NULL;
-	int rc = expand(prep, prep->target->cwd ? prep->target->cwd : "", &cwd, err);
+	const char *cwd = prep->target->cwd;
+	FG_AUTO_FREE char *expanded = NULL;
+	int rc = expand(prep, cwd && *cwd ? cwd : ".", &expanded, err);
 
-	if (rc)
-		return fg_err_wrap(err, "target.start.cwd");
-	if (!dir || !*dir)
-		dir = ".";
-	if (*cwd == '/')
-		return fg_file_path(prep->cwd, err, "%s", cwd);
-	return fg_file_path(prep->cwd, err, "%s/%s", dir, *cwd ? cwd : ".");
+	return rc ? fg_err_wrap(err, "target.start.cwd")
+		  : fg_file_path(prep->cwd, err, "%s", expanded);
 }
 
 /* "/healthz" is a path on target.url's server, anything else an absolute URL. */

@@ -306,7 +306,10 @@ static void test_json_writer(void **state)
 	fg_json_put_string_or_null(&writer, "none", NULL);
 	fg_json_begin_array(&writer, "list");
 	fg_json_put_bool(&writer, NULL, true);
-	fg_json_put_raw(&writer, NULL, "{}");
+	FG_AUTO_JSON json_t *value = NULL;
+
+	assert_ok(fg_json_parse("{\"a\":[1,2.5,null,\"x\"]}", 22, &value, &err), &err);
+	fg_json_put_value(&writer, NULL, value);
 	fg_json_begin(&writer, NULL);
 	fg_json_end(&writer);
 	fg_json_end(&writer);
@@ -317,7 +320,7 @@ static void test_json_writer(void **state)
 		"{\"s\":\"q\\\" b\\\\ \\n\\u0001\\u007f é \xef\xbf\xbd \xef\xbf\xbd\xef\xbf\xbd "
 		"\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd|\xef\xbf\xbd\xef\xbf\xbd\","
 		"\"u\":9223372036854775807,\"i\":-9223372036854775808,\"nan\":null,\"d\":3.0,"
-		"\"none\":null,\"list\":[true,{},{}]}");
+		"\"none\":null,\"list\":[true,{\"a\":[1,2.5,null,\"x\"]},{}]}");
 	fg_buf_done(&out);
 }
 

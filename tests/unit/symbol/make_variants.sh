@@ -15,6 +15,7 @@ $cc -Wl,-z,now "$src/zoo_sym.c" -o "$out/now"
 $cc -Wl,--no-eh-frame-hdr "$src/zoo_sym.c" -o "$out/nohdr"
 $cc -fno-asynchronous-unwind-tables -fno-unwind-tables "$src/zoo_sym.c" -nostartfiles \
 	-Wl,-e,main -Wl,--build-id=none -o "$out/debugframe"
+objcopy --compress-debug-sections=zlib "$out/debugframe" "$out/packed"
 g++ -O2 -g "$src/zoo_sym.cpp" -o "$out/cpp"
 
 # stripped, with its symbols in a separate file found by name and checksum

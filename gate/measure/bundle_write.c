@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A bundle appears whole or not at all: everything is encoded in memory, written into a sibling
+ * `<dir>.<pid>.tmp`, synced and renamed. What a failure left is removed, made parents included.
+ */
+#include "gate/measure/bundle_internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "gate/base/file.h"
+#include "gate/format/gzip.h"
+#include "gate/profile/pprof.h"
+
+struct place {
+	char dir[FG_PATH_MAX];
+	char parent[FG_PATH_MAX];
+	char temporary[FG_PATH_MAX];
+	size_t made_len; /* parent's first this many bytes name the first directory we made; 0: none
+			  */
+};
+
+struct contents {
+	struct fg_buf run;
+	struct fg_buf latency;
+	struct fg_buf profile;
+};
+
+static bool is_there(const char *path)
+{
+	struct stat st;
+
+	return lstat(path, &st) == 0;
+}
+
+/* How much of `parent` names the first directory that is missing. */
+static size_t first_missing(const char *parent)
+{
+	char path[FG_PATH_MAX];
+	size_t len = strlen(parent);
+
+	memcpy(path, parent, len + 1);
+	for (size_t i = 1; i <= len; i++) {
+		if (path[i] != '/' && path[i] != '\0')
+			continue;
+		path[i] = '\0';
+		if (!is_there(path))
+			return i;
+		path[i] = parent[i];
+	}
+	return 0;
+}
+
+static int find_place(const char *dir, struct place *place, struct fg_err *err)
+{
+	int rc = fg_file_path(place->dir, err, "%s", dir);
+	size_t len = strlen(place->dir);
+
+	if (rc)
+		return rc;
+	while (len > 1 && place->dir[len - 1] == '/')
+		place->dir[--len] = '\0';
+	if (len == 0)
+		return fg_err_set(err, FG_E_USAGE, "a bundle needs a directory name");
+	const char *slash = strrchr(place->dir, '/');
+
+	if (!slash)
+		rc = fg_file_path(place->parent, err, ".");
+	else if (slash == place->dir)
+		rc = fg_file_path(place->parent, err, "/");
+	else
+		rc = fg_file_path(place->parent, err, "%.*s", (int)(slash - place->dir),
+				  place->dir);
+	if (rc == 0)
+		rc = fg_file_path(place->temporary, err, "%s.%ld.tmp", place->dir, (long)getpid());
+	if (rc)
+		return rc;
+	if (is_there(place->dir))
+		return fg_err_set(err, FG_E_IO, "%s exists already; a bundle is never overwritten",
+				  place->dir);
+	place->made_len = first_missing(place->parent);
+	return 0;
+}
+
+static void remove_made_parents(struct place *place)
+{
+	size_t len = strlen(place->parent);
+
+	/* rmdir takes only empty ones, so what somebody else put there stays. */
+	while (place->made_len > 0 && len >= place->made_len) {
+		if (rmdir(place->parent) != 0 && errno != ENOENT)
+			return;
+		while (len > 0 && place->parent[len] != '/')
+			len--;
+		place->parent[len] = '\0';
+	}
+}
+
+static int compare_u32(uint32_t a, uint32_t b)
+{
+	return a < b ? -1 : a > b;
+}
+
+static int compare_samples(const void *left, const void *right)
+{
+	const struct fg_psample *a = left;
+	const struct fg_psample *b = right;
+	int order = compare_u32(a->stack, b->stack);
+
+	order = order ? order : compare_u32(a->endpoint, b->endpoint);
+	order = order ? order : compare_u32(a->phase, b->phase);
+	order = order ? order : compare_u32(a->side, b->side);
+	return order ? order : compare_u32(a->second, b->second);
+}
+
+/* Samples of one stack side by side make the file several times smaller: gzip then sees each list
+ * of locations again while it is in its window. */
+static int encode_profile(const struct fg_profile *profile, struct fg_buf *out, struct fg_err *err)
+{
+	const struct fg_pprof_options options = {.gzip = true, .labels = true};
+	struct fg_profile sorted;
+	size_t bytes;
+
+	if (!profile)
+		return 0;
+	sorted = *profile; /* borrows everything but the samples */
+	bytes = profile->sample_count * sizeof(*profile->samples);
+	sorted.samples = malloc(bytes ? bytes : 1);
+	if (!sorted.samples)
+		return fg_err_nomem(err);
+	if (bytes)
+		memcpy(sorted.samples, profile->samples, bytes);
+	qsort(sorted.samples, sorted.sample_count, sizeof(*sorted.samples), compare_samples);
+	int rc = fg_pprof_encode(&sorted, &options, out, err);
+
+	free(sorted.samples);
+	return rc;
+}
+
+static int encode(const struct fg_result *result, const struct fg_profile *profile,
+		  struct contents *contents, struct fg_err *err)
+{
+	FG_AUTO_BUF struct fg_buf lines = {.max = FG_BUNDLE_LATENCY_MAX};
+
+	if (result->profile.present != (profile != NULL))
+		return fg_err_set(err, FG_E_INTERNAL, "%s",
+				  profile ? "a profile that run.json would call absent"
+					  : "run.json would promise a profile that is not there");
+	int rc = fg_bundle_run_json(result, &contents->run, err);
+
+	if (rc == 0)
+		rc = fg_bundle_latency_lines(result, &lines, err);
+	if (rc == 0)
+		rc = fg_gzip_deflate(FG_DEFLATE_GZIP, lines.data ? lines.data : "", lines.len,
+				     &contents->latency, err);
+	if (rc == 0)
+		rc = encode_profile(profile, &contents->profile, err);
+	return rc;
+}
+
+static int write_file(const char *dir, const char *name, const struct fg_buf *bytes,
+		      struct fg_err *err)
+{
+	char path[FG_PATH_MAX];
+	int rc = fg_file_path(path, err, "%s/%s", dir, name);
+
+	return rc ? rc : fg_file_write_new(path, bytes->data, bytes->len, err);
+}
+
+static int write_files(const struct place *place, const struct contents *contents,
+		       struct fg_err *err)
+{
+	if (mkdir(place->temporary, 0777) != 0)
+		return fg_err_errno(err, errno, "cannot create directory %s", place->temporary);
+	int rc = write_file(place->temporary, fg_bundle_run_name, &contents->run, err);
+
+	if (rc == 0)
+		rc = write_file(place->temporary, fg_bundle_latency_name, &contents->latency, err);
+	if (rc == 0 && contents->profile.len)
+		rc = write_file(place->temporary, fg_bundle_profile_name, &contents->profile, err);
+	return rc ? rc : fg_file_sync_dir(place->temporary, err);
+}
+
+/* rename() alone would replace an empty directory that appeared in the meantime. */
+static int move_into_place(const struct place *place, struct fg_err *err)
+{
+	int failed = renameat2(AT_FDCWD, place->temporary, AT_FDCWD, place->dir, RENAME_NOREPLACE);
+
+	if (failed && (errno == EINVAL || errno == ENOSYS)) /* this mount cannot */
+		failed = rename(place->temporary, place->dir);
+	if (failed)
+		return fg_err_errno(err, errno, "cannot rename %s to %s", place->temporary,
+				    place->dir);
+	return fg_file_sync_dir(place->parent, err);
+}
+
+static int write_contents(struct place *place, const struct contents *contents, struct fg_err *err)
+{
+	int rc = fg_file_mkdirs(place->parent, err);
+
+	if (rc == 0) {
+		/* Only a dead process of our pid can have left one, and never a complete one. */
+		rc = fg_file_remove_tree(place->temporary, err);
+		if (rc == 0)
+			rc = write_files(place, contents, err);
+		if (rc == 0)
+			rc = move_into_place(place, err);
+		if (rc && fg_file_remove_tree(place->temporary, NULL) != 0)
+			(void)fg_err_wrap(err, "(%s stays behind)", place->temporary);
+	}
+	if (rc)
+		remove_made_parents(place);
+	return rc;
+}
+
+int fg_bundle_write(const char *dir, const struct fg_result *result,
+		    const struct fg_profile *profile, struct fg_err *err)
+{
+	struct contents contents;
+	struct place place = {0};
+
+	fg_buf_init(&contents.run, FG_JSON_BYTES_MAX);
+	fg_buf_init(&contents.latency, FG_BUNDLE_GZIP_MAX);
+	fg_buf_init(&contents.profile, FG_PROFILE_BYTES_MAX);
+	int rc = find_place(dir, &place, err);
+
+	if (rc == 0)
+		rc = encode(result, profile, &contents, err);
+	if (rc == 0)
+		rc = write_contents(&place, &contents, err);
+	fg_buf_done(&contents.run);
+	fg_buf_done(&contents.latency);
+	fg_buf_done(&contents.profile);
+	return rc ? fg_err_wrap(err, "bundle") : 0;
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the report writers share; nobody else includes this. */
+#ifndef FG_REPORT_REPORT_INTERNAL_H
+#define FG_REPORT_REPORT_INTERNAL_H
+
+#include "gate/profile/cost.h"
+#include "gate/report/report.h"
+
+enum { FG_REPORT_WIDTH = 80, FG_REPORT_WIDTH_MIN = 60, FG_REPORT_FUNCTIONS = 15 };
+
+#define FG_COLOUR_BAD  "\033[31m"
+#define FG_COLOUR_GOOD "\033[32m"
+#define FG_COLOUR_WARN "\033[33m"
+#define FG_COLOUR_HEAD "\033[1m"
+#define FG_COLOUR_END  "\033[0m"
+
+struct fg_report_pen {
+	struct fg_buf *out;
+	bool colour;
+	unsigned width, functions;
+};
+
+struct fg_report_pen fg_report_pen_of(const struct fg_report_style *style, struct fg_buf *out);
+/** The sequence if colour is on, else NULL. */
+const char *fg_report_colour(const struct fg_report_pen *pen, const char *sequence);
+/** "  name" as a heading line. */
+void fg_report_heading(const struct fg_report_pen *pen, const char *text);
+
+/** "1:05", "0:31"; below one second "312 ms". */
+void fg_report_duration(uint64_t ns, char buffer[FG_NUM_TEXT_MAX]);
+/** "12 refused (k6 1212), 3 × 503 (k6 1503)"; nothing when there were none. */
+void fg_report_errors(const struct fg_result *result, struct fg_buf *out);
+/** "response time from the schedule, …; lag p99 64 µs; nothing dropped, 0 late". */
+int fg_report_measured(const struct fg_result *result, struct fg_buf *out,
+		       struct fg_err *err) FG_MUST_USE;
+/** "30 100 samples, 0 lost, 99.97 % complete, 0.4 % unnamed". */
+void fg_report_samples(const struct fg_profile_info *info, struct fg_buf *out);
+/** "PASSED: 3 of 3 thresholds", "FAILED: 1 of 3 thresholds (exit 99)". */
+void fg_report_outcome(const struct fg_result *result, struct fg_buf *out);
+
+/** One row of the request table: both halves of a class. */
+struct fg_report_class {
+	const struct fg_class *def;
+	uint64_t requests, failed;
+	double rate_per_s;
+	uint64_t p50_ns, p95_ns, p99_ns, max_ns;
+	double cpu_ns; /* per request; < 0 unknown */
+};
+int fg_report_class_of(const struct fg_result *result, const struct fg_profile *profile,
+		       size_t class_index, struct fg_report_class *ret,
+		       struct fg_err *err) FG_MUST_USE;
+
+/** Costs of the measured phase; NULL in *ret when there is no profile. */
+int fg_report_cost(const struct fg_profile *profile, struct fg_cost **ret,
+		   struct fg_err *err) FG_MUST_USE;
+
+#endif

@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Facts of a run as short texts and rows, used by every writer so that they say the same. */
+#include "gate/report/report_internal.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "gate/base/num.h"
+
+void fg_report_duration(uint64_t ns, char buffer[FG_NUM_TEXT_MAX])
+{
+	uint64_t seconds = (ns + FG_NS_PER_S / 2) / FG_NS_PER_S;
+
+	if (ns < FG_NS_PER_S)
+		(void)fg_num_format_ns((double)ns, buffer);
+	else if (seconds < 3600)
+		(void)snprintf(buffer, FG_NUM_TEXT_MAX, "%" PRIu64 ":%02u", seconds / 60,
+			       (unsigned)(seconds % 60));
+	else
+		(void)snprintf(buffer, FG_NUM_TEXT_MAX, "%" PRIu64 ":%02u:%02u", seconds / 3600,
+			       (unsigned)(seconds / 60 % 60), (unsigned)(seconds % 60));
+}
+
+/* Statuses that were not expected, each with its count; k6 numbers those from 400 on. */
+static const char *add_statuses(const struct fg_result *result, struct fg_buf *out,
+				const char *comma)
+{
+	char count[FG_NUM_TEXT_MAX];
+
+	for (unsigned status = 100; status < FG_STATUS_MAX; status++) {
+		uint64_t sum = 0;
+
+		for (size_t i = 0; i < result->totals->class_count; i++) {
+			const struct fg_class_slice *half =
+				fg_slice_class(result->totals, i, false);
+
+			sum += half->statuses ? half->statuses[status] : 0;
+		}
+		if (sum == 0)
+			continue;
+		fg_buf_addf(out, "%s%s × %u", comma, fg_num_format_count(sum, count), status);
+		if (status >= 400)
+			fg_buf_addf(out, " (k6 %u)", 1000 + status);
+		comma = ", ";
+	}
+	return comma;
+}
+
+void fg_report_errors(const struct fg_result *result, struct fg_buf *out)
+{
+	const char *comma = "";
+	char count[FG_NUM_TEXT_MAX];
+
+	for (int e = FG_NET_OK + 1; e < FG_NET_ERROR_COUNT; e++) {
+		enum fg_net_error kind = (enum fg_net_error)e;
+		uint64_t sum = 0;
+
+		if (kind == FG_NET_HTTP_STATUS)
+			continue;
+		for (size_t i = 0; i < 2 * result->totals->class_count; i++)
+			sum += result->totals->classes[i].errors[kind];
+		if (sum == 0)
+			continue;
+		fg_buf_addf(out, "%s%s %s (k6 %u)", comma, fg_num_format_count(sum, count),
+			    fg_net_error_name(kind), fg_net_error_code(kind));
+		comma = ", ";
+	}
+	(void)add_statuses(result, out, comma);
+}
+
+static void add_clock(const struct fg_result *result, struct fg_buf *out)
+{
+	bool kernel = false, user = false;
+
+	for (size_t i = 0; i < result->registry.class_count; i++) {
+		if (strcmp(result->registry.classes[i].clock, "kernel") == 0)
+			kernel = true;
+		else
+			user = true;
+	}
+	fg_buf_add_str(out, "response time from the schedule, stamped by ");
+	fg_buf_add_str(out, kernel && user ? "the kernel or the loop"
+			    : kernel       ? "the kernel"
+					   : "the loop");
+}
+
+int fg_report_measured(const struct fg_result *result, struct fg_buf *out, struct fg_err *err)
+{
+	uint64_t dropped = 0, late = 0, interrupted = 0;
+	char text[FG_NUM_TEXT_MAX];
+	struct fg_hist lag;
+	int rc = 0;
+
+	fg_hist_init(&lag, NULL);
+	for (size_t i = 0; i < result->totals->scenario_count && rc == 0; i++) {
+		const struct fg_scenario_slice *one = &result->totals->scenarios[i];
+
+		dropped += one->dropped;
+		late += one->late;
+		interrupted += one->interrupted;
+		rc = fg_hist_add(&lag, &one->lag);
+	}
+	if (rc) {
+		fg_hist_done(&lag);
+		return fg_err_nomem(err);
+	}
+	add_clock(result, out);
+	if (lag.count > 0)
+		fg_buf_addf(out, "; lag p99 %s",
+			    fg_num_format_ns((double)fg_hist_percentile_ns(&lag, 99), text));
+	fg_hist_done(&lag);
+	if (dropped > 0)
+		fg_buf_addf(out, "; %s iterations dropped (no free VU until the end)",
+			    fg_num_format_count(dropped, text));
+	else
+		fg_buf_add_str(out, "; nothing dropped");
+	fg_buf_addf(out, ", %s late", fg_num_format_count(late, text));
+	if (interrupted > 0)
+		fg_buf_addf(out, ", %s iterations cut at the end",
+			    fg_num_format_count(interrupted, text));
+	return fg_buf_check(out, err);
+}
+
+void fg_report_samples(const struct fg_profile_info *info, struct fg_buf *out)
+{
+	char samples[FG_NUM_TEXT_MAX], lost[FG_NUM_TEXT_MAX];
+	double all = info->samples > 0 ? (double)info->samples : 1.0;
+
+	fg_buf_addf(out, "%s samples, %s lost, %.2f %% complete, %.1f %% unnamed",
+		    fg_num_format_count(info->samples, samples),
+		    fg_num_format_count(info->lost, lost), 100.0 * (double)info->complete / all,
+		    100.0 * info->unnamed_share);
+}
+
+void fg_report_outcome(const struct fg_result *result, struct fg_buf *out)
+{
+	size_t judged = 0, failed = 0;
+	int outcome = result->outcome ? fg_outcome_find(result->outcome) : -1;
+
+	for (size_t i = 0; i < result->threshold_count; i++) {
+		if (result->thresholds[i].level == FG_LEVEL_OFF)
+			continue;
+		judged++;
+		failed += !result->thresholds[i].passed &&
+			  result->thresholds[i].level == FG_LEVEL_ERROR;
+	}
+	if (outcome == FG_OUTCOME_PASSED && judged > 0)
+		fg_buf_addf(out, "PASSED: %zu of %zu threshold%s", judged - failed, judged,
+			    judged == 1 ? "" : "s");
+	else if (outcome == FG_OUTCOME_PASSED)
+		fg_buf_add_str(out, "PASSED: no thresholds were set");
+	else if (outcome == FG_OUTCOME_THRESHOLDS)
+		fg_buf_addf(out, "FAILED: %zu of %zu threshold%s (exit %d)", failed, judged,
+			    judged == 1 ? "" : "s", result->exit_code);
+	else if (outcome == FG_OUTCOME_INVALID_MEASUREMENT && result->invalid_reason)
+		fg_buf_addf(out, "INVALID: %s (exit %d)", result->invalid_reason,
+			    result->exit_code);
+	else if (outcome >= 0)
+		fg_buf_addf(out, "FAILED: %s (exit %d)", fg_outcomes[outcome].meaning,
+			    result->exit_code);
+}
+
+/* -- the request table --------------------------------------------------------------------------
+ */
+
+/* CPU of the samples that carry this class, if samples carry classes at all. */
+static double class_cpu_ns(const struct fg_result *result, const struct fg_profile *profile,
+			   const char *name, uint64_t requests)
+{
+	uint64_t hits = 0, attributed = 0, all = 0;
+
+	if (!profile || requests == 0 || result->measured_target_cpu_ns == 0)
+		return -1.0;
+	for (size_t i = 0; i < profile->sample_count; i++) {
+		const struct fg_psample *sample = &profile->samples[i];
+		const char *endpoint = fg_profile_text(profile, sample->endpoint);
+
+		if (strcmp(fg_profile_text(profile, sample->phase), "measure") != 0)
+			continue;
+		all += sample->count;
+		attributed += endpoint[0] ? sample->count : 0;
+		hits += strcmp(endpoint, name) == 0 ? sample->count : 0;
+	}
+	if (attributed == 0)
+		return -1.0;
+	return (double)hits / (double)all * (double)result->measured_target_cpu_ns /
+	       (double)requests;
+}
+
+int fg_report_class_of(const struct fg_result *result, const struct fg_profile *profile,
+		       size_t class_index, struct fg_report_class *ret, struct fg_err *err)
+{
+	struct fg_report_class row = {.def = &result->registry.classes[class_index]};
+	struct fg_hist sum;
+	int rc = 0;
+
+	fg_hist_init(&sum, NULL);
+	for (int half = 0; half < 2 && rc == 0; half++) {
+		const struct fg_class_slice *slice =
+			fg_slice_class(result->totals, class_index, half == 1);
+
+		row.requests += slice->requests;
+		row.failed += slice->failed;
+		rc = fg_hist_add(&sum, &slice->trends[FG_TREND_RESPONSE_TIME]);
+	}
+	if (rc == 0 && sum.count > 0) {
+		row.p50_ns = fg_hist_percentile_ns(&sum, 50);
+		row.p95_ns = fg_hist_percentile_ns(&sum, 95);
+		row.p99_ns = fg_hist_percentile_ns(&sum, 99);
+		row.max_ns = sum.max_ns;
+	}
+	fg_hist_done(&sum);
+	if (rc)
+		return fg_err_nomem(err);
+	if (result->measured_ns > 0)
+		row.rate_per_s =
+			(double)row.requests * (double)FG_NS_PER_S / (double)result->measured_ns;
+	row.cpu_ns = class_cpu_ns(result, profile, row.def->name, row.requests);
+	*ret = row;
+	return 0;
+}
+
+int fg_report_cost(const struct fg_profile *profile, struct fg_cost **ret, struct fg_err *err)
+{
+	const struct fg_cost_options options = {.phase = "measure"};
+
+	*ret = NULL;
+	return profile ? fg_cost_new(profile, &options, ret, err) : 0;
+}

@@ -1,0 +1,420 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The end-of-run text; order and restraint of output-examples.md "A run". */
+#include "gate/report/report_internal.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "gate/base/num.h"
+#include "gate/report/table.h"
+
+struct fg_report_pen fg_report_pen_of(const struct fg_report_style *style, struct fg_buf *out)
+{
+	struct fg_report_pen pen = {.out = out,
+				    .colour = style->colour,
+				    .width = style->width ? style->width : FG_REPORT_WIDTH,
+				    .functions = style->functions ? style->functions
+								  : FG_REPORT_FUNCTIONS};
+
+	pen.width = FG_MAX(pen.width, (unsigned)FG_REPORT_WIDTH_MIN);
+	return pen;
+}
+
+const char *fg_report_colour(const struct fg_report_pen *pen, const char *sequence)
+{
+	return pen->colour ? sequence : NULL;
+}
+
+void fg_report_heading(const struct fg_report_pen *pen, const char *text)
+{
+	fg_buf_addf(pen->out, "  %s%s%s\n", pen->colour ? FG_COLOUR_HEAD : "", text,
+		    pen->colour ? FG_COLOUR_END : "");
+}
+
+static void write_summary(const struct fg_report_pen *pen, const struct fg_result *result)
+{
+	uint64_t requests = fg_result_requests(result);
+	uint64_t failed = fg_result_failed(result);
+	char a[FG_NUM_TEXT_MAX], b[FG_NUM_TEXT_MAX], time[FG_NUM_TEXT_MAX];
+	FG_AUTO_BUF struct fg_buf errors = {.max = 4096};
+
+	fg_report_duration(result->measured_ns, time);
+	fg_text_cut(result->name ? result->name : "run", pen->width / 2, false, pen->out);
+	fg_buf_addf(pen->out, ": %s requests in %s, %s failed (%.2f %%)%s%s\n",
+		    fg_num_format_count(requests, a), time, fg_num_format_count(failed, b),
+		    requests > 0 ? 100.0 * (double)failed / (double)requests : 0.0,
+		    result->status != FG_RUN_COMPLETED ? ", " : "",
+		    result->status != FG_RUN_COMPLETED ? fg_run_status_name(result->status) : "");
+	fg_report_errors(result, &errors);
+	if (errors.len > 0) {
+		fg_buf_add_str(pen->out, "  errors: ");
+		fg_text_wrap(errors.data, 10, 10, pen->width, pen->out);
+		fg_buf_add_char(pen->out, '\n');
+	}
+}
+
+/* -- thresholds and checks ----------------------------------------------------------------------
+ */
+
+static void mark_row(const struct fg_report_pen *pen, struct fg_table_row *row, bool passed,
+		     enum fg_level level)
+{
+	row->mark = passed ? "✓" : level == FG_LEVEL_ERROR ? "✗" : "!";
+	row->colour = fg_report_colour(pen, passed                    ? FG_COLOUR_GOOD
+					    : level == FG_LEVEL_ERROR ? FG_COLOUR_BAD
+								      : FG_COLOUR_WARN);
+}
+
+static int write_thresholds(const struct fg_report_pen *pen, const struct fg_result *result,
+			    struct fg_err *err)
+{
+	struct fg_table table;
+	int rc = 0;
+
+	fg_table_init(&table, 3, pen->width, 6);
+	table.align[0] = table.align[1] = table.align[2] = FG_ALIGN_LEFT;
+	for (size_t i = 0; i < result->threshold_count && rc == 0; i++) {
+		const struct fg_threshold_result *one = &result->thresholds[i];
+		struct fg_table_row *row;
+
+		if (one->level == FG_LEVEL_OFF)
+			continue;
+		row = fg_table_add(&table, err);
+		if (!row) {
+			rc = -FG_E_NOMEM;
+			break;
+		}
+		mark_row(pen, row, one->passed, one->level);
+		rc = fg_table_cell(row, 0, err, "%s", one->metric_text);
+		if (rc == 0)
+			rc = fg_table_cell(row, 1, err, "%s", one->text);
+		if (rc == 0)
+			rc = fg_table_cell(row, 2, err, "%s%s", one->value_text,
+					   one->aborted ? ", stopped the run" : "");
+	}
+	if (rc == 0 && table.row_count > 0) {
+		fg_report_heading(pen, "thresholds");
+		fg_table_write(&table, pen->out);
+	}
+	fg_table_done(&table);
+	return rc;
+}
+
+static int add_check(const struct fg_report_pen *pen, struct fg_table *table,
+		     const struct fg_result *result, size_t index, struct fg_err *err)
+{
+	const struct fg_check_slice *counts = &result->totals->checks[index];
+	const struct fg_check *check = &result->registry.checks[index];
+	uint64_t all = counts->passes + counts->fails;
+	char passes[FG_NUM_TEXT_MAX], total[FG_NUM_TEXT_MAX];
+	struct fg_table_row *row = fg_table_add(table, err);
+
+	if (!row)
+		return -FG_E_NOMEM;
+	mark_row(pen, row, counts->fails == 0 && all > 0,
+		 counts->fails > 0 ? FG_LEVEL_ERROR : FG_LEVEL_WARN);
+	int rc = fg_table_cell(row, 0, err, "%s", check->name);
+
+	if (rc == 0)
+		rc = fg_table_cell(row, 1, err, "%s",
+				   result->registry.classes[check->class_index].name);
+	if (rc)
+		return rc;
+	if (all == 0)
+		return fg_table_cell(row, 2, err, "never ran");
+	if (counts->fails == 0)
+		return fg_table_cell(row, 2, err, "%s", fg_num_format_count(all, total));
+	return fg_table_cell(row, 2, err, "%s of %s (%.2f %%)",
+			     fg_num_format_count(counts->passes, passes),
+			     fg_num_format_count(all, total),
+			     /* k6 truncates: 99.999 % is not 100 % */
+			     (double)(counts->passes * 10000 / all) / 100.0);
+}
+
+static int write_checks(const struct fg_report_pen *pen, const struct fg_result *result,
+			struct fg_err *err)
+{
+	struct fg_table table;
+	int rc = 0;
+
+	fg_table_init(&table, 3, pen->width, 6);
+	table.align[0] = table.align[1] = table.align[2] = FG_ALIGN_LEFT;
+	for (size_t i = 0; i < result->totals->check_count && rc == 0; i++)
+		rc = add_check(pen, &table, result, i, err);
+	if (rc == 0 && table.row_count > 0) {
+		fg_report_heading(pen, "checks");
+		fg_table_write(&table, pen->out);
+	}
+	fg_table_done(&table);
+	return rc;
+}
+
+/* -- requests -----------------------------------------------------------------------------------
+ */
+
+enum { COL_NAME, COL_COUNT, COL_RATE, COL_P50, COL_P95, COL_P99, COL_MAX, COL_CPU };
+
+static int add_request_head(struct fg_table *table, bool with_cpu, struct fg_err *err)
+{
+	static const char *const titles[] = {"request", "count", "rate/s", "p50",
+					     "p95",     "p99",   "max",    "cpu/req"};
+	struct fg_table_row *row = fg_table_add(table, err);
+	int rc = row ? 0 : -FG_E_NOMEM;
+
+	for (unsigned c = 0; c < (with_cpu ? 8u : 7u) && rc == 0; c++)
+		rc = fg_table_cell(row, c, err, "%s", titles[c]);
+	return rc;
+}
+
+static int add_request(struct fg_table *table, const struct fg_report_class *class, bool with_cpu,
+		       struct fg_err *err)
+{
+	const uint64_t times[] = {class->p50_ns, class->p95_ns, class->p99_ns, class->max_ns};
+	char text[FG_NUM_TEXT_MAX];
+	struct fg_table_row *row = fg_table_add(table, err);
+	int rc = row ? 0 : -FG_E_NOMEM;
+
+	if (rc == 0)
+		rc = fg_table_cell(row, COL_NAME, err, "  %s%s%s", class->def->group,
+				   class->def->group[0] ? "::" : "", class->def->name);
+	if (rc == 0)
+		rc = fg_table_cell(row, COL_COUNT, err, "%s",
+				   fg_num_format_count(class->requests, text));
+	if (rc == 0)
+		rc = fg_table_cell(row, COL_RATE, err, "%.1f", class->rate_per_s);
+	for (unsigned i = 0; i < 4 && rc == 0; i++)
+		rc = fg_table_cell(row, COL_P50 + i, err, "%s",
+				   class->requests > 0 ? fg_num_format_ns((double)times[i], text)
+						       : "–");
+	if (rc == 0 && with_cpu)
+		rc = fg_table_cell(row, COL_CPU, err, "%s",
+				   class->cpu_ns >= 0 ? fg_num_format_ns(class->cpu_ns, text)
+						      : "–");
+	return rc;
+}
+
+static bool has_endpoints(const struct fg_profile *profile)
+{
+	for (size_t i = 0; profile && i < profile->sample_count; i++) {
+		if (fg_profile_text(profile, profile->samples[i].endpoint)[0])
+			return true;
+	}
+	return false;
+}
+
+static int write_requests(const struct fg_report_pen *pen, const struct fg_result *result,
+			  const struct fg_profile *profile, struct fg_err *err)
+{
+	bool with_cpu = has_endpoints(profile) && result->measured_target_cpu_ns > 0;
+	struct fg_table table;
+	int rc;
+
+	fg_table_init(&table, with_cpu ? 8 : 7, pen->width, 2);
+	table.align[COL_NAME] = FG_ALIGN_LEFT;
+	rc = add_request_head(&table, with_cpu, err);
+	for (size_t i = 0; i < result->registry.class_count && rc == 0; i++) {
+		struct fg_report_class class;
+
+		rc = fg_report_class_of(result, profile, i, &class, err);
+		if (rc == 0)
+			rc = add_request(&table, &class, with_cpu, err);
+	}
+	if (rc == 0)
+		fg_table_write(&table, pen->out);
+	fg_table_done(&table);
+	return rc;
+}
+
+/* -- cpu ----------------------------------------------------------------------------------------
+ */
+
+static void write_cpu_line(const struct fg_report_pen *pen, const struct fg_result *result)
+{
+	double per_request = fg_result_cpu_per_request_ns(result);
+	char text[FG_NUM_TEXT_MAX];
+
+	if (per_request < 0 || result->measured_ns == 0)
+		return;
+	fg_buf_addf(pen->out,
+		    "  cpu: %s per request, target %.0f %% of a core, generator %.0f %%\n",
+		    fg_num_format_ns(per_request, text),
+		    100.0 * (double)result->measured_target_cpu_ns / (double)result->measured_ns,
+		    result->duration_ns > 0
+			    ? 100.0 * (double)result->generator_cpu_ns / (double)result->duration_ns
+			    : 0.0);
+}
+
+static void write_incomplete(const struct fg_report_pen *pen, const struct fg_profile_info *info)
+{
+	FG_AUTO_BUF struct fg_buf text = {.max = 2048};
+	const char *comma = " ";
+	char count[FG_NUM_TEXT_MAX];
+
+	if ((double)info->complete >= 0.99 * (double)info->samples)
+		return;
+	fg_buf_add_str(&text, "incomplete stacks:");
+	for (int i = FG_STACK_COMPLETE + 1;
+	     i < FG_STACK_RESULT_COUNT && (size_t)i < FG_ARRAY_LEN(info->incomplete_by); i++) {
+		if (info->incomplete_by[i] == 0)
+			continue;
+		fg_buf_addf(&text, "%s%s %s", comma,
+			    fg_num_format_count(info->incomplete_by[i], count),
+			    fg_stack_result_name((enum fg_stack_result)i));
+		comma = ", ";
+	}
+	fg_buf_add_str(&text, "; a verdict needs 99 % complete");
+	fg_buf_add_str(pen->out, "      ");
+	fg_text_wrap(text.data ? text.data : "", 6, 6, pen->width, pen->out);
+	fg_buf_add_char(pen->out, '\n');
+}
+
+/* "server/json.c:88", at most 30 columns, the end kept. */
+static void source_text(const struct fg_cost_row *row, struct fg_buf *out)
+{
+	FG_AUTO_BUF struct fg_buf whole = {.max = 8192};
+
+	if (row->filename[0] && row->line > 0)
+		fg_buf_addf(&whole, "%s:%u", row->filename, row->line);
+	else
+		fg_buf_add_str(&whole, row->filename[0] ? row->filename : row->module);
+	fg_text_cut(whole.data ? whole.data : "", 28, true, out);
+}
+
+static int add_function(struct fg_table *table, const struct fg_cost_row *one,
+			const struct fg_cost *cost, double cpu_per_request_ns, struct fg_err *err)
+{
+	double self = (double)one->self / (double)cost->samples;
+	double total = (double)one->total / (double)cost->samples;
+	FG_AUTO_BUF struct fg_buf source = {.max = 8192};
+	char text[FG_NUM_TEXT_MAX];
+	struct fg_table_row *row = fg_table_add(table, err);
+	int rc = row ? 0 : -FG_E_NOMEM;
+
+	source_text(one, &source);
+	if (rc == 0)
+		rc = fg_table_cell(row, 0, err, "%.1f %%", 100.0 * self);
+	if (rc == 0)
+		rc = fg_table_cell(row, 1, err, "%.1f %%", 100.0 * total);
+	if (rc == 0)
+		rc = fg_table_cell(row, 2, err, "%s",
+				   cpu_per_request_ns >= 0
+					   ? fg_num_format_ns(self * cpu_per_request_ns, text)
+					   : "–");
+	if (rc == 0)
+		rc = fg_table_cell(row, 3, err, "%s", one->name);
+	if (rc == 0)
+		rc = fg_table_cell(row, 4, err, "%s", source.data ? source.data : "");
+	return rc;
+}
+
+static int write_functions(const struct fg_report_pen *pen, const struct fg_result *result,
+			   const struct fg_cost *cost, struct fg_err *err)
+{
+	double per_request = fg_result_cpu_per_request_ns(result);
+	struct fg_table table;
+	size_t shown = 0;
+	int rc = 0;
+
+	fg_table_init(&table, 5, pen->width, 6);
+	table.flexible = 3;
+	table.align[3] = table.align[4] = FG_ALIGN_LEFT;
+	for (size_t i = 0; i < cost->count && shown < pen->functions && rc == 0; i++) {
+		if (cost->rows[i].self == 0)
+			break;
+		rc = add_function(&table, &cost->rows[i], cost, per_request, err);
+		shown++;
+	}
+	if (rc == 0)
+		fg_table_write(&table, pen->out);
+	if (rc == 0 && shown < cost->count && cost->rows[shown].self > 0)
+		fg_buf_add_str(pen->out, "       …\n");
+	fg_table_done(&table);
+	return rc;
+}
+
+static void write_why_absent(const struct fg_report_pen *pen, const struct fg_profile_info *info)
+{
+	fg_buf_add_str(pen->out, info->partial ? "  profile: partial, " : "  profile: off, ");
+	fg_text_wrap(info->why_absent[0] ? info->why_absent : "it was not asked for", 16, 11,
+		     pen->width, pen->out);
+	fg_buf_add_char(pen->out, '\n');
+}
+
+static int write_cpu(const struct fg_report_pen *pen, const struct fg_result *result,
+		     const struct fg_profile *profile, struct fg_err *err)
+{
+	struct fg_cost *cost = NULL;
+	int rc = fg_report_cost(profile, &cost, err);
+
+	if (rc)
+		return rc;
+	write_cpu_line(pen, result);
+	if (!cost || !result->profile.present || result->profile.partial)
+		write_why_absent(pen, &result->profile);
+	if (cost && cost->samples > 0) {
+		fg_report_heading(pen, "cpu by function (self, total, self per request)");
+		fg_buf_add_str(pen->out, "      ");
+		fg_report_samples(&result->profile, pen->out);
+		fg_buf_add_char(pen->out, '\n');
+		write_incomplete(pen, &result->profile);
+		rc = write_functions(pen, result, cost, err);
+	} else if (cost) {
+		fg_buf_add_str(pen->out, "  profile: no samples, the target used no CPU while "
+					 "measured\n");
+	}
+	fg_cost_free(cost);
+	return rc;
+}
+
+static int write_measured(const struct fg_report_pen *pen, const struct fg_result *result,
+			  struct fg_err *err)
+{
+	FG_AUTO_BUF struct fg_buf text = {.max = 4096};
+	int rc = fg_report_measured(result, &text, err);
+
+	if (rc)
+		return rc;
+	fg_buf_add_str(pen->out, "  measured: ");
+	fg_text_wrap(text.data, 12, 12, pen->width, pen->out);
+	fg_buf_add_char(pen->out, '\n');
+	return 0;
+}
+
+static void write_outcome(const struct fg_report_pen *pen, const struct fg_result *result)
+{
+	FG_AUTO_BUF struct fg_buf text = {.max = 4096};
+
+	if (!result->outcome)
+		return;
+	fg_report_outcome(result, &text);
+	if (text.len == 0)
+		return;
+	fg_buf_add_char(pen->out, '\n');
+	if (pen->colour)
+		fg_buf_add_str(pen->out, result->exit_code ? FG_COLOUR_BAD : FG_COLOUR_GOOD);
+	fg_text_wrap(text.data, 0, 0, pen->width, pen->out);
+	fg_buf_addf(pen->out, "%s\n", pen->colour ? FG_COLOUR_END : "");
+}
+
+int fg_report_run_text(const struct fg_result *result, const struct fg_profile *profile,
+		       const struct fg_report_style *style, struct fg_buf *out, struct fg_err *err)
+{
+	struct fg_report_pen pen = fg_report_pen_of(style, out);
+
+	write_summary(&pen, result);
+	fg_buf_add_char(out, '\n');
+	int rc = write_thresholds(&pen, result, err);
+
+	if (rc == 0)
+		rc = write_checks(&pen, result, err);
+	if (rc == 0)
+		rc = write_requests(&pen, result, profile, err);
+	if (rc == 0)
+		rc = write_cpu(&pen, result, profile, err);
+	if (rc == 0)
+		rc = write_measured(&pen, result, err);
+	if (rc)
+		return rc;
+	write_outcome(&pen, result);
+	return fg_buf_check(out, err);
+}

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "gate/base/file.h"
+#include "runner/command/command.h"
+
+/* Straight to the descriptor: progress and results interleave in the order they were said, and a
+ * closed pipe loses text but never a run. */
+void fg_console_out(const char *text, size_t len)
+{
+	FG_IGNORE(fg_file_write_fd(STDOUT_FILENO, "standard output", text, len, NULL));
+}
+
+void fg_console_note(const char *text, size_t len)
+{
+	FG_IGNORE(fg_file_write_fd(STDERR_FILENO, "standard error", text, len, NULL));
+}
+
+static void to_out(void *context, const char *text, size_t len)
+{
+	(void)context;
+	fg_console_out(text, len);
+}
+
+static void to_note(void *context, const char *text, size_t len)
+{
+	(void)context;
+	fg_console_note(text, len);
+}
+
+static bool colour_allowed(bool no_color)
+{
+	const char *no_color_env = getenv("NO_COLOR");
+	const char *term = getenv("TERM");
+
+	if (no_color || (no_color_env && *no_color_env))
+		return false;
+	return term && strcmp(term, "dumb") != 0;
+}
+
+static unsigned columns(int fd)
+{
+	struct winsize size;
+
+	if (ioctl(fd, TIOCGWINSZ, &size) == 0 && size.ws_col >= 60)
+		return FG_MIN(size.ws_col, 160u);
+	return 80;
+}
+
+struct fg_run_io fg_console_io(bool no_color)
+{
+	return (struct fg_run_io){
+		.result = to_out,
+		.note = to_note,
+		.note_is_tty = isatty(STDERR_FILENO) == 1 && colour_allowed(false),
+		.colour = isatty(STDOUT_FILENO) == 1 && colour_allowed(no_color),
+		.width = columns(isatty(STDOUT_FILENO) == 1 ? STDOUT_FILENO : STDERR_FILENO),
+	};
+}

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * After the load: thresholds and how the run ended → outcome. The decisions are gate/judge's.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "gate/base/str.h"
+#include "runner/run/session.h"
+
+static int evaluate_thresholds(struct fg_session *s, struct fg_err *err)
+{
+	struct fg_result *result = s->run->bundle.result;
+	size_t count = s->file->threshold_count;
+
+	if (count == 0)
+		return 0;
+	result->thresholds = calloc(count, sizeof(*result->thresholds));
+	if (!result->thresholds)
+		return fg_err_nomem(err);
+	for (size_t i = 0; i < count; i++) {
+		struct fg_threshold_result *one = &result->thresholds[i];
+		int rc = fg_threshold_evaluate(&s->file->thresholds[i], result, one, err);
+
+		if (rc)
+			return rc;
+		result->threshold_count++;
+		if (!one->passed && one->level == FG_LEVEL_ERROR)
+			fg_session_outcome(s, FG_OUTCOME_THRESHOLDS);
+	}
+	return 0;
+}
+
+/* Loss of samples makes the profile part of a verdict inconclusive, not the run invalid; only what
+ * the generator itself could not deliver does that (design §5, exit 16). */
+static void judge_status(struct fg_session *s)
+{
+	const struct fg_result *result = s->run->bundle.result;
+
+	switch (result->status) {
+	case FG_RUN_COMPLETED:
+	case FG_RUN_ABORTED:
+	case FG_RUN_STATUS_COUNT:
+		break;
+	case FG_RUN_INTERRUPTED:
+		fg_session_outcome(s, FG_OUTCOME_INTERRUPTED);
+		break;
+	case FG_RUN_TARGET_DIED:
+		fg_session_outcome(s, FG_OUTCOME_TARGET);
+		break;
+	}
+	if (result->invalid_reason && s->file->gate.on_invalid == FG_LEVEL_ERROR)
+		fg_session_outcome(s, FG_OUTCOME_INVALID_MEASUREMENT);
+}
+
+int fg_session_set_outcome(struct fg_session *s, struct fg_err *err)
+{
+	struct fg_result *result = s->run->bundle.result;
+
+	result->exit_code = fg_outcomes[s->run->outcome].exit_code;
+	return fg_str_replace(fg_outcomes[s->run->outcome].word, &result->outcome, err);
+}
+
+int fg_session_judge(struct fg_session *s, struct fg_err *err)
+{
+	int rc = evaluate_thresholds(s, err);
+
+	if (rc)
+		return rc;
+	judge_status(s);
+	return fg_session_set_outcome(s, err);
+}

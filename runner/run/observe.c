@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Watching the target while it is driven: the CPU profile, its exact CPU time per second, its end.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "gate/base/vec.h"
+#include "runner/run/session.h"
+
+enum { CPU_SECONDS_MAX = 1 << 20 };
+
+static bool profile_wanted(const struct fg_session *s)
+{
+	return !s->options->no_profile && s->file->profile_enabled != FG_PROFILE_OFF;
+}
+
+static bool profile_required(const struct fg_session *s)
+{
+	return s->options->require_profile || s->file->profile_enabled == FG_PROFILE_REQUIRED;
+}
+
+static int start_profiler(struct fg_session *s, struct fg_err *err)
+{
+	struct fg_profiler_options options = {
+		.pids = &s->target_pid,
+		.pid_count = 1,
+		.frequency_hz = s->options->frequency_hz ? (uint32_t)s->options->frequency_hz
+							 : s->file->profile_frequency_hz,
+	};
+
+	if (s->target_pid)
+		return fg_profiler_start(&options, &s->profiler, err);
+	return fg_err_set(err, FG_E_NOT_FOUND, "%s",
+			  s->profile_absent[0] ? s->profile_absent : "the target's pid is unknown");
+}
+
+int fg_session_observe_start(struct fg_session *s, struct fg_err *err)
+{
+	if (s->target_pid) {
+		/* CPU per request needs no privilege; a target that just ended is found out soon.
+		 */
+		if (fg_cputime_new(&s->target_pid, 1, &s->cputime, NULL) == 0)
+			(void)fg_cputime_read(s->cputime, &s->cpu_total_ns, NULL);
+	}
+	if (!profile_wanted(s)) {
+		(void)snprintf(s->profile_absent, sizeof(s->profile_absent), "%s",
+			       s->options->no_profile ? "--no-profile was given"
+						      : "profile.enabled is off");
+		if (!profile_required(s))
+			return 0;
+		fg_session_outcome(s, FG_OUTCOME_NO_PROFILER);
+		return fg_err_set(err, FG_E_USAGE, "--require-profile contradicts: %s",
+				  s->profile_absent);
+	}
+	struct fg_err why = {0};
+
+	if (start_profiler(s, &why) == 0) {
+		s->profile_absent[0] = '\0';
+		return 0;
+	}
+	(void)snprintf(s->profile_absent, sizeof(s->profile_absent), "%.255s", why.message);
+	if (!profile_required(s))
+		return 0;
+	fg_session_outcome(s, FG_OUTCOME_NO_PROFILER);
+	*err = why;
+	(void)fg_err_wrap(err, "a profile is required");
+	return -(int)why.code;
+}
+
+void fg_session_observe_second(struct fg_session *s, uint32_t second)
+{
+	uint64_t total_ns = s->cpu_total_ns;
+
+	if (!s->cputime)
+		return;
+	/* Also when every process is gone: the last known total is still right. */
+	(void)fg_cputime_read(s->cputime, &total_ns, NULL);
+	if (fg_vec_grow((void **)&s->cpu.cpu_ns, &s->cpu.capacity, (size_t)second + 1,
+			CPU_SECONDS_MAX, sizeof(*s->cpu.cpu_ns), NULL))
+		return;
+	/* A call that came late covers several seconds; the later ones then hold 0 until read. */
+	if (s->cpu.count < (size_t)second + 1)
+		s->cpu.count = (size_t)second + 1;
+	s->cpu.cpu_ns[second] += total_ns - s->cpu_total_ns;
+	s->cpu_total_ns = total_ns;
+}
+
+void fg_session_on_profiler(void *context, struct fg_load *load)
+{
+	struct fg_session *s = context;
+	struct fg_err err = {0};
+
+	if (!s->profiler || fg_profiler_fd(s->profiler) < 0)
+		return;
+	int fd = fg_profiler_fd(s->profiler);
+
+	if (fg_profiler_read(s->profiler, &err)) {
+		fg_load_unwatch(load, fd);
+		fg_session_note(s, "profile: partial, because %s; latency is measured as usual\n",
+				err.message);
+	}
+}
+
+void fg_session_on_target(void *context, struct fg_load *load)
+{
+	struct fg_session *s = context;
+
+	if (!s->target || !fg_target_ended(s->target, s->target_end, sizeof(s->target_end)))
+		return;
+	fg_load_unwatch(load, fg_target_fd(s->target));
+	fg_load_request_stop(load, FG_LOAD_STOP_DRAIN, FG_RUN_TARGET_DIED);
+}
+
+void fg_session_observe_stop(struct fg_session *s)
+{
+	struct fg_err err = {0};
+
+	if (s->profiler && fg_profiler_stop(s->profiler, &err))
+		fg_session_note(s, "profile: partial, because %s\n", err.message);
+	fg_cputime_free(s->cputime);
+	s->cputime = NULL;
+}
+
+/* The seconds that lie wholly in the measured phase. */
+static uint64_t measured_cpu_ns(const struct fg_result *result)
+{
+	uint64_t first = (result->measured_start_ns + FG_NS_PER_S - 1) / FG_NS_PER_S;
+	uint64_t sum_ns = 0;
+
+	for (size_t i = (size_t)first; i < result->target_cpu.count; i++)
+		sum_ns += result->target_cpu.cpu_ns[i];
+	return sum_ns;
+}
+
+int fg_session_profile(struct fg_session *s, struct fg_err *err)
+{
+	struct fg_result *result = s->run->bundle.result;
+
+	result->target_cpu = s->cpu;
+	s->cpu = (struct fg_cpu_series){0};
+	result->measured_target_cpu_ns = measured_cpu_ns(result);
+	if (!s->profiler) {
+		(void)snprintf(result->profile.why_absent, sizeof(result->profile.why_absent), "%s",
+			       s->profile_absent);
+		return 0;
+	}
+	uint64_t start_ns = result->started_ns;
+	uint64_t measured_ns = start_ns + result->measured_start_ns;
+	const struct fg_profiler_phase phases[] = {
+		{"warmup", start_ns, measured_ns},
+		{"measure", measured_ns, start_ns + result->duration_ns},
+	};
+
+	return fg_profiler_profile(s->profiler, start_ns, phases, FG_ARRAY_LEN(phases),
+				   &s->run->bundle.profile, &result->profile, err);
+}

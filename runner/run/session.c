@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The sequence of one run. Each step's own file knows how; this one knows the order and what must
+ * still happen after a failure: the target is stopped, measured data is written and printed.
+ */
+#include "runner/run/session.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "gate/base/clock.h"
+#include "gate/base/str.h"
+#include "runner/run/environment.h"
+#include "runner/run/outputs.h"
+
+void fg_session_note(const struct fg_session *s, const char *format, ...)
+{
+	char text[4096];
+	va_list args;
+
+	va_start(args, format);
+	int len = vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	if (len > 0)
+		s->io->note(s->io->context, text, FG_MIN((size_t)len, sizeof(text) - 1));
+}
+
+void fg_session_result(const struct fg_session *s, const struct fg_buf *text)
+{
+	if (text->len)
+		s->io->result(s->io->context, text->data, text->len);
+}
+
+void fg_session_outcome(struct fg_session *s, enum fg_outcome outcome)
+{
+	s->run->outcome = fg_outcome_worst(s->run->outcome, outcome);
+}
+
+static void note_profile(const struct fg_session *s)
+{
+	if (s->profiler || s->options->quiet)
+		return;
+	fg_session_note(s,
+			"profile: off, because %s\n"
+			"         latency is measured as usual; --require-profile turns this into "
+			"exit 14\n",
+			s->profile_absent);
+}
+
+static void note_header(const struct fg_session *s)
+{
+	struct fg_registry registry;
+
+	if (s->options->quiet)
+		return;
+	fg_session_note(s, "flamegate " FG_VERSION " · %s · target %s · profile: %s", s->file->name,
+			s->target_label, s->profiler ? "eBPF" : "off");
+	if (s->profiler)
+		fg_session_note(s, " %u Hz",
+				s->options->frequency_hz ? (unsigned)s->options->frequency_hz
+							 : s->file->profile_frequency_hz);
+	fg_session_note(s, "\n");
+	note_profile(s);
+	fg_registry_init(&registry);
+	if (fg_scenario_register(s->file, "curl", &registry, NULL) == 0)
+		for (size_t i = 0; i < registry.scenario_count; i++)
+			fg_session_note(s, "  %-10s %s\n", registry.scenarios[i].name,
+					registry.scenarios[i].description);
+	fg_registry_done(&registry);
+	fg_session_note(s, "\n");
+}
+
+static void on_second(void *context, struct fg_load *load, const struct fg_result *live,
+		      uint64_t elapsed_ns)
+{
+	struct fg_session *s = context;
+	uint64_t second = elapsed_ns / FG_NS_PER_S;
+
+	/* Called just after a second's end: what was used since the last call belongs to it. */
+	fg_session_observe_second(s, second > 0 ? (uint32_t)(second - 1) : 0);
+	fg_live_second(s->live, load, live, elapsed_ns);
+}
+
+static int run_load(struct fg_session *s, struct fg_err *err)
+{
+	struct fg_load_watch watches[2];
+	size_t watch_count = 0;
+
+	if (s->profiler)
+		watches[watch_count++] = (struct fg_load_watch){fg_profiler_fd(s->profiler),
+								fg_session_on_profiler, s};
+	if (s->target)
+		watches[watch_count++] =
+			(struct fg_load_watch){fg_target_fd(s->target), fg_session_on_target, s};
+	struct fg_load_options options = {
+		.file = s->file,
+		.target_url = s->target_url,
+		.engine = s->options->engine,
+		.threads = (unsigned)s->options->threads,
+		.seed = s->options->seed ? s->options->seed : s->file->seed,
+		.watches = watches,
+		.watch_count = watch_count,
+		.on_second = on_second,
+		.context = s,
+		.handle_signals = true,
+	};
+
+	return fg_load_run(&options, &s->run->bundle.result, err);
+}
+
+/* Identity and circumstances that the load engine does not know. */
+static int describe_result(struct fg_session *s, struct fg_err *err)
+{
+	struct fg_result *result = s->run->bundle.result;
+	int rc = fg_str_replace(s->file->name, &result->name, err);
+
+	memcpy(result->id, s->run_id, sizeof(result->id));
+	if (rc == 0 && s->file->resolved_json)
+		rc = fg_str_replace(s->file->resolved_json, &result->scenario_json, err);
+	if (rc == 0)
+		rc = fg_str_replace(s->target_label, &result->target_label, err);
+	memcpy(result->scenario_hash, s->file->hash, sizeof(result->scenario_hash));
+	result->target_pid = s->target_pid;
+	fg_environment_read(&result->environment);
+	return rc;
+}
+
+/* Symbols, judgement, files and text for what was measured. A failure of one does not keep the
+ * others from their work; the first error is the one returned. */
+static int conclude(struct fg_session *s, struct fg_err *err)
+{
+	struct fg_err later = {0};
+	int rc = describe_result(s, err);
+
+	if (rc)
+		return rc;
+	rc = fg_session_profile(s, err);
+	if (rc)
+		(void)fg_err_wrap(err, "the profile could not be built");
+	int judged = fg_session_judge(s, rc ? &later : err);
+	int delivered = fg_session_deliver(s, rc || judged ? &later : err);
+
+	return rc ? rc : judged ? judged : delivered;
+}
+
+static int drive(struct fg_session *s, struct fg_err *err)
+{
+	int rc = fg_session_prepare_target(s, err);
+
+	if (rc == 0)
+		rc = fg_session_observe_start(s, err);
+	if (rc)
+		return rc;
+	note_header(s);
+	rc = fg_live_new(s, &s->live, err);
+	if (rc)
+		return rc;
+	rc = run_load(s, err);
+	fg_session_observe_stop(s);
+	fg_live_clear(s->live);
+	if (s->target_end[0])
+		fg_session_note(s, "target: %s during the run; its last words are in %s\n",
+				s->target_end, s->dirs.log);
+	if (s->target) {
+		struct fg_err stop_err = {0};
+
+		if (fg_target_stop(s->target, &stop_err))
+			fg_session_note(s, "target: %s\n", stop_err.message);
+		s->target = NULL;
+	}
+	if (!s->run->bundle.result)
+		return rc;
+	struct fg_err conclude_err = {0};
+	int concluded = conclude(s, &conclude_err);
+
+	if (rc == 0 && concluded)
+		*err = conclude_err;
+	return rc ? rc : concluded;
+}
+
+static void session_done(struct fg_session *s)
+{
+	fg_live_free(s->live);
+	fg_profiler_free(s->profiler);
+	fg_cputime_free(s->cputime);
+	if (s->target)
+		(void)fg_target_stop(s->target, NULL);
+	free(s->cpu.cpu_ns);
+	free(s->target_url);
+	free(s->target_label);
+	s->run->file = s->file;
+}
+
+int fg_run_scenario(const struct fg_run_options *options, const struct fg_run_io *io,
+		    struct fg_run *ret, struct fg_err *err)
+{
+	struct fg_session s = {.options = options, .io = io, .run = ret};
+	struct fg_err place_err = {0};
+
+	*ret = (struct fg_run){.outcome = FG_OUTCOME_PASSED};
+	int rc = fg_outputs_check(&options->outs, err);
+
+	if (rc) {
+		ret->outcome = FG_OUTCOME_USAGE;
+		return rc;
+	}
+	rc = fg_session_load_scenario(&s, err);
+	if (rc == 0) {
+		fg_place_run_id(fg_clock_realtime_ns(), fg_place_random(), s.run_id);
+		/* A read-only disk is no reason not to measure; the write says it once more. */
+		if (fg_place_make(s.run_id, options->bundle, &s.dirs, &place_err))
+			fg_session_note(&s, "warning: %s; results will only be printed\n",
+					place_err.message);
+		memcpy(ret->run_dir, s.dirs.run, sizeof(ret->run_dir));
+		rc = drive(&s, err);
+	}
+	session_done(&s);
+	if (rc && ret->outcome == FG_OUTCOME_PASSED)
+		ret->outcome = FG_OUTCOME_INTERNAL;
+	return rc;
+}
+
+void fg_run_done(struct fg_run *run)
+{
+	fg_bundle_done(&run->bundle);
+	fg_verdict_free(run->verdict);
+	fg_scenario_file_free(run->file);
+	run->verdict = NULL;
+	run->file = NULL;
+}

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Private to runner/run: the state that travels through one run, and its steps in order. */
+#ifndef FG_RUN_SESSION_H
+#define FG_RUN_SESSION_H
+
+#include "profiler/client.h"
+#include "runner/load/load.h"
+#include "runner/run/place.h"
+#include "runner/run/run.h"
+#include "runner/scenario/scenario.h"
+#include "runner/target/target.h"
+
+struct fg_live; /* live.c: what is drawn while it runs */
+
+struct fg_session {
+	const struct fg_run_options *options;
+	const struct fg_run_io *io;
+	struct fg_run *run;
+	/* prepare.c */
+	struct fg_scenario_file *file;
+	char run_id[FG_RUN_ID_LEN + 1];
+	struct fg_place_dirs dirs;
+	struct fg_target_process *target; /* started by us, or NULL */
+	char *target_url;
+	char *target_label;
+	uint32_t target_pid;  /* 0: unknown */
+	char target_end[128]; /* "killed by SIGSEGV", once it ended by itself */
+	/* observe.c */
+	struct fg_profiler *profiler; /* or NULL */
+	char profile_absent[256];     /* why there is none */
+	struct fg_cputime *cputime;   /* or NULL */
+	struct fg_cpu_series cpu;
+	uint64_t cpu_total_ns; /* last reading */
+	/* live.c */
+	struct fg_live *live;
+	uint64_t thresholds_checked_ns;
+};
+
+/* Everything before load: each returns 0 or sets run->outcome and err. */
+int fg_session_load_scenario(struct fg_session *s, struct fg_err *err) FG_MUST_USE;
+int fg_session_prepare_target(struct fg_session *s, struct fg_err *err) FG_MUST_USE;
+int fg_session_observe_start(struct fg_session *s, struct fg_err *err) FG_MUST_USE;
+/* While it runs. */
+void fg_session_observe_second(struct fg_session *s, uint32_t second);
+void fg_session_on_profiler(void *context, struct fg_load *load);
+void fg_session_on_target(void *context, struct fg_load *load);
+int fg_live_new(struct fg_session *s, struct fg_live **ret, struct fg_err *err) FG_MUST_USE;
+void fg_live_second(struct fg_live *live, struct fg_load *load, const struct fg_result *result,
+		    uint64_t elapsed_ns);
+void fg_live_clear(struct fg_live *live); /* removes the drawn block before results are printed */
+void fg_live_free(struct fg_live *live);
+/* Afterwards. */
+void fg_session_observe_stop(struct fg_session *s);
+int fg_session_profile(struct fg_session *s, struct fg_err *err) FG_MUST_USE;
+int fg_session_judge(struct fg_session *s, struct fg_err *err) FG_MUST_USE;
+/** Puts run->outcome into the result, as word and exit code. */
+int fg_session_set_outcome(struct fg_session *s, struct fg_err *err) FG_MUST_USE;
+int fg_session_deliver(struct fg_session *s, struct fg_err *err) FG_MUST_USE;
+
+/* Text helpers over the io. */
+void fg_session_note(const struct fg_session *s, const char *format, ...) FG_PRINTF(2, 3);
+void fg_session_result(const struct fg_session *s, const struct fg_buf *text);
+/** Raises run->outcome by precedence. */
+void fg_session_outcome(struct fg_session *s, enum fg_outcome outcome);
+
+#endif

@@ -1,0 +1,435 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Real BPF on real targets: test_profiler.py CASE --build DIR.
+
+Needs root (or the capabilities); exits 77 with the reason where a target program is missing.
+Every case starts its own target on a free port, profiles it with tests/bpf/profile_pid and checks
+what came out: completeness, roots, names, counts.
+"""
+
+import argparse
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+COMPLETE_PERCENT_MIN = 99.5
+SAMPLES_MIN = 200
+ROOTS = ("_start", "__clone3", "clone3", "__clone", "clone", "thread_start", "__GI___clone3")
+
+
+class Skip(Exception):
+    pass
+
+
+class Result:
+    def __init__(self, text):
+        self.info, self.programs, self.stacks, self.errors = {}, {}, [], []
+        for line in text.splitlines():
+            word, _, rest = line.partition(" ")
+            if word == "info":
+                key, value = rest.split()
+                self.info[key] = float(value)
+            elif word == "program":
+                name, verified, _ = rest.split()
+                self.programs[name] = int(verified)
+            elif word == "stack":
+                result, count, frames = rest.split(" ", 2)
+                self.stacks.append((result, int(count), frames.split(";")))
+            elif word in ("error", "lost", "stop"):
+                self.errors.append(line)
+
+    def having(self, name):
+        return sum(count for _, count, frames in self.stacks if any(name in f for f in frames))
+
+
+def check(condition, what):
+    if not condition:
+        raise AssertionError(what)
+
+
+class Bench:
+    """One target, one profile; everything started here is gone at the end."""
+
+    def __init__(self, build):
+        self.build = build
+        self.helper = os.path.join(build, "profiler/flamegate-profiler")
+        self.tool = os.path.join(build, "tests/bpf/profile_pid")
+        self.zoo = os.path.join(build, "tests/zoo")
+        self.source = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+        self.dir = tempfile.mkdtemp(prefix="fg-bpf-")
+        self.children = []
+        self.stopping = threading.Event()
+        self.threads = []
+
+    def close(self):
+        self.stopping.set()
+        for thread in self.threads:
+            thread.join()
+        for child in self.children:
+            if child.poll() is None:
+                os.killpg(child.pid, signal.SIGKILL)
+            child.wait()
+        shutil.rmtree(self.dir, ignore_errors=True)
+
+    def start(self, *argv, ready=None):
+        child = subprocess.Popen(argv, stdout=subprocess.PIPE if ready else subprocess.DEVNULL,
+                                 stderr=subprocess.DEVNULL, start_new_session=True, text=True)
+        self.children.append(child)
+        if ready:
+            line = child.stdout.readline()
+            check(line.strip() == ready, f"{argv[0]} said {line!r}")
+        return child
+
+    def need(self, program):
+        path = shutil.which(program, path=os.environ.get("PATH", "") + ":/usr/sbin:/root/.cargo/bin")
+        if not path:
+            raise Skip(f"{program} is not installed")
+        return path
+
+    def profile(self, *pids, seconds=2, hz=997):
+        argv = [self.tool, self.helper, str(seconds), str(hz), *map(str, pids)]
+        done = subprocess.run(argv, stdout=subprocess.PIPE, text=True, timeout=60)
+        result = Result(done.stdout)
+        check(done.returncode == 0 and not result.errors, f"profile_pid: {result.errors}")
+        return result
+
+    def load(self, work, threads=2):
+        def run():
+            while not self.stopping.is_set():
+                try:
+                    work()
+                except OSError:
+                    time.sleep(0.05)
+
+        for _ in range(threads):
+            thread = threading.Thread(target=run)
+            thread.start()
+            self.threads.append(thread)
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def wait_port(port):
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        with socket.socket() as s:
+            if s.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.02)
+    raise AssertionError(f"nothing listens on {port}")
+
+
+def check_complete(result, percent_min=COMPLETE_PERCENT_MIN):
+    info = result.info
+    for key in ("samples", "complete_percent", "lost", "bpf_ns_per_sample", "start_ms",
+                "samples_per_cpu_s", "symbolise_ms", "helper_cpu_ms", "target_cpu_ms"):
+        print(f"  {key} {info[key]:g}")
+    print("  verified", result.programs)
+    for name, value in sorted(info.items()):
+        if name.startswith("result_") and value and name != "result_complete":
+            print(f"  {name} {value:g}")
+    check(info["samples"] >= SAMPLES_MIN, f"only {info['samples']:g} samples")
+    check(info["complete_percent"] >= percent_min,
+          f"{info['complete_percent']:.2f} % complete; {incomplete(result)}")
+    check(info["lost"] == 0, f"{info['lost']:g} lost")
+    check(info["partial"] == 0, "partial")
+    for name, verified in result.programs.items():
+        check(verified <= 10000, f"{name}: the verifier walked {verified} instructions")
+    wrong = {f[0] for r, _, f in result.stacks if r == "complete" and f[0] not in ROOTS}
+    check(not any(w for w in wrong if "+0x" not in w), f"complete stacks with roots {wrong}")
+
+
+def incomplete(result):
+    worst = sorted((s for s in result.stacks if s[0] != "complete"), key=lambda s: -s[1])
+    return "; ".join(f"{r} {c} {';'.join(f)}" for r, c, f in worst[:3])
+
+
+def native(bench, mode, *more, seconds=2):
+    child = bench.start(f"{bench.zoo}/zoo_native", mode, "20", *more, ready="ready")
+    return bench.profile(child.pid, seconds=seconds)
+
+
+def case_nginx(bench):
+    nginx = bench.need("nginx")
+    port = free_port()
+    conf = os.path.join(bench.dir, "nginx.conf")
+    with open(os.path.join(bench.dir, "index.html"), "w") as f:
+        f.write("hello\n" * 100)
+    with open(conf, "w") as f:
+        f.write(f"""daemon off; worker_processes 2; pid {bench.dir}/pid; error_log {bench.dir}/log;
+events {{ worker_connections 64; }}
+http {{ access_log off; gzip on; gzip_min_length 1;
+server {{ listen 127.0.0.1:{port}; location / {{ root {bench.dir}; }} }} }}""")
+    os.chmod(bench.dir, 0o755)
+    child = bench.start(nginx, "-c", conf, "-p", bench.dir)
+    wait_port(port)
+    request = b"GET /index.html HTTP/1.1\r\nHost: x\r\nAccept-Encoding: gzip\r\n\r\n" * 50
+    local = threading.local()
+
+    def work():
+        if not getattr(local, "socket", None):
+            local.socket = socket.create_connection(("127.0.0.1", port), 5)
+        try:
+            local.socket.sendall(request)
+            if not local.socket.recv(1 << 20):
+                local.socket = None
+        except OSError:
+            local.socket = None
+
+    bench.load(work)
+    result = bench.profile(child.pid, seconds=3)
+    check_complete(result)
+    check(result.having("ngx_") > result.info["samples"] * 0.9, "ngx_ functions are missing")
+
+
+def case_redis(bench):
+    redis = bench.need("redis-server")
+    port = free_port()
+    child = bench.start(redis, "--port", str(port), "--save", "", "--dir", bench.dir)
+    wait_port(port)
+    local = threading.local()
+    commands = b"".join(b"SET k%d %d\r\nINCR n\r\nLPUSH l %d\r\nLRANGE l 0 20\r\n" % (i, i, i)
+                        for i in range(100))
+
+    def work():
+        if not getattr(local, "socket", None):
+            local.socket = socket.create_connection(("127.0.0.1", port), 5)
+            local.socket.setblocking(True)
+        local.socket.sendall(commands)
+        local.socket.recv(1 << 20)
+
+    bench.load(work)
+    check_complete(bench.profile(child.pid, seconds=3))
+
+
+def case_cpp(bench):
+    compiler = bench.need("g++")
+    program = os.path.join(bench.dir, "zoo_cpp")
+    subprocess.run([compiler, "-O2", "-fomit-frame-pointer", "-s", "-o", program,
+                    os.path.join(bench.source, "zoo/zoo_cpp.cpp")], check=True)
+    child = bench.start(program, ready="ready")
+    result = bench.profile(child.pid)
+    check_complete(result)
+    check(result.having("_Unwind_RaiseException") > 0, "no exception was ever seen")
+
+
+def case_rust(bench):
+    compiler = bench.need("rustc")
+    program = os.path.join(bench.dir, "zoo_rust")
+    done = subprocess.run([compiler, "-O", "-C", "strip=symbols", "-o", program,
+                           os.path.join(bench.source, "zoo/zoo_rust.rs")],
+                          stderr=subprocess.PIPE, text=True)
+    check(done.returncode == 0, done.stderr)
+    child = bench.start(program, ready="ready")
+    check_complete(bench.profile(child.pid))
+
+
+def case_recursion(bench):
+    result = native(bench, "recursion")
+    check_complete(result)
+    deep = sum(c for _, c, f in result.stacks if f.count("zoo_recurse") == 120)
+    check(deep > result.info["samples"] * 0.99, f"{deep} samples have all 120 frames")
+
+
+def case_signal(bench):
+    result = native(bench, "signal")
+    check_complete(result)
+    through = sum(c for _, c, f in result.stacks if "zoo_handler" in f and "zoo_interrupted" in f)
+    check(through > result.info["samples"] * 0.2,
+          f"{through} samples pass through the signal frame")
+
+
+def case_vdso(bench):
+    result = native(bench, "vdso")
+    check_complete(result)
+    check(result.having("__vdso_clock_gettime") > 50, "no vDSO function by name")
+
+
+def case_threads(bench):
+    result = native(bench, "threads")
+    check_complete(result)
+    check(result.having("zoo_thread") > result.info["samples"] * 0.9, "threads are missing")
+    check(abs(result.info["samples_per_cpu_s"] / 997 - 1) < 0.25,
+          f"{result.info['samples_per_cpu_s']:g} samples per CPU second")
+
+
+def case_fork(bench):
+    result = native(bench, "fork", seconds=3)
+    # A process that has given up its memory has no user stack left: those are kernel-only.
+    check_complete(result, 98.5)
+    check(result.having("zoo_child") > result.info["samples"] * 0.7, "children are missing")
+    wall_ms = 3000
+    check(wall_ms * 0.2 < result.info["target_cpu_ms"] < wall_ms * 1.2,
+          f"{result.info['target_cpu_ms']:g} ms of CPU in {wall_ms} ms of children")
+
+
+def mostly_complete(result, percent):
+    check(result.info["samples"] >= SAMPLES_MIN, f"only {result.info['samples']:g} samples")
+    check(result.info["complete_percent"] >= percent,
+          f"{result.info['complete_percent']:.2f} % complete; {incomplete(result)}")
+    print(f"  complete_percent {result.info['complete_percent']:g}, of new code until known: "
+          f"no-mapping {result.info['result_no-mapping']:g}")
+
+
+def case_exec(bench):
+    result = native(bench, "exec", seconds=3)
+    mostly_complete(result, 95)
+    check(result.having("zoo_after_exec") > 100, "the program after exec is not seen")
+
+
+def case_dlopen(bench):
+    result = native(bench, "dlopen", f"{bench.zoo}/libzoo_plugin.so", seconds=3)
+    mostly_complete(result, 95)
+    check(result.having("zoo_plugin_inner") > 100, "the plugin is not seen by name")
+
+
+def processes_named(name):
+    found = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{pid}/comm") as f:
+                if f.read().strip() == name[:15]:
+                    found.append(int(pid))
+        except OSError:
+            pass
+    return found
+
+
+def children_of(pid):
+    with open(f"/proc/{pid}/task/{pid}/children") as f:
+        return [int(word) for word in f.read().split()]
+
+
+def start_tool(bench, pid):
+    tool = subprocess.Popen([bench.tool, bench.helper, "30", "997", str(pid)],
+                            stdout=subprocess.PIPE, text=True, start_new_session=True)
+    bench.children.append(tool)
+    line = ""
+    while line.strip() != "ready":
+        line = tool.stdout.readline()
+        check(line, "profile_pid ended early")
+    helper, = children_of(tool.pid)
+    return tool, helper
+
+
+def gone_within(pid, seconds):
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if not os.path.exists(f"/proc/{pid}"):
+            return True
+        time.sleep(0.01)
+    return False
+
+
+def case_client_killed(bench):
+    target = bench.start(f"{bench.zoo}/zoo_native", "vdso", "30", ready="ready")
+    for _ in range(5):
+        tool, helper = start_tool(bench, target.pid)
+        tool.send_signal(signal.SIGKILL)
+        tool.wait()
+        check(gone_within(helper, 3), f"helper {helper} outlives its client")
+
+
+def case_helper_killed(bench):
+    target = bench.start(f"{bench.zoo}/zoo_native", "vdso", "30", ready="ready")
+    tool, helper = start_tool(bench, target.pid)
+    time.sleep(1)
+    os.kill(helper, signal.SIGKILL)
+    time.sleep(0.2)
+    # profile_pid notices, keeps what it has and symbolises it.
+    text, _ = tool.communicate(timeout=40)
+    result = Result(text)
+    check(any("ended unexpectedly" in e for e in result.errors), f"errors: {result.errors}")
+    check(result.info["partial"] == 1, "not marked partial")
+    check(result.info["samples"] > 200, f"{result.info['samples']:g} samples kept")
+    check(result.having("zoo_clock") > 100, "names are lost with the helper")
+
+
+def case_foreign_user(bench):
+    """Without root, another user's process is refused before anything is loaded."""
+    setpriv = bench.need("setpriv")
+    target = bench.start("sleep", "30")
+    os.chmod(bench.dir, 0o755)
+    for path in (bench.tool, bench.helper):
+        shutil.copy(path, bench.dir)
+    done = subprocess.run(
+        [setpriv, "--reuid", "65534", "--regid", "65534", "--clear-groups",
+         f"{bench.dir}/profile_pid", f"{bench.dir}/flamegate-profiler", "1", "99", str(target.pid)],
+        stdout=subprocess.PIPE, text=True, timeout=30)
+    check("error permission" in done.stdout and "another user" in done.stdout, done.stdout)
+
+
+def case_no_rights(bench):
+    """The error names the capabilities and the command."""
+    setpriv = bench.need("setpriv")
+    os.chmod(bench.dir, 0o755)
+    for path in (bench.tool, bench.helper):
+        shutil.copy(path, bench.dir)
+    shell = (f"sleep 30 & {bench.dir}/profile_pid {bench.dir}/flamegate-profiler 1 99 $!; "
+             "kill $!")
+    done = subprocess.run([setpriv, "--reuid", "65534", "--regid", "65534", "--clear-groups",
+                           "/bin/sh", "-c", shell],
+                          stdout=subprocess.PIPE, text=True, timeout=30)
+    check("error permission" in done.stdout, done.stdout)
+    check("setcap cap_bpf,cap_perfmon" in done.stdout and "perf_event_paranoid" in done.stdout,
+          done.stdout)
+
+
+def case_gone(bench):
+    done = subprocess.run([bench.tool, bench.helper, "1", "99", "4194303"], stdout=subprocess.PIPE,
+                          text=True, timeout=30)
+    check("error not-found" in done.stdout, done.stdout)
+
+
+def case_probe(bench):
+    """What doctor prints: everything works here as root, and says what to do where it does not."""
+    done = subprocess.run([bench.tool, bench.helper, "probe"], stdout=subprocess.PIPE, text=True,
+                          timeout=30)
+    print(done.stdout, end="")
+    check(done.stdout.count("probe ok") == 8 and "FAILED" not in done.stdout, done.stdout)
+    done = subprocess.run([bench.tool, "/nonexistent", "probe"], stdout=subprocess.PIPE, text=True,
+                          timeout=30)
+    check("FAILED: profiler helper" in done.stdout and "fix: install" in done.stdout, done.stdout)
+
+
+CASES = {name[len("case_"):]: value for name, value in sorted(globals().items())
+         if name.startswith("case_")}
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("case", choices=[*CASES, "all"])
+    parser.add_argument("--build", required=True)
+    options = parser.parse_args()
+    if os.geteuid() != 0:
+        print("SKIP: real BPF needs root")
+        return 77
+    code = 0
+    for name in CASES if options.case == "all" else [options.case]:
+        bench = Bench(os.path.abspath(options.build))
+        try:
+            print(name)
+            CASES[name](bench)
+        except Skip as reason:
+            print(f"SKIP: {reason}")
+            code = code or 77
+        except AssertionError as failure:
+            print(f"FAILED {name}: {failure}")
+            code = 1
+        finally:
+            bench.close()
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A target whose stacks are known: zoo_native MODE SECONDS [PLUGIN].
+ *
+ * Each mode burns CPU in a shape that unwinders get wrong. Built without frame pointers. Prints
+ * "ready" once it burns. Ends by itself after SECONDS of CPU time, so that a test that dies leaves
+ * nothing behind.
+ */
+#include <dlfcn.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+#include <sys/wait.h>
+
+#include "gate/base/clock.h"
+#include "gate/base/num.h"
+
+enum { DEPTH = 120, STEP_LOOPS = 20000 };
+
+static uint64_t limit_ns;
+static volatile unsigned sink;
+static const char *self_path, *plugin_path, *seconds_text;
+
+#define FG_NOINLINE __attribute__((noinline, noclone))
+
+static bool over(void)
+{
+	return fg_clock_process_cpu_ns() > limit_ns;
+}
+
+FG_NOINLINE static void zoo_spin(void)
+{
+	for (unsigned i = 0; i < STEP_LOOPS; i++)
+		sink += i * i;
+}
+
+FG_NOINLINE static unsigned zoo_recurse(unsigned depth)
+{
+	if (depth == 0) {
+		while (!over()) {
+			for (unsigned i = 0; i < 1000; i++) /* over() itself is 4 frames deep */
+				zoo_spin();
+		}
+		return sink;
+	}
+	return zoo_recurse(depth - 1) + depth; /* not a tail call */
+}
+
+static void mode_recursion(void)
+{
+	sink += zoo_recurse(DEPTH - 1);
+}
+
+FG_NOINLINE static void zoo_handler(int signal_number)
+{
+	for (unsigned i = 0; i < 200 && signal_number; i++)
+		zoo_spin();
+}
+
+FG_NOINLINE static void zoo_interrupted(void)
+{
+	for (; !over(); sink += 3) /* or the compiler merges it with an equal function */
+		zoo_spin();
+}
+
+static void mode_signal(void)
+{
+	static char stack[64 * 1024];
+	const stack_t alternative = {.ss_sp = stack, .ss_size = sizeof(stack)};
+	const struct sigaction action = {.sa_handler = zoo_handler, .sa_flags = SA_ONSTACK};
+	const struct itimerspec every = {.it_interval = {.tv_nsec = 10000000},
+					 .it_value = {.tv_nsec = 10000000}};
+	timer_t timer;
+
+	if (sigaltstack(&alternative, NULL) != 0 || sigaction(SIGALRM, &action, NULL) != 0 ||
+	    timer_create(CLOCK_MONOTONIC, NULL, &timer) != 0 ||
+	    timer_settime(timer, 0, &every, NULL) != 0)
+		return;
+	zoo_interrupted();
+}
+
+FG_NOINLINE static void zoo_clock(void)
+{
+	struct timespec ts;
+
+	for (unsigned i = 0; i < 1000; i++) {
+		(void)clock_gettime(CLOCK_MONOTONIC, &ts);
+		sink += (unsigned)ts.tv_nsec;
+	}
+}
+
+static void mode_vdso(void)
+{
+	while (!over())
+		zoo_clock();
+}
+
+FG_NOINLINE static void zoo_child(void)
+{
+	uint64_t end_ns = fg_clock_process_cpu_ns() + 20 * FG_NS_PER_MS;
+
+	while (fg_clock_process_cpu_ns() < end_ns)
+		zoo_spin();
+}
+
+/* Children one after the other, each for 20 ms: most of the tree's CPU time is theirs. */
+static void mode_fork(void)
+{
+	uint64_t end_ns = fg_clock_monotonic_ns() + limit_ns;
+
+	while (fg_clock_monotonic_ns() < end_ns) {
+		pid_t pid = fork();
+
+		if (pid == 0) {
+			zoo_child();
+			_exit(0);
+		}
+		if (pid > 0)
+			(void)waitpid(pid, NULL, 0);
+	}
+}
+
+FG_NOINLINE static void zoo_after_exec(void)
+{
+	for (; !over(); sink += 5)
+		zoo_spin();
+}
+
+static void mode_after_exec(void)
+{
+	zoo_after_exec();
+}
+
+static void mode_exec(void)
+{
+	char program[512], mode[] = "after-exec", seconds[32];
+	char *argv[] = {program, mode, seconds, NULL};
+
+	(void)snprintf(program, sizeof(program), "%s", self_path);
+	(void)snprintf(seconds, sizeof(seconds), "%s", seconds_text);
+	for (unsigned i = 0; i < 20000; i++) /* long enough to be seen before */
+		zoo_spin();
+	(void)execv(program, argv);
+}
+
+static void mode_dlopen(void)
+{
+	for (unsigned i = 0; i < 20000; i++)
+		zoo_spin();
+	void *plugin = dlopen(plugin_path, RTLD_NOW);
+	unsigned (*burn)(unsigned);
+	void *symbol = plugin ? dlsym(plugin, "zoo_plugin_burn") : NULL;
+
+	if (!symbol)
+		return;
+	memcpy(&burn, &symbol, sizeof(burn));
+	while (!over())
+		sink += burn(sink);
+}
+
+static void *zoo_thread(void *unused)
+{
+	while (!over())
+		zoo_spin();
+	return unused;
+}
+
+static void mode_threads(void)
+{
+	pthread_t threads[3];
+	size_t count = 0;
+
+	while (count < FG_ARRAY_LEN(threads) &&
+	       pthread_create(&threads[count], NULL, zoo_thread, NULL) == 0)
+		count++;
+	while (count-- > 0)
+		(void)pthread_join(threads[count], NULL);
+}
+
+static const struct {
+	const char *name;
+	void (*run)(void);
+} modes[] = {
+	{"recursion", mode_recursion}, {"signal", mode_signal},   {"vdso", mode_vdso},
+	{"fork", mode_fork},           {"exec", mode_exec},       {"after-exec", mode_after_exec},
+	{"dlopen", mode_dlopen},       {"threads", mode_threads},
+};
+
+int main(int argc, char **argv)
+{
+	uint64_t seconds;
+
+	if (argc < 3 || fg_num_u64(argv[2], strlen(argv[2]), &seconds, NULL) != 0)
+		return 2;
+	self_path = argv[0];
+	seconds_text = argv[2];
+	plugin_path = argc > 3 ? argv[3] : "";
+	limit_ns = seconds * FG_NS_PER_S;
+	for (size_t i = 0; i < FG_ARRAY_LEN(modes); i++) {
+		if (strcmp(modes[i].name, argv[1]) != 0)
+			continue;
+		(void)puts("ready");
+		(void)fflush(stdout);
+		modes[i].run();
+		return 0;
+	}
+	return 2;
+}
