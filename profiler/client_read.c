@@ -266,7 +266,7 @@ int fg_client_take(struct fg_profiler *profiler, struct fg_err *err)
 	int rc = fg_wire_fill(&profiler->wire, &local);
 
 	for (;;) {
-		int got = rc ? rc : fg_wire_next(&profiler->wire, &message, &local);
+		int got = rc ? rc : fg_wire_next_message(&profiler->wire, &message, &local);
 
 		if (got <= 0) {
 			rc = got;

@@ -201,7 +201,7 @@ static int take_messages(struct helper *helper, struct fg_err *err)
 	int rc = fg_wire_fill(&helper->wire, err);
 
 	while (!rc && !helper->stopping) {
-		int got = fg_wire_next(&helper->wire, &message, err);
+		int got = fg_wire_next_message(&helper->wire, &message, err);
 
 		if (got <= 0)
 			return got;

@@ -2,13 +2,10 @@
 #include "profiler/client_internal.h"
 
 #include <errno.h>
-#include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 #include <sys/utsname.h>
-#include <sys/wait.h>
 
 #include "gate/base/clock.h"
 #include "gate/base/file.h"
@@ -99,32 +96,14 @@ static bool probe_helper(struct list *list, const char *helper_path)
 	return probe->ok;
 }
 
-/* Something to sample: a child that spins. It watches its parent, so that it never outlives us. */
-static pid_t start_spinner(void)
+/* Something to sample: ourselves, busy asking for samples. */
+static void spin(struct fg_profiler *profiler)
 {
-	pid_t parent = getpid();
-	pid_t pid = fork();
+	uint64_t end_ns = fg_clock_monotonic_ns() + TRIAL_NS;
 
-	if (pid != 0)
-		return pid;
-	uint64_t end_ns = fg_clock_monotonic_ns() + TRIAL_TIMEOUT_NS;
-
-	while (fg_clock_monotonic_ns() < end_ns && getppid() == parent)
-		;
-	_exit(0);
-}
-
-static void watch(struct fg_profiler *profiler)
-{
-	uint64_t now_ns = fg_clock_monotonic_ns(), end_ns = now_ns + TRIAL_NS;
-
-	while (now_ns < end_ns && fg_profiler_fd(profiler) >= 0) {
-		struct pollfd poll_fd = {.fd = fg_profiler_fd(profiler), .events = POLLIN};
-
-		(void)poll(&poll_fd, 1, (int)((end_ns - now_ns) / FG_NS_PER_MS) + 1);
+	while (fg_clock_monotonic_ns() < end_ns && fg_profiler_fd(profiler) >= 0) {
 		if (fg_profiler_read(profiler, NULL) != 0)
 			return;
-		now_ns = fg_clock_monotonic_ns();
 	}
 }
 
@@ -172,10 +151,9 @@ static void judge_trial(struct list *list, struct fg_profiler *profiler)
 
 static void probe_trial(struct list *list, const char *helper_path)
 {
-	struct fg_profiler *profiler = NULL;
+	struct fg_profiler *profiler;
 	struct fg_err err = {0};
-	pid_t spinner = start_spinner();
-	const uint32_t pids[] = {spinner > 0 ? (uint32_t)spinner : 0};
+	const uint32_t pids[] = {(uint32_t)getpid()};
 	const struct fg_profiler_options options = {
 		.helper_path = helper_path,
 		.pids = pids,
@@ -184,26 +162,19 @@ static void probe_trial(struct list *list, const char *helper_path)
 		.timeout_ns = TRIAL_TIMEOUT_NS,
 	};
 	struct fg_probe *attach = add(list, "BPF programs load and attach", true);
-	int rc = spinner > 0 ? fg_profiler_start(&options, &profiler, &err)
-			     : fg_err_errno(&err, errno, "fork");
 
-	attach->ok = rc == 0;
-	if (rc) {
+	attach->ok = fg_profiler_start(&options, &profiler, &err) == 0;
+	if (!attach->ok) {
 		split_fix(attach, err.message);
-	} else {
-		(void)snprintf(attach->detail, sizeof(attach->detail),
-			       "%zu programs, %u instructions verified for the sampler",
-			       profiler->program_count,
-			       profiler->programs[0].verified_instructions);
-		watch(profiler);
-		(void)fg_profiler_stop(profiler, NULL);
-		judge_trial(list, profiler);
-		fg_profiler_free(profiler);
+		return;
 	}
-	if (spinner > 0) {
-		(void)kill(spinner, SIGKILL);
-		(void)waitpid(spinner, NULL, 0);
-	}
+	(void)snprintf(attach->detail, sizeof(attach->detail),
+		       "%zu programs, %u instructions verified for the sampler",
+		       profiler->program_count, profiler->programs[0].verified_instructions);
+	spin(profiler);
+	(void)fg_profiler_stop(profiler, NULL);
+	judge_trial(list, profiler);
+	fg_profiler_free(profiler);
 }
 
 size_t fg_profiler_probe(const char *helper_path, struct fg_probe *out, size_t max)

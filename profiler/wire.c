@@ -290,7 +290,7 @@ int fg_wire_fill(struct fg_wire *wire, struct fg_err *err)
 	return 0;
 }
 
-int fg_wire_next(struct fg_wire *wire, struct fg_wire_message *ret, struct fg_err *err)
+int fg_wire_next_message(struct fg_wire *wire, struct fg_wire_message *ret, struct fg_err *err)
 {
 	size_t have = wire->in.len - wire->in_used;
 

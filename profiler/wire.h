@@ -82,7 +82,7 @@ size_t fg_wire_pending(const struct fg_wire *wire);
 /** Reads what is there, up to a bounded amount; sets wire->eof at the end of the stream. */
 int fg_wire_fill(struct fg_wire *wire, struct fg_err *err) FG_MUST_USE;
 /** 1: `ret` is the next message; 0: none complete yet; negative: the stream is malformed. */
-int fg_wire_next(struct fg_wire *wire, struct fg_wire_message *ret, struct fg_err *err);
+int fg_wire_next_message(struct fg_wire *wire, struct fg_wire_message *ret, struct fg_err *err);
 /** The oldest received descriptor (now the caller's), or -1; after a loss always -1. */
 int fg_wire_take_fd(struct fg_wire *wire);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * profile_pid HELPER SECONDS HZ PID…: profiles and prints what the tests (and people) check.
+ * profile_pid HELPER probe: prints what doctor would.
  *
  * Lines: `info key value`, `program name verified bytes`, `stack result count frame;frame;…` (root
  * first, like folded stacks; guessed frames end in `?`).
@@ -142,6 +143,17 @@ static int profile(const struct fg_profiler_options *options, uint64_t duration_
 	return 0;
 }
 
+static int print_probes(const char *helper_path)
+{
+	struct fg_probe probes[16];
+	size_t count = fg_profiler_probe(helper_path, probes, FG_ARRAY_LEN(probes));
+
+	for (size_t i = 0; i < count; i++)
+		printf("probe %s: %s: %s%s%s\n", probes[i].ok ? "ok" : "FAILED", probes[i].name,
+		       probes[i].detail, probes[i].ok ? "" : "; fix: ", probes[i].fix);
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	enum { PIDS_MAX = 64, FIRST_PID = 4 };
@@ -150,6 +162,8 @@ int main(int argc, char **argv)
 	struct fg_err err = {0};
 	struct fg_profiler_options options = {.pids = pids};
 
+	if (argc == 3 && strcmp(argv[2], "probe") == 0)
+		return print_probes(argv[1]);
 	if (argc <= FIRST_PID || argc > FIRST_PID + PIDS_MAX ||
 	    fg_num_u64(argv[2], strlen(argv[2]), &seconds, &err) != 0 ||
 	    fg_num_u64(argv[3], strlen(argv[3]), &hz, &err) != 0) {

@@ -129,7 +129,7 @@ def wait_port(port):
     raise AssertionError(f"nothing listens on {port}")
 
 
-def check_complete(result, samples_min=SAMPLES_MIN):
+def check_complete(result, percent_min=COMPLETE_PERCENT_MIN):
     info = result.info
     for key in ("samples", "complete_percent", "lost", "bpf_ns_per_sample", "start_ms",
                 "samples_per_cpu_s", "symbolise_ms", "helper_cpu_ms", "target_cpu_ms"):
@@ -138,8 +138,8 @@ def check_complete(result, samples_min=SAMPLES_MIN):
     for name, value in sorted(info.items()):
         if name.startswith("result_") and value and name != "result_complete":
             print(f"  {name} {value:g}")
-    check(info["samples"] >= samples_min, f"only {info['samples']:g} samples")
-    check(info["complete_percent"] >= COMPLETE_PERCENT_MIN,
+    check(info["samples"] >= SAMPLES_MIN, f"only {info['samples']:g} samples")
+    check(info["complete_percent"] >= percent_min,
           f"{info['complete_percent']:.2f} % complete; {incomplete(result)}")
     check(info["lost"] == 0, f"{info['lost']:g} lost")
     check(info["partial"] == 0, "partial")
@@ -265,7 +265,8 @@ def case_threads(bench):
 
 def case_fork(bench):
     result = native(bench, "fork", seconds=3)
-    check_complete(result)
+    # A process that has given up its memory has no user stack left: those are kernel-only.
+    check_complete(result, 98.5)
     check(result.having("zoo_child") > result.info["samples"] * 0.7, "children are missing")
     wall_ms = 3000
     check(wall_ms * 0.2 < result.info["target_cpu_ms"] < wall_ms * 1.2,
@@ -388,6 +389,17 @@ def case_gone(bench):
     done = subprocess.run([bench.tool, bench.helper, "1", "99", "4194303"], stdout=subprocess.PIPE,
                           text=True, timeout=30)
     check("error not-found" in done.stdout, done.stdout)
+
+
+def case_probe(bench):
+    """What doctor prints: everything works here as root, and says what to do where it does not."""
+    done = subprocess.run([bench.tool, bench.helper, "probe"], stdout=subprocess.PIPE, text=True,
+                          timeout=30)
+    print(done.stdout, end="")
+    check(done.stdout.count("probe ok") == 8 and "FAILED" not in done.stdout, done.stdout)
+    done = subprocess.run([bench.tool, "/nonexistent", "probe"], stdout=subprocess.PIPE, text=True,
+                          timeout=30)
+    check("FAILED: profiler helper" in done.stdout and "fix: install" in done.stdout, done.stdout)
 
 
 CASES = {name[len("case_"):]: value for name, value in sorted(globals().items())

@@ -63,7 +63,7 @@ FG_NOINLINE static void zoo_handler(int signal_number)
 
 FG_NOINLINE static void zoo_interrupted(void)
 {
-	while (!over())
+	for (; !over(); sink += 3) /* or the compiler merges it with an equal function */
 		zoo_spin();
 }
 
@@ -126,7 +126,7 @@ static void mode_fork(void)
 
 FG_NOINLINE static void zoo_after_exec(void)
 {
-	while (!over())
+	for (; !over(); sink += 5)
 		zoo_spin();
 }
 
