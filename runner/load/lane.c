@@ -214,16 +214,15 @@ static void drop_waiting(struct fg_lane *lane, uint64_t now_ns)
 
 /* -- VU executors ----------------------------------------------------------------------------- */
 
-static void activate(struct fg_lane *lane, struct fg_vu *vu, uint64_t due_ns, uint64_t now_ns)
+/* A closed model has no schedule of requests: a VU's clock starts when it starts. Many start at the
+ * same moment by plan, and that the last of them waits for the others is not the target's doing. */
+static void activate(struct fg_lane *lane, struct fg_vu *vu)
 {
-	struct fg_pacer *pacer = lane->options.env->pacer;
+	const uint64_t now_ns = fg_clock_monotonic_ns();
 
-	fg_timer_clear(pacer, &vu->cut_timer);
-	if (vu->state != FG_VU_IDLE)
-		return; /* still in its last iteration: goes on as if it had never been stopped */
-	fg_meter_time(lane->options.env->meter, &counters(lane, now_ns)->lag,
-		      now_ns > due_ns ? now_ns - due_ns : 0);
-	begin_next(lane, vu, due_ns, now_ns);
+	fg_timer_clear(lane->options.env->pacer, &vu->cut_timer);
+	if (vu->state == FG_VU_IDLE) /* else: goes on as if it had never been stopped */
+		begin_next(lane, vu, now_ns, now_ns);
 }
 
 static void adjust_vus(struct fg_lane *lane, uint64_t now_ns)
@@ -236,7 +235,7 @@ static void adjust_vus(struct fg_lane *lane, uint64_t now_ns)
 
 	lane->active = FG_MIN(target, lane->vu_count);
 	for (size_t i = before; i < lane->active; i++)
-		activate(lane, lane->vus[i], due_ns, fg_clock_monotonic_ns());
+		activate(lane, lane->vus[i]);
 	for (size_t i = lane->active; i < before; i++) {
 		if (lane->vus[i]->state != FG_VU_IDLE)
 			fg_timer_set(lane->options.env->pacer, &lane->vus[i]->cut_timer,

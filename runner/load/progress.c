@@ -83,14 +83,24 @@ static void add_count(struct fg_buf *out, uint64_t n)
 	fg_buf_add_str(out, fg_num_format_count(n, text));
 }
 
+static void add_number(struct fg_buf *out, double value)
+{
+	if (value >= 100)
+		add_count(out, (uint64_t)(value + 0.5));
+	else
+		fg_buf_addf(out, "%.3g", value);
+}
+
 static void add_rate(struct fg_buf *out, const struct fg_load_progress *progress)
 {
+	if (progress->target_rate_per_s <= 0)
+		fg_buf_addf(out, "%u VUs ", progress->vus);
+	add_number(out, progress->rate_per_s);
 	if (progress->target_rate_per_s > 0) {
-		fg_buf_addf(out, "%.4g/%.4g per s", progress->rate_per_s,
-			    progress->target_rate_per_s);
-		return;
+		fg_buf_add_char(out, '/');
+		add_number(out, progress->target_rate_per_s);
 	}
-	fg_buf_addf(out, "%u VUs %.4g per s", progress->vus, progress->rate_per_s);
+	fg_buf_add_str(out, " per s");
 }
 
 static void add_time(struct fg_buf *out, const char *before, const char *label, uint64_t ns)

@@ -108,7 +108,7 @@ static void test_refused_and_bad_addresses(void **state)
 		{"http://no-such-host.invalid/", FG_NET_DNS},
 		{"http://127.0.0.1:99999/", FG_NET_BAD_URL},
 		{"http://[::1/", FG_NET_BAD_URL},
-		{"https://127.0.0.1:%u/", FG_NET_TLS}, /* a server that speaks no TLS */
+		{NULL, FG_NET_TLS}, /* https to a server that speaks no TLS */
 	};
 	struct sockaddr_in address = {.sin_family = AF_INET,
 				      .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
@@ -137,11 +137,10 @@ static void test_refused_and_bad_addresses(void **state)
 		char url[64];
 
 		server_start(&server, SERVER_GARBAGE);
-		snprintf(url, sizeof(url), strchr(cases[i].url, '%') ? "https://127.0.0.1:%u/" : "",
-			 server.port);
+		snprintf(url, sizeof(url), "https://127.0.0.1:%u/", server.port);
 		load_file_init(&lf);
 		load_file_arrival(&lf, 5, FG_NS_PER_S, 1, 5);
-		load_file_request(&lf, "GET", url[0] ? url : cases[i].url);
+		load_file_request(&lf, "GET", cases[i].url ? cases[i].url : url);
 		result = run_file(&lf, server.port);
 		add_up(result, &sums);
 		assert_int_equal(sums.requests, 5);
