@@ -12,30 +12,39 @@ void fg_json_writer_init(struct fg_json_writer *writer, struct fg_buf *out, bool
 	*writer = (struct fg_json_writer){.out = out, .indent = indent};
 }
 
-/* Length of the valid UTF-8 sequence at `at`, 0 if it is none (RFC 3629, no surrogates). */
+/* Well-formed UTF-8 by first byte (Unicode table 3-7): what the second byte may be, and how many
+ * bytes there are. Further bytes are 0x80…0xbf. */
+static const struct {
+	unsigned char first, last;
+	unsigned char second_low, second_high;
+	unsigned char len;
+} utf8_rows[] = {
+	{.first = 0xc2, .last = 0xdf, .second_low = 0x80, .second_high = 0xbf, .len = 2},
+	{.first = 0xe0, .last = 0xe0, .second_low = 0xa0, .second_high = 0xbf, .len = 3},
+	{.first = 0xe1, .last = 0xec, .second_low = 0x80, .second_high = 0xbf, .len = 3},
+	{.first = 0xed, .last = 0xed, .second_low = 0x80, .second_high = 0x9f, .len = 3},
+	{.first = 0xee, .last = 0xef, .second_low = 0x80, .second_high = 0xbf, .len = 3},
+	{.first = 0xf0, .last = 0xf0, .second_low = 0x90, .second_high = 0xbf, .len = 4},
+	{.first = 0xf1, .last = 0xf3, .second_low = 0x80, .second_high = 0xbf, .len = 4},
+	{.first = 0xf4, .last = 0xf4, .second_low = 0x80, .second_high = 0x8f, .len = 4},
+};
+
+/* Length of the sequence that begins with a byte ≥ 0x80 at `at`, 0 if it is malformed. Stops at the
+ * first byte that does not fit, so it never reads past the text's NUL. */
 static size_t utf8_len(const unsigned char *at)
 {
-	if (at[0] < 0x80)
-		return 1;
-	if (at[0] >= 0xc2 && at[0] <= 0xdf)
-		return (at[1] & 0xc0) == 0x80 ? 2 : 0;
-	if ((at[0] & 0xf0) == 0xe0) {
-		unsigned char low = at[0] == 0xe0 ? 0xa0 : 0x80;
-		unsigned char high = at[0] == 0xed ? 0x9f : 0xbf;
+	size_t row = 0;
 
-		if (at[1] < low || at[1] > high)
+	while (row < FG_ARRAY_LEN(utf8_rows) && at[0] > utf8_rows[row].last)
+		row++;
+	if (row == FG_ARRAY_LEN(utf8_rows) || at[0] < utf8_rows[row].first)
+		return 0;
+	if (at[1] < utf8_rows[row].second_low || at[1] > utf8_rows[row].second_high)
+		return 0;
+	for (size_t i = 2; i < utf8_rows[row].len; i++)
+		if ((at[i] & 0xc0) != 0x80)
 			return 0;
-		return (at[2] & 0xc0) == 0x80 ? 3 : 0;
-	}
-	if (at[0] >= 0xf0 && at[0] <= 0xf4) {
-		unsigned char low = at[0] == 0xf0 ? 0x90 : 0x80;
-		unsigned char high = at[0] == 0xf4 ? 0x8f : 0xbf;
-
-		if (at[1] < low || at[1] > high || (at[2] & 0xc0) != 0x80)
-			return 0;
-		return (at[3] & 0xc0) == 0x80 ? 4 : 0;
-	}
-	return 0;
+	return utf8_rows[row].len;
 }
 
 static void put_special(struct fg_buf *out, unsigned char c)

@@ -290,11 +290,11 @@ static int say_could_see(struct fg_comparison *comparison, struct fg_err *err)
 		if (isinf(best))
 			continue;
 		fg_buf_addf(&out, "%s%.3s ", comma, percentiles[i]);
-		if (best < 100) {
+		if (best < 99) {
 			fg_buf_add_str(&out, "≥ ");
 			add_size(&out, best);
 		} else {
-			fg_buf_add_str(&out, "hardly anything");
+			fg_buf_add_str(&out, "only beyond ×100");
 		}
 		comma = ", ";
 	}

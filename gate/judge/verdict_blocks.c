@@ -13,7 +13,7 @@
 
 #include "gate/format/hdrlog.h"
 
-enum { MAX_BLOCKS = 240 };
+enum { WANTED_BLOCKS = 8, MAX_BLOCKS = 240 };
 
 struct block_plan {
 	uint64_t first_second;
@@ -22,7 +22,7 @@ struct block_plan {
 	uint64_t blocks;
 };
 
-/* Runs under 20 s would have too few blocks of five: they get shorter ones. */
+/* Short runs get shorter blocks: few blocks make their own standard error unsure. */
 static struct block_plan plan_blocks(const struct fg_result *result)
 {
 	uint64_t end_ns = result->measured_start_ns + result->measured_ns;
@@ -33,8 +33,8 @@ static struct block_plan plan_blocks(const struct fg_result *result)
 
 	if (end_ns / FG_NS_PER_S > plan.first_second)
 		plan.seconds = end_ns / FG_NS_PER_S - plan.first_second;
-	if (plan.seconds < FG_VERDICT_MIN_BLOCKS * FG_VERDICT_BLOCK_SECONDS)
-		plan.block_seconds = 1;
+	plan.block_seconds = FG_MIN(plan.block_seconds, plan.seconds / WANTED_BLOCKS);
+	plan.block_seconds = FG_MAX(plan.block_seconds, (uint64_t)1);
 	/* long runs: longer blocks, so that memory stays bounded */
 	plan.block_seconds =
 		FG_MAX(plan.block_seconds, (plan.seconds + MAX_BLOCKS - 1) / MAX_BLOCKS);

@@ -184,6 +184,13 @@ static const char *percent(double fraction, bool sign, char buffer[FG_NUM_TEXT_M
 	return buffer;
 }
 
+/* "0.16", "4.3", "640": of a factor. */
+static const char *factor(double value, char buffer[FG_NUM_TEXT_MAX])
+{
+	(void)snprintf(buffer, FG_NUM_TEXT_MAX, value < 9.95 ? "×%.2g" : "×%.0f", value);
+	return buffer;
+}
+
 static void replace_minus(char *text, size_t size_bytes)
 {
 	char *minus;
@@ -207,12 +214,13 @@ const char *fg_finding_effect_text(const struct fg_finding *finding,
 		return buffer;
 	}
 	if (!points && finding->effect >= 9.995)
-		(void)snprintf(buffer, FG_FINDING_TEXT_MAX, "×%.3g [×%.2g, ×%.2g]",
-			       1.0 + finding->effect, 1.0 + finding->low, 1.0 + finding->high);
+		(void)snprintf(buffer, FG_FINDING_TEXT_MAX, "%s [%s, %s]",
+			       factor(1.0 + finding->effect, effect),
+			       factor(1.0 + finding->low, low), factor(1.0 + finding->high, high));
 	else if (!points && finding->high >= 9.995)
-		(void)snprintf(buffer, FG_FINDING_TEXT_MAX, "%s %% [×%.2g, ×%.2g]",
-			       percent(finding->effect, true, effect), 1.0 + finding->low,
-			       1.0 + finding->high);
+		(void)snprintf(buffer, FG_FINDING_TEXT_MAX, "%s %% [%s, %s]",
+			       percent(finding->effect, true, effect),
+			       factor(1.0 + finding->low, low), factor(1.0 + finding->high, high));
 	else
 		(void)snprintf(buffer, FG_FINDING_TEXT_MAX, "%s %s [%s, %s]",
 			       percent(finding->effect, true, effect), points ? "points" : "%",

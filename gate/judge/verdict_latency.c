@@ -155,10 +155,19 @@ static void check_samples(struct item *item, const struct quantity *quantity)
 static void use_spread(struct fg_effect_test *test, const struct fg_stats_location *base,
 		       const struct fg_stats_location *head)
 {
+	double stretches = hypot(base->sd, head->sd);
+
 	test->within_se = hypot(base->se, head->se);
 	test->usual_sd = test->between_sd;
-	if (base->count >= FG_VERDICT_MIN_BLOCKS && head->count >= FG_VERDICT_MIN_BLOCKS)
-		test->usual_sd = FG_MIN(test->usual_sd, 0.1 + hypot(base->sd, head->sd));
+	if (base->count < FG_VERDICT_MIN_BLOCKS || head->count < FG_VERDICT_MIN_BLOCKS)
+		return;
+	/* Restless inside the run: then moments differ by more than on the machine measured. The
+	 * spread of few stretches is itself unsure, hence t. */
+	double unsure = fg_stats_t_quantile(0.995, FG_MAX(FG_MIN(base->df, head->df), 2u)) /
+			fg_stats_normal_quantile(0.995);
+
+	test->between_sd = FG_MAX(test->between_sd, stretches * unsure);
+	test->usual_sd = FG_MIN(test->between_sd, 0.1 + stretches);
 }
 
 static int add_item(struct items *items, const struct item *item, struct fg_err *err)

@@ -25,11 +25,13 @@ struct fg_bundle {
 	struct fg_profile *profile; /* NULL if the bundle has none */
 };
 
-/** Writes `dir` (must not exist; its parent is made). `profile` may be NULL. On failure nothing is
- *  left behind. */
+/** Writes `dir` (must not exist; its parents are made). `profile` may be NULL and must then not be
+ *  promised by result->profile.present (INTERNAL). On failure nothing is left behind, made parents
+ *  neither. */
 int fg_bundle_write(const char *dir, const struct fg_result *result,
 		    const struct fg_profile *profile, struct fg_err *err) FG_MUST_USE;
-/** Reads a bundle directory (or its parent run directory that holds `bundle/`). */
+/** Reads a bundle directory (or its parent run directory that holds `bundle/`). NOT_FOUND: no such
+ *  bundle or one of its files; UNSUPPORTED: another version; INVALID or LIMIT: damaged. */
 int fg_bundle_read(const char *dir, struct fg_bundle *ret, struct fg_err *err) FG_MUST_USE;
 void fg_bundle_done(struct fg_bundle *bundle);
 

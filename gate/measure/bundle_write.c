@@ -191,7 +191,7 @@ static int move_into_place(const struct place *place, struct fg_err *err)
 {
 	int failed = renameat2(AT_FDCWD, place->temporary, AT_FDCWD, place->dir, RENAME_NOREPLACE);
 
-	if (failed && (errno == EINVAL || errno == ENOSYS)) /* the file system cannot */
+	if (failed && (errno == EINVAL || errno == ENOSYS)) /* this mount cannot */
 		failed = rename(place->temporary, place->dir);
 	if (failed)
 		return fg_err_errno(err, errno, "cannot rename %s to %s", place->temporary,

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "gate/base/num.h"
+#include "gate/base/str.h"
 #include "gate/report/table.h"
 
 static const char *state_colour(enum fg_verdict_state state)
@@ -75,6 +76,7 @@ static void write_state(const struct fg_report_pen *pen, const struct fg_verdict
 			FG_AUTO_BUF struct fg_buf line = {.max = 16384};
 
 			if (!one->ruled || one->state != state || one == verdict->root ||
+			    fg_str_starts_with(verdict->headline, one->what) ||
 			    (one->note && state == FG_VERDICT_INCONCLUSIVE))
 				continue;
 			if (shown >= 5) {

@@ -52,6 +52,11 @@ void fg_reader_overlay(struct fg_reader *reader, const struct fg_node *node,
 void fg_reader_defaults(struct fg_reader *reader, const struct fg_table *table, void *owner);
 void fg_reader_value(struct fg_reader *reader, const struct fg_key *key, const struct fg_node *node,
 		     void *owner);
+/** One scalar by the key's type. */
+void fg_reader_scalar(struct fg_reader *reader, const struct fg_key *key,
+		      const struct fg_node *node, void *owner);
+/** Where the key's value goes, or NULL when it is only checked. */
+void *fg_key_field(const struct fg_key *key, void *owner);
 bool fg_reader_expect(struct fg_reader *reader, const struct fg_node *node, enum fg_node_kind kind,
 		      const char *name);
 /** At most one of the named keys; false after a fault. `ret` gets the one that stands, or NULL. */

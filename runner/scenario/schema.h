@@ -85,6 +85,7 @@ extern const struct fg_table fg_schema_step, fg_schema_request, fg_schema_think,
 extern const struct fg_table fg_schema_check, fg_schema_expect;
 extern const struct fg_table fg_schema_threshold, fg_schema_gate, fg_schema_rule;
 extern const struct fg_table fg_schema_profile, fg_schema_ab, fg_schema_publish;
+extern const struct fg_table fg_schema_baseline, fg_schema_report;
 
 /** Finds a key, also of the base table. `ret_offset` (may be NULL) is to be added to the owner. */
 const struct fg_key *fg_schema_find(const struct fg_table *table, const char *name,

@@ -21,10 +21,11 @@ struct fg_result *sample_result(void);
 
 /* A synthetic server for verdict tests. */
 struct sample_server {
-	double cpu_ns;        /* per request, mean of this run */
-	double cpu_jitter;    /* sd of log CPU per request between seconds */
-	double latency_ns;    /* median */
-	double latency_sigma; /* of the log-normal */
+	double cpu_ns;         /* per request, mean of this run */
+	double cpu_jitter;     /* sd of log CPU per request between seconds */
+	double latency_ns;     /* median */
+	double latency_sigma;  /* of the log-normal */
+	double latency_jitter; /* sd of log latency between stretches of 5 s */
 	unsigned seconds, rate_per_s, classes;
 	uint64_t seed;
 };

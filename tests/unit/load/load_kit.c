@@ -78,8 +78,14 @@ void load_template(struct load_file *lf, struct fg_template *out, const char *te
 	out->source = literal(text);
 	out->parts = &lf->parts[lf->part_count];
 	out->part_count = mark ? 2 : 1;
+	out->parts[0].text = literal(text);
+	if (mark) {
+		char *prefix = lf->prefixes[lf->part_count];
+
+		snprintf(prefix, sizeof(lf->prefixes[0]), "%.*s", (int)(mark - text), text);
+		out->parts[0].text = prefix;
+	}
 	lf->part_count += out->part_count;
-	out->parts[0].text = mark ? strndup(text, (size_t)(mark - text)) : literal(text);
 	out->parts[0].len = strlen(out->parts[0].text);
 	if (mark)
 		out->parts[1].kind = !strcmp(mark, "#vu")          ? FG_PART_VU

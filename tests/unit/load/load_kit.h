@@ -13,6 +13,7 @@ struct load_file {
 	struct fg_step steps[LOAD_SCENARIOS_MAX][LOAD_STEPS_MAX];
 	struct fg_template_part parts[32];
 	size_t part_count;
+	char prefixes[32][32]; /* of texts before a "#" */
 	struct fg_check_spec check;
 	struct fg_header header;
 	char base_url[64];

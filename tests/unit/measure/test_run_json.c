@@ -288,7 +288,7 @@ static void test_golden_file(void **state)
 	fg_buf_init(&file, FG_JSON_BYTES_MAX);
 	fg_buf_init(&text, FG_JSON_BYTES_MAX);
 	assert_ok(fg_bundle_run_json(result, &text, &err), &err);
-	if (getenv("FG_UPDATE_GOLDEN"))
+	if (getenv("FLAMEGATE_UPDATE_GOLDEN"))
 		assert_ok(fg_file_write(FG_GOLDEN_DIR "/run.json", text.data, text.len, &err),
 			  &err);
 	assert_ok(fg_file_read(FG_GOLDEN_DIR "/run.json", FG_JSON_BYTES_MAX, &file, &err), &err);

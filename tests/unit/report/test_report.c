@@ -1,0 +1,363 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Reports against golden files (tests/golden), and what must hold for any of them: width, escaping,
+ * byte budget. FLAMEGATE_UPDATE_GOLDEN=1 rewrites the files; read the difference before committing.
+ */
+#include "tests/kit/kit.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "gate/base/file.h"
+#include "gate/base/str.h"
+#include "gate/report/report.h"
+#include "gate/report/table.h"
+#include "tests/unit/judge/sample_run.h"
+
+static void compare_golden(const char *name, const struct fg_buf *text)
+{
+	char path[FG_PATH_MAX];
+	struct fg_err err = {0};
+	struct fg_buf golden;
+
+	assert_ok(fg_file_path(path, &err, "%s/%s", FG_GOLDEN_DIR, name), &err);
+	if (getenv("FLAMEGATE_UPDATE_GOLDEN")) {
+		assert_ok(fg_file_write(path, text->data, text->len, &err), &err);
+		return;
+	}
+	fg_buf_init(&golden, 1 << 20);
+	assert_ok(fg_file_read(path, 1 << 20, &golden, &err), &err);
+	if (golden.len != text->len || memcmp(golden.data, text->data, text->len) != 0)
+		fail_msg("%s differs; it is now:\n%s", name, text->data);
+	fg_buf_done(&golden);
+}
+
+/* -- material -----------------------------------------------------------------------------------
+ */
+
+static const struct sample_function functions[] = {
+	{"json_escape", 0.312},
+	{"render_items", 0.12},
+	{"std::map<int, std::basic_string<char, std::char_traits<char> > >::find(int const&)",
+	 0.08},
+	{"[kernel] sys_writev", 0.06},
+};
+
+static void add_threshold(struct fg_result *result, const char *metric, const char *text,
+			  enum fg_level level)
+{
+	struct fg_threshold threshold;
+	struct fg_err err = {0};
+
+	assert_ok(fg_threshold_parse(metric, text, &threshold, &err), &err);
+	threshold.level = level;
+	assert_ok(fg_threshold_evaluate(&threshold, result,
+					&result->thresholds[result->threshold_count], &err),
+		  &err);
+	result->threshold_count++;
+	fg_threshold_done(&threshold);
+}
+
+static struct fg_bundle material(void)
+{
+	struct fg_bundle bundle = {.result = sample_result()};
+	struct fg_result *result = bundle.result;
+
+	result->thresholds = calloc(4, sizeof(*result->thresholds));
+	assert_non_null(result->thresholds);
+	add_threshold(result, "http_req_failed", "rate<0.01", FG_LEVEL_ERROR);
+	add_threshold(result, "http_req_duration{scenario:browse}", "p(95)<2.5", FG_LEVEL_ERROR);
+	add_threshold(result, "checks{check:logged in}", "rate>0.999", FG_LEVEL_WARN);
+	add_threshold(result, "http_req_duration{name:POST /login}", "max<1s", FG_LEVEL_OFF);
+	assert_int_equal(fg_str_dup("thresholds", &result->outcome, NULL), 0);
+	result->exit_code = 99;
+	result->measured_target_cpu_ns = 2940000000;
+	result->generator_cpu_ns = 5400000000;
+	bundle.profile = sample_profile(functions, FG_ARRAY_LEN(functions), 30100, 60, 3);
+	sample_profile_info(result, 30100);
+	result->profile.complete = 30091;
+	result->profile.unnamed_share = 0.004;
+	return bundle;
+}
+
+static void bundle_free(struct fg_bundle *bundle)
+{
+	fg_result_free(bundle->result);
+	fg_profile_free(bundle->profile);
+}
+
+static struct fg_verdict *verdict_of(double cpu_factor, double escape_share)
+{
+	static const struct sample_function before[] = {{"json_escape", 0.30}, {"render", 0.40}};
+	struct sample_function after[] = {{"json_escape", escape_share},
+					  {"render", 0.40 / cpu_factor}};
+	struct sample_server server = {.cpu_ns = 237000,
+				       .cpu_jitter = 0.02,
+				       .latency_ns = 1100000,
+				       .latency_sigma = 0.4,
+				       .seconds = 30,
+				       .rate_per_s = 40,
+				       .classes = 2,
+				       .seed = 1};
+	struct fg_bundle base = {.result = sample_server_run(&server),
+				 .profile = sample_profile(before, 2, 12000, 30, 5)};
+	struct fg_gate gate;
+	struct fg_verdict *verdict;
+	struct fg_err err = {0};
+
+	server.cpu_ns *= cpu_factor;
+	server.seed = 2;
+	struct fg_bundle head = {.result = sample_server_run(&server),
+				 .profile = sample_profile(after, 2, 12000, 30, 6)};
+
+	sample_profile_info(base.result, 12000);
+	sample_profile_info(head.result, 12000);
+	fg_gate_init(&gate);
+	assert_ok(fg_verdict_compare(&base, &head, &gate, &verdict, &err), &err);
+	bundle_free(&base);
+	bundle_free(&head);
+	return verdict;
+}
+
+/* -- properties ---------------------------------------------------------------------------------
+ */
+
+static void check_lines(const char *text, size_t width)
+{
+	while (*text) {
+		size_t len = strcspn(text, "\n");
+		char *line = strndup(text, len);
+
+		assert_non_null(line);
+		if (fg_text_width(line) > width)
+			fail_msg("%zu columns: %s", fg_text_width(line), line);
+		if (len > 0 && line[len - 1] == ' ')
+			fail_msg("trailing space: %s", line);
+		free(line);
+		text += len + (text[len] == '\n');
+	}
+}
+
+static void test_run_text(void **state)
+{
+	struct fg_bundle bundle = material();
+	struct fg_report_style style = {.width = 80};
+	struct fg_err err = {0};
+	struct fg_buf out;
+
+	(void)state;
+	fg_buf_init(&out, 1 << 20);
+	assert_ok(fg_report_run_text(bundle.result, bundle.profile, &style, &out, &err), &err);
+	check_lines(out.data, 80);
+	assert_null(strchr(out.data, '\033'));
+	compare_golden("run.txt", &out);
+	/* narrow, coloured: same words */
+	fg_buf_clear(&out);
+	style = (struct fg_report_style){.width = 10, .colour = true, .functions = 2};
+	assert_ok(fg_report_run_text(bundle.result, bundle.profile, &style, &out, &err), &err);
+	assert_non_null(strstr(out.data, "\033[31m✗\033[0m"));
+	assert_non_null(strstr(out.data, "…"));
+	fg_buf_done(&out);
+	bundle_free(&bundle);
+}
+
+static void test_run_without_profile(void **state)
+{
+	struct fg_bundle bundle = material();
+	struct fg_report_style style = {0};
+	struct fg_err err = {0};
+	struct fg_buf out;
+
+	(void)state;
+	bundle.result->profile = (struct fg_profile_info){0};
+	(void)snprintf(bundle.result->profile.why_absent, 256,
+		       "because perf events need CAP_PERFMON (perf_event_paranoid is 2); fix: sudo "
+		       "setcap … flamegate-profiler, or run as root");
+	bundle.result->totals->scenarios[0].dropped = 37;
+	bundle.result->totals->scenarios[0].late = 1200;
+	bundle.result->totals->scenarios[1].interrupted = 4;
+	bundle.result->status = FG_RUN_INTERRUPTED;
+	free(bundle.result->outcome);
+	assert_int_equal(fg_str_dup("interrupted", &bundle.result->outcome, NULL), 0);
+	bundle.result->exit_code = 105;
+	fg_buf_init(&out, 1 << 20);
+	assert_ok(fg_report_run_text(bundle.result, NULL, &style, &out, &err), &err);
+	check_lines(out.data, 80);
+	compare_golden("run-no-profile.txt", &out);
+	fg_buf_done(&out);
+	bundle_free(&bundle);
+}
+
+static void test_verdict_text(void **state)
+{
+	static const struct {
+		const char *golden;
+		double cpu, share;
+	} cases[] = {
+		{"verdict-regressed.txt", 2.0, 0.65},
+		{"verdict-passed.txt", 1.0, 0.30},
+		{"verdict-inconclusive.txt", 1.3, 0.45},
+	};
+	const struct fg_report_style style = {.width = 80};
+	struct fg_err err = {0};
+
+	(void)state;
+	for (size_t i = 0; i < FG_ARRAY_LEN(cases); i++) {
+		struct fg_verdict *verdict = verdict_of(cases[i].cpu, cases[i].share);
+		struct fg_buf out;
+
+		fg_buf_init(&out, 1 << 20);
+		assert_ok(fg_report_verdict_text(verdict, &style, &out, &err), &err);
+		check_lines(out.data, 80);
+		compare_golden(cases[i].golden, &out);
+		fg_buf_done(&out);
+		fg_verdict_free(verdict);
+	}
+}
+
+static void test_markdown(void **state)
+{
+	struct fg_bundle bundle = material();
+	struct fg_verdict *verdict = verdict_of(2.0, 0.65);
+	struct fg_err err = {0};
+	struct fg_buf out;
+	size_t full;
+
+	(void)state;
+	fg_buf_init(&out, 1 << 20);
+	assert_ok(fg_report_markdown(bundle.result, bundle.profile, verdict, 900 << 10, &out, &err),
+		  &err);
+	compare_golden("summary.md", &out);
+	assert_null(strstr(out.data, "std::map<int"));
+	full = out.len;
+	for (size_t max = 200; max < full + 200; max += 97) {
+		fg_buf_clear(&out);
+		assert_ok(fg_report_markdown(bundle.result, bundle.profile, verdict, max, &out,
+					     &err),
+			  &err);
+		if (out.len > max)
+			fail_msg("%zu bytes of %zu", out.len, max);
+		if (max < full && !strstr(out.data, "more rows did not fit"))
+			fail_msg("dropped in silence at %zu of %zu", max, full);
+		if (strstr(out.data, "<details>") && !strstr(out.data, "</details>"))
+			fail_msg("open <details> at %zu", max);
+	}
+	fg_buf_done(&out);
+	fg_verdict_free(verdict);
+	bundle_free(&bundle);
+}
+
+static void test_hostile_names(void **state)
+{
+	struct fg_bundle bundle = material();
+	struct fg_report_style style = {0};
+	struct fg_err err = {0};
+	struct fg_buf out;
+
+	(void)state;
+	free(bundle.result->registry.classes[0].name);
+	assert_int_equal(fg_str_dup("a\033[2J|<script>&\x01\xff`x",
+				    &bundle.result->registry.classes[0].name, NULL),
+			 0);
+	fg_buf_init(&out, 1 << 20);
+	assert_ok(fg_report_run_text(bundle.result, bundle.profile, &style, &out, &err), &err);
+	assert_null(strchr(out.data, '\033'));
+	fg_buf_clear(&out);
+	assert_ok(fg_report_markdown(bundle.result, NULL, NULL, 60000, &out, &err), &err);
+	assert_null(strstr(out.data, "<script>"));
+	assert_non_null(strstr(out.data, "\\|&lt;script&gt;&amp;"));
+	fg_buf_clear(&out);
+	assert_ok(fg_report_junit(bundle.result, NULL, &out, &err), &err);
+	assert_null(strstr(out.data, "<script>"));
+	assert_null(strchr(out.data, '\x01'));
+	assert_null(strchr(out.data, '\xff'));
+	fg_buf_done(&out);
+	bundle_free(&bundle);
+}
+
+static void test_junit(void **state)
+{
+	struct fg_bundle bundle = material();
+	struct fg_verdict *verdict = verdict_of(2.0, 0.65);
+	struct fg_err err = {0};
+	struct fg_buf out;
+
+	(void)state;
+	fg_buf_init(&out, 1 << 20);
+	assert_ok(fg_report_junit(bundle.result, verdict, &out, &err), &err);
+	compare_golden("junit.xml", &out);
+	fg_buf_done(&out);
+	fg_verdict_free(verdict);
+	bundle_free(&bundle);
+}
+
+static void test_full_buffer(void **state)
+{
+	struct fg_bundle bundle = material();
+	struct fg_report_style style = {0};
+	struct fg_err err = {0};
+
+	(void)state;
+	for (size_t max = 0; max < 1500; max += 131) {
+		struct fg_buf out;
+
+		fg_buf_init(&out, max);
+		assert_true(fg_report_run_text(bundle.result, bundle.profile, &style, &out, &err) <
+			    0);
+		fg_buf_clear(&out);
+		assert_true(fg_report_junit(bundle.result, NULL, &out, &err) < 0 || max > 1000);
+		fg_buf_done(&out);
+	}
+	bundle_free(&bundle);
+}
+
+static void test_widths(void **state)
+{
+	static const struct {
+		const char *text;
+		size_t width;
+		bool keep_end;
+		const char *cut;
+	} cases[] = {
+		{"abc", 3, false, "abc"},
+		{"abcd", 3, false, "ab…"},
+		{"abcd", 3, true, "…cd"},
+		{"µs µs", 4, false, "µs …"},
+		{"日本語", 5, false, "日本…"},
+		{"日本語", 6, false, "日本語"},
+		{"e\xcc\x81x", 2, false, "e\xcc\x81x"},
+		{"\xff\xfe", 2, false, "??"},
+		{"", 0, false, ""},
+		{"abc", 0, false, ""},
+		{"abc", 1, true, "…"},
+		{"\xe2\x80\xaetest", 5, false, "?test"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < FG_ARRAY_LEN(cases); i++) {
+		struct fg_buf out;
+
+		fg_buf_init(&out, 100);
+		fg_text_cut(cases[i].text, cases[i].width, cases[i].keep_end, &out);
+		if (strcmp(out.data ? out.data : "", cases[i].cut) != 0)
+			fail_msg("%s at %zu: %s", cases[i].text, cases[i].width, out.data);
+		fg_buf_done(&out);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_widths),
+		cmocka_unit_test(test_run_text),
+		cmocka_unit_test(test_run_without_profile),
+		cmocka_unit_test(test_verdict_text),
+		cmocka_unit_test(test_markdown),
+		cmocka_unit_test(test_hostile_names),
+		cmocka_unit_test(test_junit),
+		cmocka_unit_test(test_full_buffer),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
