@@ -114,8 +114,14 @@ static __always_inline const struct fg_unwind_row *fg_find_row(const struct fg_b
 #pragma unroll
 	for (int i = FG_PAGE_SHIFT; i >= 0; i--) {
 		__u64 candidate = at + (1ull << i);
-		__u64 address = shard->rows[candidate & (FG_ROWS_PER_SHARD - 1)].address;
-		__u64 above = ((vaddr - address) | (last - candidate)) >> 63;
+		__u64 beyond = (last - candidate) >> 63;
+
+		FG_OPAQUE(beyond);
+		/* Pages hold tens of rows while the first steps reach over thousands: those must not
+		 * cost a cache miss each. By product: the verifier forks at a mask. */
+		__u64 probe = candidate + (last - candidate) * beyond;
+		__u64 address = shard->rows[probe & (FG_ROWS_PER_SHARD - 1)].address;
+		__u64 above = (vaddr - address) >> 63 | beyond;
 
 		FG_OPAQUE(above);
 		at += (above ^ 1) << i;
