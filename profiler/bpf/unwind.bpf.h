@@ -117,8 +117,8 @@ static __always_inline const struct fg_unwind_row *fg_find_row(const struct fg_b
 		__u64 beyond = (last - candidate) >> 63;
 
 		FG_OPAQUE(beyond);
-		/* Pages hold tens of rows while the first steps reach over thousands: those must not
-		 * cost a cache miss each. By product: the verifier forks at a mask. */
+		/* Pages hold tens of rows while the first steps reach over thousands: those must
+		 * not cost a cache miss each. By product: the verifier forks at a mask. */
 		__u64 probe = candidate + (last - candidate) * beyond;
 		__u64 address = shard->rows[probe & (FG_ROWS_PER_SHARD - 1)].address;
 		__u64 above = (vaddr - address) >> 63 | beyond;
