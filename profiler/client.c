@@ -47,10 +47,12 @@ int fg_client_new(int fd, const uint32_t *pids, size_t pid_count, uint32_t frequ
 
 static int send_start(struct fg_profiler *profiler, struct fg_err *err)
 {
-	Fg__Wire__Hello hello = FG__WIRE__HELLO__INIT;
-	Fg__Wire__Start start = FG__WIRE__START__INIT;
+	Fg__Wire__Hello hello;
+	Fg__Wire__Start start;
 	char version[] = FG_VERSION;
 
+	fg__wire__hello__init(&hello);
+	fg__wire__start__init(&start);
 	hello.protocol = FG_WIRE_PROTOCOL;
 	hello.bpf_abi = FG_BPF_ABI;
 	hello.version = version;
@@ -153,8 +155,9 @@ int fg_profiler_read(struct fg_profiler *profiler, struct fg_err *err)
 
 int fg_profiler_enable(struct fg_profiler *profiler, bool on, struct fg_err *err)
 {
-	Fg__Wire__Enable enable = FG__WIRE__ENABLE__INIT;
+	Fg__Wire__Enable enable;
 
+	fg__wire__enable__init(&enable);
 	enable.on = on;
 	int rc = fg_wire_send(&profiler->wire, FG_WIRE_ENABLE, &enable.base, -1, err);
 
@@ -207,10 +210,11 @@ static void reap(struct fg_profiler *profiler, int wait_ms)
 
 int fg_profiler_stop(struct fg_profiler *profiler, struct fg_err *err)
 {
-	Fg__Wire__Empty empty = FG__WIRE__EMPTY__INIT;
+	Fg__Wire__Empty empty;
 	uint64_t deadline_ns = fg_clock_monotonic_ns() + STOP_TIMEOUT_NS;
 	int rc = 0;
 
+	fg__wire__empty__init(&empty);
 	if (profiler->state == FG_CLIENT_RUNNING && profiler->wire.fd >= 0) {
 		rc = fg_wire_send(&profiler->wire, FG_WIRE_STOP, &empty.base, -1, err);
 		while (!rc && profiler->state == FG_CLIENT_RUNNING)

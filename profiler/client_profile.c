@@ -465,6 +465,9 @@ static void fill_totals(const struct fg_profiler *profiler, const struct fg_prof
 	if (info->partial)
 		(void)snprintf(info->why_absent, sizeof(info->why_absent), "partial: %.240s",
 			       profiler->failure.message);
+	else if (profiler->notice[0])
+		(void)snprintf(info->why_absent, sizeof(info->why_absent), "incomplete: %s",
+			       profiler->notice);
 	if (info->target_cpu_ns)
 		info->samples_per_cpu_s =
 			(double)info->samples * (double)FG_NS_PER_S / (double)info->target_cpu_ns;

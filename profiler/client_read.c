@@ -107,6 +107,9 @@ static int add_module(struct fg_profiler *profiler, const Fg__Wire__Module *from
 		return rc;
 	}
 	set_range(module, from);
+	if (from->problem[0] && !profiler->notice[0])
+		(void)snprintf(profiler->notice, sizeof(profiler->notice), "%.80s: %.110s",
+			       from->path, from->problem);
 	module->fd = fd;
 	profiler->module_count++;
 	return 0;
@@ -251,6 +254,18 @@ static int take_error(const struct fg_wire_message *message, struct fg_err *err)
 	return rc;
 }
 
+static int take_notice(struct fg_profiler *profiler, const struct fg_wire_message *message,
+		       struct fg_err *err)
+{
+	Fg__Wire__Notice *notice = fg__wire__notice__unpack(NULL, message->len, message->body);
+
+	if (!notice)
+		return malformed("NOTICE", err);
+	(void)snprintf(profiler->notice, sizeof(profiler->notice), "%.199s", notice->text);
+	fg__wire__notice__free_unpacked(notice, NULL);
+	return 0;
+}
+
 static int take_message(struct fg_profiler *profiler, const struct fg_wire_message *message,
 			struct fg_err *err)
 {
@@ -279,7 +294,7 @@ static int take_message(struct fg_profiler *profiler, const struct fg_wire_messa
 	case FG_WIRE_ERROR:
 		return take_error(message, err);
 	case FG_WIRE_NOTICE:
-		return 0;
+		return take_notice(profiler, message, err);
 	default:
 		return malformed("message type", err);
 	}

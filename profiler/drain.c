@@ -123,8 +123,9 @@ int fg_drain_events(struct fg_drain *drain, struct fg_err *err)
 
 static int send_batch(struct fg_drain *drain, struct fg_err *err)
 {
-	Fg__Wire__Samples message = FG__WIRE__SAMPLES__INIT;
+	Fg__Wire__Samples message;
 
+	fg__wire__samples__init(&message);
 	if (!drain->count)
 		return 0;
 	message.n_time_ns = drain->count;
@@ -166,10 +167,11 @@ int fg_drain_samples(struct fg_drain *drain, struct fg_err *err)
 
 int fg_drain_stats(struct fg_drain *drain, struct fg_err *err)
 {
-	Fg__Wire__Stats message = FG__WIRE__STATS__INIT;
+	Fg__Wire__Stats message;
 	struct fg_bpf_stats stats;
 	int rc = fg_session_stats(drain->session, &stats, err);
 
+	fg__wire__stats__init(&message);
 	if (rc)
 		return rc;
 	message.target_cpu_ns = fg_targets_cpu_ns(drain->targets);

@@ -43,9 +43,10 @@ uint32_t fg_helper_prime(uint32_t frequency_hz)
 
 static int send_hello(struct helper *helper, struct fg_err *err)
 {
-	Fg__Wire__Hello hello = FG__WIRE__HELLO__INIT;
+	Fg__Wire__Hello hello;
 	char version[] = FG_VERSION;
 
+	fg__wire__hello__init(&hello);
 	hello.protocol = FG_WIRE_PROTOCOL;
 	hello.bpf_abi = FG_BPF_ABI;
 	hello.version = version;
@@ -75,13 +76,14 @@ static int take_hello(struct helper *helper, const struct fg_wire_message *messa
 static int send_ready(struct helper *helper, uint32_t frequency_hz, uint64_t period_ns,
 		      struct fg_err *err)
 {
-	Fg__Wire__Ready ready = FG__WIRE__READY__INIT;
+	Fg__Wire__Ready ready;
 	struct fg_session_program programs[FG_SESSION_PROGRAMS_MAX];
 	Fg__Wire__Program messages[FG_SESSION_PROGRAMS_MAX];
 	Fg__Wire__Program *pointers[FG_SESSION_PROGRAMS_MAX];
 	char names[FG_SESSION_PROGRAMS_MAX][32];
 	size_t count = fg_session_programs(helper->session, programs);
 
+	fg__wire__ready__init(&ready);
 	for (size_t i = 0; i < count; i++) {
 		size_t len = 0;
 
@@ -106,10 +108,11 @@ static int send_ready(struct helper *helper, uint32_t frequency_hz, uint64_t per
 /* Opened while we may read real addresses; the client reads it through this descriptor. */
 static int send_kallsyms(struct helper *helper, struct fg_err *err)
 {
-	Fg__Wire__Empty empty = FG__WIRE__EMPTY__INIT;
+	Fg__Wire__Empty empty;
 	int fd = fg_wire_can_pass_fd(&helper->wire) ? open("/proc/kallsyms", O_RDONLY | O_CLOEXEC)
 						    : -1;
 
+	fg__wire__empty__init(&empty);
 	return fd < 0 ? 0 : fg_wire_send(&helper->wire, FG_WIRE_KALLSYMS, &empty.base, fd, err);
 }
 
@@ -144,8 +147,10 @@ static int begin(struct helper *helper, const Fg__Wire__Start *start, struct fg_
 {
 	uint32_t frequency_hz = fg_helper_prime(start->frequency_hz);
 	uint64_t period_ns = FG_NS_PER_S / frequency_hz;
-	int rc = 0;
+	int rc = fg_rights_check_namespace(err);
 
+	if (rc)
+		return rc;
 	if (!start->n_pids || start->n_pids > PIDS_MAX)
 		return fg_err_set(err, FG_E_USAGE, "1 to %d processes, not %zu", PIDS_MAX,
 				  start->n_pids);
@@ -319,10 +324,11 @@ static int drain_all(struct helper *helper, uint64_t deadline_ns, struct fg_err 
 /* Everything that was sampled before STOP still reaches the client. */
 static int finish(struct helper *helper, struct fg_err *err)
 {
-	Fg__Wire__Empty empty = FG__WIRE__EMPTY__INIT;
+	Fg__Wire__Empty empty;
 	uint64_t deadline_ns = fg_clock_monotonic_ns() + FLUSH_TIMEOUT_NS;
 	int rc = 0;
 
+	fg__wire__empty__init(&empty);
 	if (helper->started) {
 		rc = fg_session_enable(helper->session, false, err);
 		if (!rc)
@@ -339,10 +345,11 @@ static int finish(struct helper *helper, struct fg_err *err)
 
 static void report(struct helper *helper, const struct fg_err *err)
 {
-	Fg__Wire__Error message = FG__WIRE__ERROR__INIT;
+	Fg__Wire__Error message;
 	struct fg_err text = *err;
 	uint64_t deadline_ns = fg_clock_monotonic_ns() + FLUSH_TIMEOUT_NS;
 
+	fg__wire__error__init(&message);
 	message.code = (uint32_t)text.code;
 	message.message = text.message;
 	if (fg_wire_send(&helper->wire, FG_WIRE_ERROR, &message.base, -1, NULL) == 0 &&

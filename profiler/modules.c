@@ -173,13 +173,14 @@ static void note_problem(struct opened *opened, const struct fg_err *err)
 static int announce(struct fg_modules *modules, const struct fg_module *module,
 		    const struct fg_unwind_table *table, struct opened *opened, struct fg_err *err)
 {
-	Fg__Wire__Module message = FG__WIRE__MODULE__INIT;
+	Fg__Wire__Module message;
 	Fg__Wire__Segment segments[FG_UNWIND_SEGMENTS_MAX];
 	Fg__Wire__Segment *pointers[FG_UNWIND_SEGMENTS_MAX];
 	char path[sizeof(module->path)];
 	char build_id[sizeof(table->build_id)];
 	int fd = opened->fd;
 
+	fg__wire__module__init(&message);
 	for (size_t i = 0; i < module->segment_count; i++) {
 		fg__wire__segment__init(&segments[i]);
 		segments[i].vaddr = module->segments[i].vaddr;

@@ -70,6 +70,20 @@ out:
 	return rc;
 }
 
+int fg_rights_check_namespace(struct fg_err *err)
+{
+	const ino_t first_pid_namespace = 0xeffffffc; /* PROC_PID_INIT_INO of linux/proc_ns.h */
+	struct stat st;
+
+	if (stat("/proc/self/ns/pid", &st) != 0)
+		return fg_err_errno(err, errno, "/proc/self/ns/pid");
+	if (st.st_ino != first_pid_namespace)
+		return fg_err_set(err, FG_E_UNSUPPORTED,
+				  "flamegate runs in a container's own PID namespace; fix: docker "
+				  "run --pid=host (Kubernetes: hostPID: true)");
+	return 0;
+}
+
 /* The real uid from "Uid:\treal\teffective…" of /proc/PID/status. */
 static int read_real_uid(uint32_t pid, uint64_t *ret, struct fg_err *err)
 {

@@ -36,6 +36,7 @@ struct fg_session {
 enum { LOG_MAX = 1024 };
 static char log_text[LOG_MAX];
 
+FG_PRINTF(2, 0)
 static int keep_log(enum libbpf_print_level level, const char *format, va_list args)
 {
 	size_t used = strlen(log_text);
@@ -252,7 +253,8 @@ size_t fg_session_programs(const struct fg_session *session,
 int fg_session_shard(struct fg_session *session, uint32_t shard, struct fg_unwind_row **ret,
 		     struct fg_err *err)
 {
-	LIBBPF_OPTS(bpf_map_create_opts, options, .map_flags = BPF_F_MMAPABLE);
+	const struct bpf_map_create_opts options = {.sz = sizeof(options),
+						    .map_flags = BPF_F_MMAPABLE};
 
 	if (shard >= FG_SHARDS_MAX)
 		return fg_err_set(err, FG_E_LIMIT, "more unwind rows than %d shards hold",
@@ -343,6 +345,11 @@ int fg_session_set_target(struct fg_session *session, uint32_t tgid, uint32_t sp
 	if (bpf_map_update_elem(map, &tgid, &target, BPF_EXIST) != 0 && errno != ENOENT)
 		return fg_err_errno(err, errno, "updating process %u in the set", tgid);
 	return 0;
+}
+
+void fg_session_drop_target(struct fg_session *session, uint32_t tgid)
+{
+	(void)bpf_map_delete_elem(bpf_map__fd(session->object->maps.fg_targets), &tgid);
 }
 
 int fg_session_stats(struct fg_session *session, struct fg_bpf_stats *ret, struct fg_err *err)

@@ -47,6 +47,7 @@ int fg_session_add_target(struct fg_session *session, uint32_t tgid,
  *  added again: its number may soon be somebody else's. */
 int fg_session_set_target(struct fg_session *session, uint32_t tgid, uint32_t space,
 			  struct fg_err *err) FG_MUST_USE;
+void fg_session_drop_target(struct fg_session *session, uint32_t tgid);
 /** Sums over the CPUs. */
 int fg_session_stats(struct fg_session *session, struct fg_bpf_stats *ret,
 		     struct fg_err *err) FG_MUST_USE;

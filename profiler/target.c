@@ -9,6 +9,7 @@
 #include "gate/base/vec.h"
 #include "profiler/proc.h"
 #include "profiler/rights.h"
+#include "profiler/wire.pb-c.h"
 
 void fg_targets_init(struct fg_targets *targets, struct fg_session *session,
 		     struct fg_modules *modules)
@@ -191,15 +192,26 @@ static int install_space(struct fg_targets *targets, struct fg_process *process,
 	return fg_session_set_target(targets->session, process->tgid, space, err);
 }
 
-/* Reads the mappings again and installs them if they changed. A process that is gone, or that now
- * belongs to someone else (set-uid exec), silently has no mappings. */
+static void forget(struct fg_targets *targets, struct fg_process *process, uint64_t cpu_ns)
+{
+	targets->exited_ns += FG_MAX(cpu_ns, process->cpu_ns) - process->baseline_ns;
+	leave_space(targets, process);
+	*process = targets->items[--targets->count];
+}
+
+/* Reads the mappings again and installs them if they changed. A process that is gone has none; one
+ * that now belongs to someone else (set-uid exec) is no target any more. */
 static int refresh(struct fg_targets *targets, struct fg_process *process, struct fg_err *err)
 {
 	struct fg_mappings mappings = {0};
 	struct fg_err ignored;
 
-	if (fg_rights_check_target(process->tgid, &ignored) != 0 ||
-	    fg_mappings_read((pid_t)process->tgid, &mappings, &ignored) != 0)
+	if (fg_rights_check_target(process->tgid, &ignored) == -FG_E_PERMISSION) {
+		fg_session_drop_target(targets->session, process->tgid);
+		forget(targets, process, process->cpu_ns);
+		return 0;
+	}
+	if (fg_mappings_read((pid_t)process->tgid, &mappings, &ignored) != 0)
 		return 0;
 	uint64_t hash = hash_mappings(&mappings);
 	int rc = 0;
@@ -288,17 +300,24 @@ static void exited(struct fg_targets *targets, const struct fg_bpf_event *event)
 {
 	struct fg_process *process = find(targets, event->tgid);
 
-	if (!process)
-		return;
-	uint64_t cpu_ns = FG_MAX(event->value, process->cpu_ns);
-
-	targets->exited_ns += cpu_ns - process->baseline_ns;
-	leave_space(targets, process);
-	*process = targets->items[--targets->count];
+	if (process)
+		forget(targets, process, event->value);
 }
 
-int fg_targets_event(struct fg_targets *targets, const struct fg_bpf_event *event,
-		     struct fg_err *err)
+/* Beyond a limit the session goes on with what it has, and says once what is missing. */
+static int tell_limit(struct fg_targets *targets, struct fg_err *limit, struct fg_err *err)
+{
+	Fg__Wire__Notice notice;
+
+	if (targets->limit_told)
+		return 0;
+	targets->limit_told = true;
+	fg__wire__notice__init(&notice);
+	notice.text = limit->message;
+	return fg_wire_send(targets->modules->wire, FG_WIRE_NOTICE, &notice.base, -1, err);
+}
+
+static int handle(struct fg_targets *targets, const struct fg_bpf_event *event, struct fg_err *err)
 {
 	struct fg_process *process = find(targets, event->tgid);
 
@@ -321,6 +340,19 @@ int fg_targets_event(struct fg_targets *targets, const struct fg_bpf_event *even
 		}
 		return refresh(targets, process, err);
 	}
+}
+
+int fg_targets_event(struct fg_targets *targets, const struct fg_bpf_event *event,
+		     struct fg_err *err)
+{
+	struct fg_err local;
+	int rc = handle(targets, event, &local);
+
+	if (rc == -FG_E_LIMIT)
+		return tell_limit(targets, &local, err);
+	if (rc && err)
+		*err = local;
+	return rc;
 }
 
 uint64_t fg_targets_cpu_ns(struct fg_targets *targets)

@@ -30,6 +30,7 @@ struct fg_targets {
 	size_t count, capacity;
 	struct fg_space spaces[FG_SPACES_MAX]; /* [0] is never used */
 	uint64_t exited_ns;                    /* of processes that are gone */
+	bool limit_told;
 	struct fg_bpf_space scratch;
 };
 

@@ -100,7 +100,7 @@ static int queue_message(struct fg_wire *wire, enum fg_wire_type type,
 
 	if (!room) {
 		wire->out.failed = false;
-		return fg_err_set(err, FG_E_LIMIT, "profiler stream: the reader is too slow");
+		return fg_err_set(err, FG_E_IO, "profiler stream: the reader is too slow");
 	}
 	put_header(header, len, type);
 	memcpy(room, header, sizeof(header));

@@ -69,7 +69,8 @@ struct ProtobufCMessage;
 int fg_wire_init(struct fg_wire *wire, int fd, struct fg_err *err) FG_MUST_USE;
 void fg_wire_done(struct fg_wire *wire);
 /** Queues a message; `passed_fd` ≥ 0 is taken in every case, and dropped where the stream cannot
- *  carry it. LIMIT when the queue is full. */
+ *  carry it. IO when the queue is full
+ *  (its reader does not read), LIMIT for a message above the maximum. */
 int fg_wire_send(struct fg_wire *wire, enum fg_wire_type type,
 		 const struct ProtobufCMessage *message, int passed_fd,
 		 struct fg_err *err) FG_MUST_USE;

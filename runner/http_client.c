@@ -155,7 +155,11 @@ static int perform(struct transfer *transfer, const struct fg_http_request *requ
 	if (response->body.failed)
 		return fg_err_set(err, FG_E_LIMIT, "the answer of %s is larger than %zu bytes",
 				  shown, response->body.max);
-	if (code == CURLE_URL_MALFORMAT || code == CURLE_UNSUPPORTED_PROTOCOL)
+	long connects = 0;
+
+	(void)curl_easy_getinfo(transfer->curl, CURLINFO_NUM_CONNECTS, &connects);
+	/* "unsupported protocol" is also what a server that does not speak HTTP gets */
+	if (connects == 0 && (code == CURLE_URL_MALFORMAT || code == CURLE_UNSUPPORTED_PROTOCOL))
 		return fg_err_set(err, FG_E_INVALID, "%s is not a usable http(s) URL", shown);
 	if (code != CURLE_OK)
 		return fg_err_set(err, FG_E_NETWORK, "%s %s: %s", request->method, shown,

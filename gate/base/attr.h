@@ -18,13 +18,13 @@
 #define FG_UNUSED            __attribute__((unused))
 #define FG_CLEANUP(fn)       __attribute__((cleanup(fn)))
 /** For a result that truly does not matter; says so where a (void) cast would still warn. */
-#define FG_IGNORE(call)                                                                            \
-	do {                                                                                       \
-		if (call) {                                                                        \
-		}                                                                                  \
+#define FG_IGNORE(call)     \
+	do {                \
+		if (call) { \
+		}           \
 	} while (0)
-#define FG_FALLTHROUGH       __attribute__((fallthrough))
-#define FG_NORETURN          __attribute__((noreturn))
+#define FG_FALLTHROUGH __attribute__((fallthrough))
+#define FG_NORETURN    __attribute__((noreturn))
 
 #define FG_ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
 #define FG_MIN(a, b)    ((a) < (b) ? (a) : (b))

@@ -167,19 +167,18 @@ static void add_wrapped(struct fg_buf *out, const char *text, size_t column)
 	while (*text) {
 		size_t len = strcspn(text, " ");
 
-		if (column + len > HELP_WIDTH && column > HELP_COLUMN) {
+		if (column > HELP_COLUMN && column + 1 + len > HELP_WIDTH) {
 			fg_buf_addf(out, "\n%*s", HELP_COLUMN, "");
 			column = HELP_COLUMN;
+		}
+		if (column > HELP_COLUMN) {
+			fg_buf_add_char(out, ' ');
+			column++;
 		}
 		fg_buf_add(out, text, len);
 		column += len;
 		text += len;
-		if (*text == ' ') {
-			text++;
-			if (column < HELP_WIDTH)
-				fg_buf_add_char(out, ' ');
-			column++;
-		}
+		text += strspn(text, " ");
 	}
 	fg_buf_add_char(out, '\n');
 }

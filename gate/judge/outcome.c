@@ -9,7 +9,9 @@
 
 const struct fg_outcome_info fg_outcomes[FG_OUTCOME_COUNT] = {
 	[FG_OUTCOME_PASSED] = {0, "passed", "nothing failed", 99},
-	[FG_OUTCOME_INTERNAL] = {1, "internal", "a bug of flamegate", 1},
+	[FG_OUTCOME_INTERNAL] = {1, "internal",
+				 "flamegate failed: a file could not be read or written, or a bug",
+				 1},
 	[FG_OUTCOME_USAGE] = {2, "usage", "wrong option or argument", 0},
 	[FG_OUTCOME_REGRESSED] = {10, "regressed", "a gate rule was broken", 10},
 	[FG_OUTCOME_INCONCLUSIVE] = {11, "inconclusive",

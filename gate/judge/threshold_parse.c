@@ -9,7 +9,7 @@
  * (ratios, baseline terms) is refused by name. Knows nothing of what a run can contain: that is
  * fg_threshold_check().
  */
-#include "gate/judge/threshold.h"
+#include "gate/judge/threshold_internal.h"
 
 #include <ctype.h>
 #include <stdio.h>
@@ -18,14 +18,6 @@
 
 #include "gate/base/num.h"
 #include "gate/base/str.h"
-
-enum { TEXT_MAX = 4096 };
-
-struct cursor {
-	const char *text;
-	size_t at, end;
-	unsigned where; /* FG_THRESHOLD_IN_… */
-};
 
 static const char *const level_names[] = {
 	[FG_LEVEL_ERROR] = "error",
@@ -72,213 +64,6 @@ static const struct {
 	{"<=", FG_CMP_LE},  {">", FG_CMP_GT},  {"<", FG_CMP_LT},
 };
 
-static int at_place(const struct cursor *in, size_t offset, struct fg_err *err, int rc)
-{
-	fg_err_at(err, NULL, in->where, (unsigned)offset + 1);
-	return rc;
-}
-
-static void skip_spaces(struct cursor *in)
-{
-	while (in->at < in->end && isspace((unsigned char)in->text[in->at]))
-		in->at++;
-}
-
-static int cursor_init(struct cursor *in, const char *text, unsigned where, struct fg_err *err)
-{
-	size_t len = strnlen(text, TEXT_MAX + 1);
-
-	*in = (struct cursor){.text = text, .end = len, .where = where};
-	if (len > TEXT_MAX)
-		return at_place(in, 0, err,
-				fg_err_set(err, FG_E_LIMIT, "longer than %d bytes", TEXT_MAX));
-	while (in->end > 0 && isspace((unsigned char)text[in->end - 1]))
-		in->end--;
-	skip_spaces(in);
-	return 0;
-}
-
-/* -- the metric ---------------------------------------------------------------------------------
- */
-
-static int unknown_metric(const struct cursor *in, size_t start, const char *name,
-			  struct fg_err *err)
-{
-	const char *nearest = fg_metric_nearest(name);
-	int rc;
-
-	if (strchr(name, '/') || strchr(name, '*'))
-		rc = fg_err_set(err, FG_E_LATER,
-				"ratios between metrics are not in this version yet: \"%s\"", name);
-	else if (nearest)
-		rc = fg_err_set(err, FG_E_INVALID,
-				"no metric is named \"%s\"; did you mean \"%s\"?", name, nearest);
-	else
-		rc = fg_err_set(err, FG_E_INVALID,
-				"no metric is named \"%s\"; built-in ones are http_req_duration, "
-				"http_req_response_time, http_req_failed, http_reqs, checks, "
-				"iterations … (custom metrics come with a later version)",
-				name);
-	return at_place(in, start, err, rc);
-}
-
-static int parse_metric_name(struct cursor *in, enum fg_metric_id *ret, struct fg_err *err)
-{
-	size_t start = in->at;
-	size_t stop = start;
-	char name[128];
-
-	while (stop < in->end && in->text[stop] != '{')
-		stop++;
-	size_t len = stop - start;
-
-	while (len > 0 && isspace((unsigned char)in->text[start + len - 1]))
-		len--;
-	if (len == 0)
-		return at_place(in, start, err,
-				fg_err_set(err, FG_E_INVALID, "a metric name is missing"));
-	(void)snprintf(name, sizeof(name), "%.*s", (int)FG_MIN(len, sizeof(name) - 1),
-		       in->text + start);
-	int id = len < sizeof(name) ? fg_metric_find(name) : -1;
-
-	if (id < 0)
-		return unknown_metric(in, start, name, err);
-	if (id == FG_METRIC_GROUP_DURATION)
-		return at_place(in, start, err,
-				fg_err_set(err, FG_E_LATER,
-					   "group_duration is not measured in this version yet"));
-	in->at = stop;
-	*ret = (enum fg_metric_id)id;
-	return 0;
-}
-
-struct slice {
-	size_t start, len;
-};
-
-static struct slice trimmed(const struct cursor *in, size_t start, size_t stop)
-{
-	while (start < stop && isspace((unsigned char)in->text[start]))
-		start++;
-	while (stop > start && isspace((unsigned char)in->text[stop - 1]))
-		stop--;
-	return (struct slice){start, stop - start};
-}
-
-/* Reads one key or value up to `until` (or the end); quotes keep commas and colons together. */
-static int read_word(struct cursor *in, char until, struct slice *ret, struct fg_err *err)
-{
-	skip_spaces(in);
-	char quote = in->at < in->end ? in->text[in->at] : '\0';
-
-	if (quote == '"' || quote == '\'') {
-		size_t start = ++in->at;
-
-		while (in->at < in->end && in->text[in->at] != quote)
-			in->at++;
-		if (in->at == in->end)
-			return at_place(in, start - 1, err,
-					fg_err_set(err, FG_E_INVALID, "the quote is not closed"));
-		*ret = (struct slice){start, in->at - start};
-		in->at++;
-		skip_spaces(in);
-		if (in->at < in->end && in->text[in->at] != until)
-			return at_place(in, in->at, err,
-					fg_err_set(err, FG_E_INVALID, "expected \"%c\" here",
-						   until));
-		return 0;
-	}
-	size_t start = in->at;
-
-	while (in->at < in->end && in->text[in->at] != until)
-		in->at++;
-	*ret = trimmed(in, start, in->at);
-	return 0;
-}
-
-static int parse_tag(struct cursor *in, struct fg_tags *tags, struct fg_err *err)
-{
-	FG_AUTO_FREE char *key = NULL;
-	FG_AUTO_FREE char *value = NULL;
-	struct slice k, v;
-	size_t start = in->at;
-	int rc = read_word(in, ':', &k, err);
-
-	if (rc)
-		return rc;
-	if (in->at == in->end || k.len == 0)
-		return at_place(in, start, err,
-				fg_err_set(err, FG_E_INVALID,
-					   "expected tag:value, for example {scenario:browse}"));
-	in->at++;
-	rc = read_word(in, ',', &v, err);
-	if (rc)
-		return rc;
-	rc = fg_str_ndup(in->text + k.start, k.len, &key, err);
-	if (rc == 0)
-		rc = fg_str_ndup(in->text + v.start, v.len, &value, err);
-	if (rc)
-		return rc;
-	if (fg_tags_get(tags, key))
-		return at_place(in, k.start, err,
-				fg_err_set(err, FG_E_INVALID, "the tag \"%s\" stands twice", key));
-	if (tags->count >= FG_REGISTRY_TAGS_MAX)
-		return at_place(in, k.start, err,
-				fg_err_set(err, FG_E_LIMIT, "more than %d tags",
-					   FG_REGISTRY_TAGS_MAX));
-	return fg_tags_add(tags, key, value, err);
-}
-
-static int parse_selector(struct cursor *in, struct fg_tags *tags, struct fg_err *err)
-{
-	size_t open = in->at;
-
-	if (in->at == in->end)
-		return 0;
-	if (in->text[in->end - 1] != '}')
-		return at_place(in, open, err,
-				fg_err_set(err, FG_E_INVALID,
-					   "the \"{\" is not closed by a \"}\""));
-	in->at++;
-	in->end--;
-	skip_spaces(in);
-	if (in->at >= in->end)
-		return at_place(in, open, err,
-				fg_err_set(err, FG_E_INVALID,
-					   "the selector is empty; leave the braces away"));
-	for (;;) {
-		int rc = parse_tag(in, tags, err);
-
-		if (rc)
-			return rc;
-		if (in->at == in->end)
-			return 0;
-		in->at++; /* the comma; a trailing one leaves an empty tag, an error */
-	}
-}
-
-int fg_threshold_parse_metric(const char *metric_text, enum fg_metric_id *ret_metric,
-			      struct fg_tags *ret_tags, struct fg_err *err)
-{
-	struct cursor in;
-	struct fg_tags tags = {0};
-	enum fg_metric_id metric = FG_METRIC_HTTP_REQS;
-	int rc = cursor_init(&in, metric_text, FG_THRESHOLD_IN_METRIC, err);
-
-	if (rc == 0)
-		rc = parse_metric_name(&in, &metric, err);
-	if (rc)
-		return rc;
-	rc = parse_selector(&in, &tags, err);
-	if (rc) {
-		fg_tags_done(&tags);
-		return rc;
-	}
-	*ret_metric = metric;
-	*ret_tags = tags;
-	return 0;
-}
-
 /* -- the statistic ------------------------------------------------------------------------------
  */
 
@@ -299,7 +84,7 @@ static void list_stats(enum fg_metric_type type, char *out, size_t size_bytes)
 	}
 }
 
-static int unknown_stat(const struct cursor *in, size_t start, const char *word,
+static int unknown_stat(const struct fg_threshold_cursor *in, size_t start, const char *word,
 			enum fg_metric_id metric, struct fg_err *err)
 {
 	const char *candidates[FG_ARRAY_LEN(stat_words)] = {0};
@@ -317,13 +102,14 @@ static int unknown_stat(const struct cursor *in, size_t start, const char *word,
 	if (!near)
 		near = fg_str_nearest(word, candidates, FG_ARRAY_LEN(candidates));
 	list_stats(fg_metrics[metric].type, fits, sizeof(fits));
-	return at_place(in, start, err,
-			fg_err_set(err, FG_E_INVALID, "unknown statistic \"%s\"%s%s%s; %s has %s",
-				   word, near ? "; did you mean \"" : "", near ? near : "",
-				   near ? "\"?" : "", fg_metrics[metric].name, fits));
+	return fg_threshold_at(in, start, err,
+			       fg_err_set(err, FG_E_INVALID,
+					  "unknown statistic \"%s\"%s%s%s; %s has %s", word,
+					  near ? "; did you mean \"" : "", near ? near : "",
+					  near ? "\"?" : "", fg_metrics[metric].name, fits));
 }
 
-static int parse_percentile(struct cursor *in, double *ret, struct fg_err *err)
+static int parse_percentile(struct fg_threshold_cursor *in, double *ret, struct fg_err *err)
 {
 	size_t open = in->at; /* at the parenthesis */
 	size_t stop = open + 1;
@@ -331,24 +117,25 @@ static int parse_percentile(struct cursor *in, double *ret, struct fg_err *err)
 	while (stop < in->end && in->text[stop] != ')')
 		stop++;
 	if (stop == in->end)
-		return at_place(in, open, err,
-				fg_err_set(err, FG_E_INVALID,
-					   "the \"(\" is not closed by a \")\""));
-	struct slice digits = trimmed(in, open + 1, stop);
+		return fg_threshold_at(in, open, err,
+				       fg_err_set(err, FG_E_INVALID,
+						  "the \"(\" is not closed by a \")\""));
+	struct fg_threshold_slice digits = fg_threshold_trimmed(in, open + 1, stop);
 	double value;
 
 	if (fg_num_double(in->text + digits.start, digits.len, &value, NULL) || value < 0 ||
 	    value > 100)
-		return at_place(in, digits.start, err,
-				fg_err_set(err, FG_E_INVALID,
-					   "a percentile lies between 0 and 100: p(95), p(99.9)"));
+		return fg_threshold_at(
+			in, digits.start, err,
+			fg_err_set(err, FG_E_INVALID,
+				   "a percentile lies between 0 and 100: p(95), p(99.9)"));
 	in->at = stop + 1;
 	*ret = value;
 	return 0;
 }
 
-static int parse_stat(struct cursor *in, enum fg_metric_id metric, enum fg_stat *ret_stat,
-		      double *ret_percentile, struct fg_err *err)
+static int parse_stat(struct fg_threshold_cursor *in, enum fg_metric_id metric,
+		      enum fg_stat *ret_stat, double *ret_percentile, struct fg_err *err)
 {
 	size_t start = in->at;
 	const struct stat_word *found = NULL;
@@ -362,9 +149,10 @@ static int parse_stat(struct cursor *in, enum fg_metric_id metric, enum fg_stat 
 
 	(void)snprintf(word, sizeof(word), "%.*s", (int)len, in->text + start);
 	if (len == 0)
-		return at_place(in, start, err,
-				fg_err_set(err, FG_E_INVALID,
-					   "expected a statistic first, for example p(95)<250"));
+		return fg_threshold_at(
+			in, start, err,
+			fg_err_set(err, FG_E_INVALID,
+				   "expected a statistic first, for example p(95)<250"));
 	if (strcmp(word, "p") == 0 && in->at < in->end && in->text[in->at] == '(') {
 		int rc = parse_percentile(in, &percentile, err);
 
@@ -382,11 +170,11 @@ static int parse_stat(struct cursor *in, enum fg_metric_id metric, enum fg_stat 
 		char fits[128];
 
 		list_stats(fg_metrics[metric].type, fits, sizeof(fits));
-		return at_place(in, start, err,
-				fg_err_set(err, FG_E_INVALID, "%s is a %s and has no %s; it has %s",
-					   fg_metrics[metric].name,
-					   fg_metric_type_name(fg_metrics[metric].type), word,
-					   fits));
+		return fg_threshold_at(
+			in, start, err,
+			fg_err_set(err, FG_E_INVALID, "%s is a %s and has no %s; it has %s",
+				   fg_metrics[metric].name,
+				   fg_metric_type_name(fg_metrics[metric].type), word, fits));
 	}
 	*ret_stat = found->stat;
 	*ret_percentile = found->stat == FG_STAT_MED ? 50.0 : percentile;
@@ -396,21 +184,21 @@ static int parse_stat(struct cursor *in, enum fg_metric_id metric, enum fg_stat 
 int fg_stat_parse(const char *text, enum fg_metric_id metric, enum fg_stat *ret_stat,
 		  double *ret_percentile, struct fg_err *err)
 {
-	struct cursor in;
+	struct fg_threshold_cursor in;
 	enum fg_stat stat = FG_STAT_RATE;
 	double percentile = 0;
-	int rc = cursor_init(&in, text, FG_THRESHOLD_IN_EXPRESSION, err);
+	int rc = fg_threshold_cursor(&in, text, FG_THRESHOLD_IN_EXPRESSION, err);
 
 	if (rc == 0)
 		rc = parse_stat(&in, metric, &stat, &percentile, err);
 	if (rc)
 		return rc;
 	if (in.at != in.end)
-		return at_place(&in, in.at, err,
-				fg_err_set(err, FG_E_INVALID,
-					   "unexpected \"%.*s\" after the "
-					   "statistic",
-					   (int)(in.end - in.at), text + in.at));
+		return fg_threshold_at(&in, in.at, err,
+				       fg_err_set(err, FG_E_INVALID,
+						  "unexpected \"%.*s\" after the "
+						  "statistic",
+						  (int)(in.end - in.at), text + in.at));
 	*ret_stat = stat;
 	*ret_percentile = percentile;
 	return 0;
@@ -432,9 +220,9 @@ const char *fg_stat_text(enum fg_stat stat, double percentile, char buffer[FG_NU
 /* -- operator and limit -------------------------------------------------------------------------
  */
 
-static int parse_operator(struct cursor *in, enum fg_compare *ret, struct fg_err *err)
+static int parse_operator(struct fg_threshold_cursor *in, enum fg_compare *ret, struct fg_err *err)
 {
-	skip_spaces(in);
+	fg_threshold_skip_spaces(in);
 	size_t start = in->at;
 
 	while (in->at < in->end && strchr("<>=!", in->text[in->at]) && in->text[in->at] != '\0')
@@ -449,18 +237,20 @@ static int parse_operator(struct cursor *in, enum fg_compare *ret, struct fg_err
 		}
 	}
 	if (len == 0 && start < in->end && strchr("/*+-", in->text[start]))
-		return at_place(
+		return fg_threshold_at(
 			in, start, err,
 			fg_err_set(err, FG_E_LATER,
 				   "ratios and sums of metrics are not in this version yet"));
 	if (len == 0)
-		return at_place(in, start, err,
-				fg_err_set(err, FG_E_INVALID,
-					   "expected one of < <= > >= == != after the statistic"));
-	return at_place(in, start, err,
+		return fg_threshold_at(
+			in, start, err,
 			fg_err_set(err, FG_E_INVALID,
-				   "unknown operator \"%.*s\"; there are < <= > >= == === !=",
-				   (int)len, in->text + start));
+				   "expected one of < <= > >= == != after the statistic"));
+	return fg_threshold_at(
+		in, start, err,
+		fg_err_set(err, FG_E_INVALID,
+			   "unknown operator \"%.*s\"; there are < <= > >= == === !=", (int)len,
+			   in->text + start));
 }
 
 struct limit_kind {
@@ -515,38 +305,40 @@ static bool contains(const char *text, size_t len, const char *word)
 	return memmem(text, len, word, strlen(word)) != NULL;
 }
 
-static int parse_limit(struct cursor *in, enum fg_metric_id metric, enum fg_stat stat, double *ret,
-		       struct fg_err *err)
+static int parse_limit(struct fg_threshold_cursor *in, enum fg_metric_id metric, enum fg_stat stat,
+		       double *ret, struct fg_err *err)
 {
-	skip_spaces(in);
+	fg_threshold_skip_spaces(in);
 	const char *text = in->text + in->at;
 	size_t len = in->end - in->at;
 	struct limit_kind kind = limit_kind_of(metric, stat);
 	double value;
 
 	if (len == 0)
-		return at_place(in, in->at, err,
-				fg_err_set(err, FG_E_INVALID, "the limit is missing"));
+		return fg_threshold_at(in, in->at, err,
+				       fg_err_set(err, FG_E_INVALID, "the limit is missing"));
 	if (contains(text, len, "baseline"))
-		return at_place(in, in->at, err,
-				fg_err_set(err, FG_E_LATER,
-					   "baseline terms are not in this version yet; use "
-					   "gate.rules to compare with a baseline"));
+		return fg_threshold_at(in, in->at, err,
+				       fg_err_set(err, FG_E_LATER,
+						  "baseline terms are not in this version yet; use "
+						  "gate.rules to compare with a baseline"));
 	if (contains(text, len, "&&") || contains(text, len, "||") ||
 	    contains(text, len, " and ") || contains(text, len, " or "))
-		return at_place(in, in->at, err,
-				fg_err_set(err, FG_E_INVALID,
-					   "one condition per threshold; write two entries"));
+		return fg_threshold_at(
+			in, in->at, err,
+			fg_err_set(err, FG_E_INVALID,
+				   "one condition per threshold; write two entries"));
 	int rc = parse_amount(text, len, kind, &value, err);
 
 	if (rc)
-		return at_place(in, in->at, err, rc);
+		return fg_threshold_at(in, in->at, err, rc);
 	if (kind.is_fraction && (value < 0 || value > 1))
-		return at_place(in, in->at, err,
-				fg_err_set(err, FG_E_INVALID,
-					   "a rate lies between 0 and 1, %g would always or never "
-					   "hold; 5 %% is 0.05 or 5%%",
-					   value));
+		return fg_threshold_at(
+			in, in->at, err,
+			fg_err_set(err, FG_E_INVALID,
+				   "a rate lies between 0 and 1, %g would always or never "
+				   "hold; 5 %% is 0.05 or 5%%",
+				   value));
 	*ret = value;
 	return 0;
 }
@@ -577,8 +369,8 @@ static int check_tag_support(const struct fg_threshold *threshold, struct fg_err
 static int parse_expression(const char *expression, struct fg_threshold *threshold,
 			    struct fg_err *err)
 {
-	struct cursor in;
-	int rc = cursor_init(&in, expression, FG_THRESHOLD_IN_EXPRESSION, err);
+	struct fg_threshold_cursor in;
+	int rc = fg_threshold_cursor(&in, expression, FG_THRESHOLD_IN_EXPRESSION, err);
 
 	if (rc == 0)
 		rc = parse_stat(&in, threshold->metric, &threshold->stat, &threshold->percentile,

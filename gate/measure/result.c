@@ -11,7 +11,7 @@ static const char *const status_names[] = {
 	[FG_RUN_COMPLETED] = "completed",
 	[FG_RUN_INTERRUPTED] = "interrupted",
 	[FG_RUN_ABORTED] = "aborted",
-	[FG_RUN_TARGET_DIED] = "targetDied",
+	[FG_RUN_TARGET_DIED] = "target-died",
 };
 
 static_assert(FG_ARRAY_LEN(status_names) == FG_RUN_STATUS_COUNT, "a status without a name");

@@ -96,7 +96,7 @@ struct fg_bpf_target {
 /* A user frame: module << 48 | address. Addresses are those to look up: already −1 for return
  * addresses; p_vaddr of the module, raw for the two modules below. */
 enum {
-	FG_MODULE_NONE = 0, /* in no known mapping */
+	FG_MODULE_NONE = 0, /* in no known mapping; the address is 0 */
 	FG_MODULE_ANON = 1, /* executable memory without a file */
 	FG_MODULE_FIRST = 2,
 };

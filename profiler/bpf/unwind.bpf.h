@@ -116,11 +116,11 @@ static __always_inline const struct fg_unwind_row *fg_find_row(const struct fg_b
 		__u64 candidate = at + (1ull << i);
 		__u64 beyond = (last - candidate) >> 63;
 
+		/* Steps too wide for this page all look at its last row: looking further out
+		 * would fetch a cold cache line each. */
 		FG_OPAQUE(beyond);
-		/* Pages hold tens of rows while the first steps reach over thousands: those must
-		 * not cost a cache miss each. By product: the verifier forks at a mask. */
-		__u64 probe = candidate + (last - candidate) * beyond;
-		__u64 address = shard->rows[probe & (FG_ROWS_PER_SHARD - 1)].address;
+		__u64 look = candidate + beyond * (last - candidate);
+		__u64 address = shard->rows[look & (FG_ROWS_PER_SHARD - 1)].address;
 		__u64 above = (vaddr - address) >> 63 | beyond;
 
 		FG_OPAQUE(above);
@@ -256,6 +256,15 @@ static __always_inline int fg_step(struct fg_unwind_state *state, const struct f
 	return fg_step_cfa(state, row);
 }
 
+/* An address in no mapping says nothing to the reader, and where a set-uid child lies in memory is
+ * not for its parent's user to know: it is not sent. */
+static __always_inline int fg_miss(struct fg_unwind_state *state, __u64 pc)
+{
+	state->miss = pc;
+	fg_emit(state, FG_MODULE_NONE, 0);
+	return fg_end(state, FG_BPF_NO_MAPPING);
+}
+
 /* Records the frame at state->ip and moves to its caller. The argument only serves to make the
  * signature one that every kernel accepts. */
 __attribute__((noinline)) int fg_unwind_frame(__u32 slot)
@@ -271,19 +280,13 @@ __attribute__((noinline)) int fg_unwind_frame(__u32 slot)
 
 	if (space_map)
 		space = bpf_map_lookup_elem(space_map, &zero);
-	if (!space || pc >> 47) {
-		state->miss = pc;
-		fg_emit(state, FG_MODULE_NONE, pc);
-		return fg_end(state, FG_BPF_NO_MAPPING);
-	}
+	if (!space || pc >> 47)
+		return fg_miss(state, pc);
 	__u32 index = fg_find_mapping(space, pc);
 	const struct fg_bpf_mapping *mapping = &space->mappings[index & (FG_MAPPINGS_MAX - 1)];
 
-	if (pc < space->starts[index & (FG_MAPPINGS_MAX - 1)] || pc >= mapping->end) {
-		state->miss = pc;
-		fg_emit(state, FG_MODULE_NONE, pc);
-		return fg_end(state, FG_BPF_NO_MAPPING);
-	}
+	if (pc < space->starts[index & (FG_MAPPINGS_MAX - 1)] || pc >= mapping->end)
+		return fg_miss(state, pc);
 	__u64 vaddr = pc - mapping->bias;
 
 	fg_emit(state, mapping->module, vaddr);

@@ -121,7 +121,7 @@ static enum fg_outcome run(const void *raw, const struct fg_opt_list *arguments,
 const struct fg_command fg_command_compare = {
 	.name = "compare",
 	.arguments = "BASE HEAD",
-	.summary = "Compare two bundles: latency, CPU per request and per function, verdict",
+	.summary = "Compare two bundles: latency, CPU per request and function",
 	.text = "BASE and HEAD name bundles: a path, latest, baseline:NAME or dir:PATH. Two runs\n"
 		"from different moments are weak evidence: only a gross change (25 % by default)\n"
 		"can fail, what cannot be told is said to be inconclusive.\n\n"

@@ -43,7 +43,7 @@ static enum fg_outcome run(const void *values, const struct fg_opt_list *argumen
 const struct fg_command fg_command_doctor = {
 	.name = "doctor",
 	.arguments = "",
-	.summary = "Tell what this machine can and cannot measure, with one fix per failed line",
+	.summary = "Tell what this machine can measure, with one fix per failed line",
 	.text = "Tries what a profile needs (it does not look at versions) and prints a line for\n"
 		"each. Exits 0 when profiles are possible, 14 when not.",
 	.run = run,

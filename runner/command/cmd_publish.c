@@ -118,11 +118,10 @@ const struct fg_command fg_command_publish = {
 	.name = "publish",
 	.arguments = "BUNDLE",
 	.summary = "Push a bundle's profile to Grafana Pyroscope, optionally verify it",
-	.text = "BUNDLE is a path, latest, baseline:NAME or dir:PATH. What the server would "
-		"accept\n"
-		"and drop silently is refused here, with the reason. Passwords and tokens come "
-		"from\n"
-		"the environment ($FLAMEGATE_PASSWORD, $FLAMEGATE_TOKEN) and are never printed.\n\n"
+	.text = "BUNDLE is a path, latest, baseline:NAME or dir:PATH. What the server would\n"
+		"accept and drop silently is refused here, with the reason. Passwords and tokens\n"
+		"come from the environment ($FLAMEGATE_PASSWORD, $FLAMEGATE_TOKEN) and are never\n"
+		"printed.\n\n"
 		"  flamegate publish latest --pyroscope http://127.0.0.1:4040 --verify",
 	.options = option_table,
 	.option_count = FG_ARRAY_LEN(option_table),

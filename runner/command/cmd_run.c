@@ -21,6 +21,8 @@ static const struct fg_opt option_table[] = {
 	{"tag", 0, FG_OPT_LIST, AT(tags), "KEY=VALUE", "Add a tag to every metric; repeatable"},
 	{"baseline", 0, FG_OPT_STRING, AT(baseline), "REF",
 	 "Compare with this bundle afterwards: a path, latest, baseline:NAME or dir:PATH"},
+	{"baseline-dir", 0, FG_OPT_STRING, AT(baseline_dir), "DIR",
+	 "Where baseline:NAME is looked up (default .flamegate/baselines)"},
 	{"bundle", 0, FG_OPT_STRING, AT(bundle), "DIR",
 	 "Write the bundle here instead of .flamegate/runs/<id>/bundle"},
 	{"out", 'o', FG_OPT_LIST, AT(outs), "KIND=PATH",
@@ -31,7 +33,8 @@ static const struct fg_opt option_table[] = {
 	{"no-profile", 0, FG_OPT_FLAG, AT(no_profile), NULL, "Measure latency only"},
 	{"require-profile", 0, FG_OPT_FLAG, AT(require_profile), NULL,
 	 "Exit 14 instead of measuring latency only when profiling is not possible"},
-	{"seed", 0, FG_OPT_U64, AT(seed), "N", "Seed of everything random; printed otherwise"},
+	{"seed", 0, FG_OPT_U64, AT(seed), "N",
+	 "Seed of everything random (default: chosen, and kept in run.json)"},
 	{"threads", 0, FG_OPT_U64, AT(threads), "N", "Worker threads (default: by cores)"},
 	{"engine", 0, FG_OPT_STRING, AT(engine), "NAME",
 	 "curl (default), or null: completes every request at once, measures flamegate itself"},
@@ -82,12 +85,11 @@ static enum fg_outcome run_ci(const void *values, const struct fg_opt_list *argu
 const struct fg_command fg_command_run = {
 	.name = "run",
 	.arguments = "SCENARIO.yaml | URL",
-	.summary = "Drive a scenario at a target, profile the target, judge the thresholds",
-	.text = "Runs the scenario (or plain load on a URL), profiles the target's CPU at the "
-		"same\n"
-		"time, prints latency, thresholds and the most expensive functions, and writes a\n"
-		"bundle to .flamegate/runs/. Ctrl-C ends it early and keeps what was measured; a\n"
-		"second Ctrl-C stops at once.\n\n"
+	.summary = "Drive a scenario at a target, profile it, judge the thresholds",
+	.text = "Runs the scenario (or plain load on a URL), profiles the target's CPU at the\n"
+		"same time, prints latency, thresholds and the most expensive functions, and\n"
+		"writes a bundle to .flamegate/runs/. Ctrl-C ends it early and keeps what was\n"
+		"measured; a second Ctrl-C stops at once.\n\n"
 		"  flamegate run scenarios/quickstart.yaml\n"
 		"  flamegate run -u 50 -d 30s http://127.0.0.1:8080/\n"
 		"  flamegate run -r 500 -d 30s http://127.0.0.1:8080/\n"
@@ -103,14 +105,12 @@ const struct fg_command fg_command_run = {
 const struct fg_command fg_command_ci = {
 	.name = "ci",
 	.arguments = "SCENARIO.yaml | URL",
-	.summary = "All of it for CI: run, compare with the branch's baseline, summary, outputs",
-	.text = "Runs the scenario, compares with baseline:BRANCH in the baseline directory, "
-		"writes\n"
-		"GitHub's step summary, outputs and annotations where their variables are set,\n"
-		"publishes what the scenario's publish: says, and keeps the bundle as the "
-		"branch's\n"
-		"new baseline when the run exits 0 and is no pull request. Everything is told\n"
-		"before the exit code; a first run without a baseline passes with a warning.\n\n"
+	.summary = "All of it for CI: run, compare with a baseline, summary, outputs",
+	.text = "Runs the scenario, compares with baseline:BRANCH in the baseline directory,\n"
+		"writes GitHub's step summary, outputs and annotations where their variables\n"
+		"are set, publishes what the scenario's publish: says, and keeps the bundle as\n"
+		"the branch's new baseline when the run exits 0 and is no pull request. All is\n"
+		"told before the exit code; a first run without a baseline passes and says so.\n\n"
 		"  flamegate ci --baseline-dir .flamegate/baselines scenario.yaml",
 	.options = option_table,
 	.option_count = FG_ARRAY_LEN(option_table) - CI_ONLY_OPTIONS,

@@ -7,6 +7,10 @@
 #include "gate/base/vec.h"
 #include "runner/load/plan.h"
 
+/* VUs started before the loop gets its turn: thousands that start at once must not make the
+ * arrivals of another scenario late. */
+enum { STARTS_PER_TURN = 64 };
+
 #define DRAIN_MAX_NS (30 * FG_NS_PER_S)
 
 static void serve(struct fg_lane *lane, uint64_t now_ns);
@@ -233,7 +237,7 @@ static void adjust_vus(struct fg_lane *lane, uint64_t now_ns)
 	const uint64_t due_ns = FG_MIN(lane->change_ns, now_ns);
 	const size_t before = lane->active;
 
-	lane->active = FG_MIN(target, lane->vu_count);
+	lane->active = FG_MIN(target, before + STARTS_PER_TURN);
 	for (size_t i = before; i < lane->active; i++)
 		activate(lane, lane->vus[i]);
 	for (size_t i = lane->active; i < before; i++) {
@@ -241,8 +245,12 @@ static void adjust_vus(struct fg_lane *lane, uint64_t now_ns)
 			fg_timer_set(lane->options.env->pacer, &lane->vus[i]->cut_timer,
 				     later(due_ns, lane->scenario->graceful_ramp_down_ns));
 	}
-	lane->change_ns = later(lane->start_ns,
-				fg_plan_next_vu_change_ns(lane->scenario, now_ns - lane->start_ns));
+	if (lane->active < target)
+		lane->change_ns = now_ns; /* the rest on the next turn */
+	else
+		lane->change_ns =
+			later(lane->start_ns,
+			      fg_plan_next_vu_change_ns(lane->scenario, now_ns - lane->start_ns));
 }
 
 /* -- phases ----------------------------------------------------------------------------------- */

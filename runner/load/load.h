@@ -40,7 +40,9 @@ struct fg_load_options {
 	void (*on_second)(void *context, struct fg_load *load, const struct fg_result *live,
 			  uint64_t elapsed_ns);
 	void *context;
-	bool handle_signals; /* SIGINT, SIGTERM → drain, then now */
+	/** SIGINT, SIGTERM → drain, then now. Both are ignored when fg_load_run() returns, so that
+	 *  an impatient third one does not cost the bundle. */
+	bool handle_signals;
 };
 
 /** Runs to the end. *ret holds everything measured, also when `err` reports a failure of the

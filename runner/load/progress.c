@@ -58,7 +58,7 @@ static void gather(const struct fg_result *live, size_t scenario, struct numbers
 		ret->requests += class->requests;
 		ret->errors += class->failed;
 		/* Without memory the percentiles of this tick are those of fewer classes. */
-		(void)!fg_hist_add(&all, &class->trends[FG_TREND_RESPONSE_TIME]);
+		FG_IGNORE(fg_hist_add(&all, &class->trends[FG_TREND_RESPONSE_TIME]));
 	}
 	ret->p50_ns = fg_hist_percentile_ns(&all, 50);
 	ret->p95_ns = fg_hist_percentile_ns(&all, 95);

@@ -191,11 +191,33 @@ static void start_when_ready(struct fg_load *load)
 		fg_worker_start(load->workers[i].worker, load->start_ns);
 }
 
+/* What was measured is about to be written: from here on Ctrl-C is the caller's to allow again.
+ * libuv puts the default action back when its handles close, so the signals are held meanwhile; one
+ * that arrives in between is thrown away when it meets SIG_IGN. */
+static void hold_signals(int how)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	(void)pthread_sigmask(how, &set, NULL);
+}
+
+static void ignore_signals(void)
+{
+	(void)signal(SIGINT, SIG_IGN);
+	(void)signal(SIGTERM, SIG_IGN);
+	hold_signals(SIG_UNBLOCK);
+}
+
 static void close_all(struct fg_load *load)
 {
 	if (load->ended)
 		return;
 	load->ended = true;
+	if (load->options->handle_signals)
+		hold_signals(SIG_BLOCK);
 	uv_close((uv_handle_t *)&load->wake, NULL);
 	uv_close((uv_handle_t *)&load->ticker, NULL);
 	for (size_t i = 0; i < FG_ARRAY_LEN(load->signals); i++)
@@ -476,7 +498,10 @@ static void finish(struct fg_load *load)
 	judge_validity(load);
 	if (load->options->on_second)
 		load->options->on_second(load->options->context, load, load->result,
-					 load->result->duration_ns);
+					 /* The last requests may have ended before a second that
+					    was told already. */
+					 FG_MAX(load->result->duration_ns,
+						load->reported * FG_NS_PER_S + 1));
 }
 
 /* Runs the loop until every worker has finished; also after a failed start, to end those that did
@@ -491,6 +516,8 @@ static void drive(struct fg_load *load, int rc, const struct fg_err *err)
 		close_all(load);
 	uv_run(&load->loop, UV_RUN_DEFAULT);
 	(void)uv_loop_close(&load->loop);
+	if (load->options->handle_signals)
+		ignore_signals();
 }
 
 static int run_load(struct fg_load *load, struct fg_err *err)

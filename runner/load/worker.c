@@ -329,8 +329,9 @@ static void finish(struct fg_worker *worker, int rc, const struct fg_err *err)
 	worker->err = *err;
 	worker->cpu_ns = fg_clock_thread_cpu_ns();
 	worker->state = FG_WORKER_FINISHED;
-	pthread_mutex_unlock(&worker->mutex);
+	/* Before unlocking: who sees FINISHED may close the loop that this wakes. */
 	uv_async_send(worker->options.notify);
+	pthread_mutex_unlock(&worker->mutex);
 }
 
 static void *thread_main(void *context)

@@ -68,9 +68,12 @@ static int publish(const struct fg_pyroscope_options *options, const struct fg_t
 		   struct fg_err *err)
 {
 	FG_AUTO_BUF struct fg_buf selector = {.data = NULL};
-	uint64_t first_ns = pieces->items[0].time_unix_ns;
-	uint64_t last_ns = pieces->items[pieces->count - 1].time_unix_ns;
+	uint64_t first_ns = UINT64_MAX, last_ns = 0;
 
+	for (size_t i = 0; i < pieces->count; i++) {
+		first_ns = FG_MIN(first_ns, pieces->items[i].time_unix_ns);
+		last_ns = FG_MAX(last_ns, pieces->items[i].time_unix_ns);
+	}
 	fg_buf_init(&selector, SELECTOR_MAX);
 	fg_pyroscope_selector(labels, &selector);
 	int rc = fg_buf_check(&selector, err);

@@ -5,9 +5,11 @@
  * Owns the silent-loss rules of reference/pyroscope.md §1.9 and §9: nothing is sent that the server
  * would accept and drop. Uses runner/http_client only; knows no files.
  *
- * Sent is the measured phase, aggregated: no sample labels, because each distinct set of string
- * labels would become a series of its own. Larger profiles are cut by time into several uploads.
- * Series labels: service_name, run_id, scenario and the caller's; a run is found by its run_id.
+ * Sent is the measured phase without sample labels, because the server makes a series of each
+ * distinct set of them. The request class alone becomes a series label, `endpoint`, for the 20
+ * classes with most samples; the others share "(other)", unattributed samples have none. What is
+ * too large for one upload is cut by time. Other labels: service_name, run_id, scenario and the
+ * caller's; a whole run is found by its run_id.
  */
 #ifndef FG_PUBLISH_PYROSCOPE_H
 #define FG_PUBLISH_PYROSCOPE_H

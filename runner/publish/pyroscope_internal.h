@@ -16,6 +16,7 @@ enum {
 	FG_PYROSCOPE_PIECES_MAX = 4096,
 	FG_PYROSCOPE_TRIES_MAX = 6,
 	FG_PYROSCOPE_TENANT_MAX = 150,
+	FG_PYROSCOPE_ENDPOINTS_MAX = 20, /* series of one run; the others share one */
 };
 
 /* The server's window is now − 1 h … now + 10 min; a minute is left for the upload and for clocks
@@ -26,7 +27,8 @@ enum {
 /* -- pyroscope_labels.c --------------------------------------------------------------------- */
 
 /** The series' labels: __name__, service_name, __delta__, run_id, scenario and the caller's, in
- *  byte order of their names. A label with an empty value is left out, as the server would. */
+ *  byte order of their names. A label with an empty value is left out, as the server would. Room is
+ *  left for one more: endpoint. */
 int fg_pyroscope_labels(const struct fg_result *result, const struct fg_pyroscope_options *options,
 			struct fg_tags *ret, struct fg_err *err) FG_MUST_USE;
 /** Bytes that the server charges for them. */
@@ -39,7 +41,8 @@ int fg_pyroscope_check_tenant(const char *tenant, struct fg_err *err) FG_MUST_US
 /* -- pyroscope_split.c ---------------------------------------------------------------------- */
 
 struct fg_pyroscope_piece {
-	uint64_t time_unix_ns; /* unique among the pieces */
+	const char *endpoint;  /* label value, owned by the profile; "": not attributed, no label */
+	uint64_t time_unix_ns; /* unique among the pieces of its endpoint */
 	uint64_t samples, cpu_ns;
 	struct fg_buf pprof; /* gzip'd */
 };
@@ -50,13 +53,14 @@ struct fg_pyroscope_pieces {
 };
 
 struct fg_pyroscope_split_options {
-	size_t labels_bytes; /* charged to every piece */
+	size_t labels_bytes; /* charged to every piece, beside its endpoint */
 	size_t max_bytes, max_samples;
 	uint64_t now_unix_ns;
 	bool restamp_now;
 };
 
-/** Cuts the "measure" phase into uploads within the limits, in order of time, and stamps them.
+/** Cuts the "measure" phase into uploads within the limits, by endpoint and then in order of time,
+ *  and stamps them.
  *  NO_DATA without samples; INVALID when the run is outside of the server's window. */
 int fg_pyroscope_split(const struct fg_profile *profile,
 		       const struct fg_pyroscope_split_options *options,

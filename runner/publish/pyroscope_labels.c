@@ -59,14 +59,14 @@ static int add(struct fg_tags *labels, const char *name, const char *value, stru
 
 	if (rc)
 		return rc;
-	if (fg_tags_get(labels, name))
+	if (fg_tags_get(labels, name) || strcmp(name, "endpoint") == 0)
 		return fg_err_set(
 			err, FG_E_USAGE,
 			"label %s is given by flamegate itself; choose another name%s", name,
 			strcmp(name, "service_name") == 0 ? " or set the service name" : "");
-	if (labels->count == FG_PYROSCOPE_LABELS_MAX)
+	if (labels->count == FG_PYROSCOPE_LABELS_MAX - 1)
 		return fg_err_set(err, FG_E_LIMIT,
-				  "more than %d labels, with the five of flamegate; the server "
+				  "more than %d labels, with the six of flamegate; the server "
 				  "refuses that",
 				  FG_PYROSCOPE_LABELS_MAX);
 	return fg_tags_add(labels, name, value, err);

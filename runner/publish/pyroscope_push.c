@@ -5,6 +5,7 @@
  */
 #include "runner/publish/pyroscope_internal.h"
 
+#include "gate/base/str.h"
 #include "gate/format/json.h"
 
 #include <runner/publish/pyroscope.pb-c.h>
@@ -90,32 +91,63 @@ static int make_uuid(char uuid[UUID_SIZE], struct fg_err *err)
 	return 0;
 }
 
+struct pairs {
+	FgPyroscope__LabelPair items[FG_PYROSCOPE_LABELS_MAX];
+	FgPyroscope__LabelPair *pointers[FG_PYROSCOPE_LABELS_MAX];
+	size_t count;
+};
+
+static void add_pair(struct pairs *pairs, char *name, char *value)
+{
+	FgPyroscope__LabelPair *pair = &pairs->items[pairs->count];
+
+	assert(pairs->count < FG_PYROSCOPE_LABELS_MAX); /* fg_pyroscope_labels left room */
+	fg_pyroscope__label_pair__init(pair);
+	pair->name = name;
+	pair->value = value;
+	pairs->pointers[pairs->count++] = pair;
+}
+
+static void fill_pairs(struct pairs *pairs, const struct fg_tags *labels, char *endpoint)
+{
+	static char endpoint_name[] = "endpoint"; /* protobuf-c wants it writable */
+	bool is_added = *endpoint == '\0';
+
+	for (size_t i = 0; i < labels->count; i++) {
+		if (!is_added && strcmp(labels->items[i].key, endpoint_name) > 0) {
+			add_pair(pairs, endpoint_name, endpoint);
+			is_added = true;
+		}
+		add_pair(pairs, labels->items[i].key, labels->items[i].value);
+	}
+	if (!is_added)
+		add_pair(pairs, endpoint_name, endpoint);
+}
+
 static int pack(const struct fg_tags *labels, const struct fg_pyroscope_piece *piece,
 		struct fg_buf *out, struct fg_err *err)
 {
 	FgPyroscope__PushRequest request = FG_PYROSCOPE__PUSH_REQUEST__INIT;
 	FgPyroscope__RawProfileSeries series = FG_PYROSCOPE__RAW_PROFILE_SERIES__INIT;
-	FgPyroscope__RawSample sample = FG_PYROSCOPE__RAW_SAMPLE__INIT;
-	FgPyroscope__LabelPair pairs[FG_PYROSCOPE_LABELS_MAX];
-	FgPyroscope__LabelPair *pair_pointers[FG_PYROSCOPE_LABELS_MAX];
+	FgPyroscope__RawSample sample;
 	FgPyroscope__RawSample *sample_pointer = &sample;
 	FgPyroscope__RawProfileSeries *series_pointer = &series;
+	FG_AUTO_FREE char *endpoint = NULL;
+	struct pairs pairs = {.count = 0};
 	char uuid[UUID_SIZE] = "";
 	int rc = make_uuid(uuid, err);
 
+	if (rc == 0)
+		rc = fg_str_dup(piece->endpoint, &endpoint, err);
 	if (rc)
 		return rc;
-	for (size_t i = 0; i < labels->count; i++) {
-		fg_pyroscope__label_pair__init(&pairs[i]);
-		pairs[i].name = labels->items[i].key;
-		pairs[i].value = labels->items[i].value;
-		pair_pointers[i] = &pairs[i];
-	}
+	fill_pairs(&pairs, labels, endpoint);
+	fg_pyroscope__raw_sample__init(&sample);
 	sample.raw_profile.data = (uint8_t *)piece->pprof.data;
 	sample.raw_profile.len = piece->pprof.len;
 	sample.id = uuid;
-	series.n_labels = labels->count;
-	series.labels = pair_pointers;
+	series.n_labels = pairs.count;
+	series.labels = pairs.pointers;
 	series.n_samples = 1;
 	series.samples = &sample_pointer;
 	request.n_series = 1;
@@ -130,11 +162,6 @@ static int pack(const struct fg_tags *labels, const struct fg_pyroscope_piece *p
 
 /* -- the answer ----------------------------------------------------------------------------- */
 
-static bool starts_with(const char *text, const char *prefix)
-{
-	return strncmp(text, prefix, strlen(prefix)) == 0;
-}
-
 enum fg_pyroscope_action fg_pyroscope_classify(long status, const char *code, const char *message)
 {
 	if (status == 200)
@@ -144,10 +171,12 @@ enum fg_pyroscope_action fg_pyroscope_classify(long status, const char *code, co
 	/* The bucket refills within a second or so; an ingest quota ("limit of … reached, next
 	 * reset at …") does not within a CI job. */
 	if (status == 429)
-		return starts_with(message, "limit of ") ? FG_PYROSCOPE_FAIL : FG_PYROSCOPE_RETRY;
+		return fg_str_starts_with(message, "limit of ") ? FG_PYROSCOPE_FAIL
+								: FG_PYROSCOPE_RETRY;
 	/* `unknown` is also what a profile that cannot be decoded gets. */
 	if (status == 500 && strcmp(code, "unknown") == 0)
-		return starts_with(message, "rpc error:") ? FG_PYROSCOPE_RETRY : FG_PYROSCOPE_FAIL;
+		return fg_str_starts_with(message, "rpc error:") ? FG_PYROSCOPE_RETRY
+								 : FG_PYROSCOPE_FAIL;
 	if (status >= 500 && status != 501)
 		return FG_PYROSCOPE_RETRY;
 	return FG_PYROSCOPE_FAIL;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One profile → uploads that the server takes. It is cut by time: every piece is a whole profile of
- * its own stretch, so that a piece that gets lost leaves a gap in time and never a missing
- * function. A piece is stamped with the beginning of its stretch.
+ * One profile → uploads that the server takes. First it is divided by endpoint (request class),
+ * which becomes a label of the series; their number is bounded. Then each is cut by time: every
+ * piece is a whole profile of its own stretch, so that a piece that gets lost leaves a gap in time
+ * and never a missing function. A piece is stamped with the beginning of its stretch.
  *
  * The pprof encoder reads a profile through its tables; a piece is therefore a shallow copy whose
  * `samples` point into the sorted list.
@@ -19,10 +20,13 @@
 struct splitter {
 	const struct fg_profile *profile;
 	const struct fg_pyroscope_split_options *options;
-	struct fg_psample *samples; /* of the measured phase, by second */
+	struct fg_psample *samples; /* of the measured phase, by endpoint, then second */
 	size_t sample_count;
+	size_t group_start; /* the first piece of the endpoint at hand */
+	size_t endpoint_bytes;
 	uint32_t *seen; /* per stack: the last round in which it was counted */
 	uint32_t round;
+	uint32_t first_second, last_second;
 	uint64_t base_unix_ns; /* stamp of second 0 */
 	uint64_t floor_unix_ns;
 	struct fg_pyroscope_pieces pieces;
@@ -36,10 +40,12 @@ void fg_pyroscope_pieces_done(struct fg_pyroscope_pieces *pieces)
 	*pieces = (struct fg_pyroscope_pieces){.items = NULL};
 }
 
-static int by_second(const void *a, const void *b)
+static int by_endpoint(const void *a, const void *b)
 {
 	const struct fg_psample *left = a, *right = b;
 
+	if (left->endpoint != right->endpoint)
+		return left->endpoint < right->endpoint ? -1 : 1;
 	if (left->second != right->second)
 		return left->second < right->second ? -1 : 1;
 	if (left->stack != right->stack)
@@ -68,7 +74,94 @@ static int collect(struct splitter *splitter, struct fg_err *err)
 		return fg_err_set(err, FG_E_NO_DATA,
 				  "the profile has no samples of the measured phase: there is "
 				  "nothing to publish");
-	qsort(splitter->samples, splitter->sample_count, sizeof(*splitter->samples), by_second);
+	splitter->first_second = UINT32_MAX;
+	for (size_t i = 0; i < splitter->sample_count; i++) {
+		uint32_t second = splitter->samples[i].second;
+
+		splitter->first_second = FG_MIN(splitter->first_second, second);
+		splitter->last_second = FG_MAX(splitter->last_second, second);
+	}
+	return 0;
+}
+
+/* -- endpoints ------------------------------------------------------------------------------ */
+
+/* Stands for the string of all endpoints that share a series. */
+enum { SHARED = UINT32_MAX };
+static const char shared_name[] = "(other)";
+
+struct endpoint {
+	uint32_t text;
+	uint64_t count;
+};
+
+static int by_count(const void *a, const void *b)
+{
+	const struct endpoint *left = a, *right = b;
+
+	if (left->count != right->count)
+		return left->count > right->count ? -1 : 1;
+	return left->text < right->text ? -1 : left->text > right->text;
+}
+
+static const char *endpoint_text(const struct splitter *splitter, uint32_t endpoint)
+{
+	return endpoint == SHARED ? shared_name : fg_profile_text(splitter->profile, endpoint);
+}
+
+static size_t end_of_endpoint(const struct splitter *splitter, size_t from)
+{
+	size_t to = from + 1;
+
+	while (to < splitter->sample_count &&
+	       splitter->samples[to].endpoint == splitter->samples[from].endpoint)
+		to++;
+	return to;
+}
+
+static bool has_own_series(const struct endpoint *endpoints, size_t count, uint32_t text)
+{
+	if (text == 0)
+		return true;
+	for (size_t i = 0; i < count && i < FG_PYROSCOPE_ENDPOINTS_MAX; i++)
+		if (endpoints[i].text == text)
+			return true;
+	return false;
+}
+
+/* Sorts the samples by endpoint; those beyond the most frequent ones become SHARED. */
+static int group_by_endpoint(struct splitter *splitter, struct fg_err *err)
+{
+	struct endpoint *endpoints = calloc(splitter->sample_count, sizeof(*endpoints));
+	size_t count = 0;
+
+	if (!endpoints)
+		return fg_err_nomem(err);
+	qsort(splitter->samples, splitter->sample_count, sizeof(*splitter->samples), by_endpoint);
+	for (size_t from = 0, to; from < splitter->sample_count; from = to) {
+		to = end_of_endpoint(splitter, from);
+		const char *text = endpoint_text(splitter, splitter->samples[from].endpoint);
+
+		/* one that is called like the shared series would collide with its stamps */
+		if (!*text || strcmp(text, shared_name) == 0)
+			continue;
+		endpoints[count].text = splitter->samples[from].endpoint;
+		for (size_t i = from; i < to; i++)
+			if (__builtin_add_overflow(endpoints[count].count,
+						   splitter->samples[i].count,
+						   &endpoints[count].count))
+				endpoints[count].count = UINT64_MAX;
+		count++;
+	}
+	qsort(endpoints, count, sizeof(*endpoints), by_count);
+	for (size_t i = 0; i < splitter->sample_count; i++) {
+		struct fg_psample *sample = &splitter->samples[i];
+
+		if (!has_own_series(endpoints, count, sample->endpoint))
+			sample->endpoint = SHARED;
+	}
+	free(endpoints);
+	qsort(splitter->samples, splitter->sample_count, sizeof(*splitter->samples), by_endpoint);
 	return 0;
 }
 
@@ -88,8 +181,8 @@ static int too_old(uint64_t age_ns, struct fg_err *err)
 static int choose_stamps(struct splitter *splitter, struct fg_err *err)
 {
 	uint64_t now = splitter->options->now_unix_ns;
-	uint64_t first_s = splitter->samples[0].second;
-	uint64_t end_s = splitter->samples[splitter->sample_count - 1].second + 1ull;
+	uint64_t first_s = splitter->first_second;
+	uint64_t end_s = splitter->last_second + 1ull;
 
 	splitter->base_unix_ns = splitter->profile->time_unix_ns;
 	if (splitter->options->restamp_now) {
@@ -119,7 +212,7 @@ static uint64_t next_stamp(const struct splitter *splitter, uint32_t second)
 
 	if (splitter->options->restamp_now)
 		stamp = FG_MAX(stamp, splitter->floor_unix_ns);
-	if (pieces->count > 0)
+	if (pieces->count > splitter->group_start)
 		stamp = FG_MAX(stamp, pieces->items[pieces->count - 1].time_unix_ns + 1);
 	return stamp;
 }
@@ -167,14 +260,17 @@ static int fits(struct splitter *splitter, size_t from, size_t to, bool *ret, st
 	int rc = encode(splitter, from, to, false, INT64_MAX, &plain, err);
 
 	if (rc == 0)
-		*ret = plain.len + splitter->options->labels_bytes <= splitter->options->max_bytes;
+		*ret = plain.len + splitter->options->labels_bytes + splitter->endpoint_bytes <=
+		       splitter->options->max_bytes;
 	return rc;
 }
 
 static int add_piece(struct splitter *splitter, size_t from, size_t to, struct fg_err *err)
 {
 	struct fg_pyroscope_pieces *pieces = &splitter->pieces;
-	struct fg_pyroscope_piece piece = {.samples = 0};
+	struct fg_pyroscope_piece piece = {
+		.endpoint = endpoint_text(splitter, splitter->samples[from].endpoint),
+	};
 	int rc = FG_VEC_ROOM(pieces, items, count, capacity, FG_PYROSCOPE_PIECES_MAX, err);
 
 	if (rc)
@@ -234,6 +330,21 @@ static int split_range(struct splitter *splitter, size_t from, size_t to, struct
 	return rc ? rc : split_range(splitter, middle, to, err);
 }
 
+static int split_endpoint(struct splitter *splitter, size_t from, size_t to, struct fg_err *err)
+{
+	const char *text = endpoint_text(splitter, splitter->samples[from].endpoint);
+	size_t len = strlen(text);
+
+	if (len > FG_PYROSCOPE_VALUE_MAX)
+		return fg_err_set(err, FG_E_LIMIT,
+				  "the name of request class %.60s… has %zu bytes; Pyroscope's "
+				  "limit for a label is %d",
+				  text, len, FG_PYROSCOPE_VALUE_MAX);
+	splitter->group_start = splitter->pieces.count;
+	splitter->endpoint_bytes = len ? len + strlen("endpoint") : 0;
+	return split_range(splitter, from, to, err);
+}
+
 int fg_pyroscope_split(const struct fg_profile *profile,
 		       const struct fg_pyroscope_split_options *options,
 		       struct fg_pyroscope_pieces *ret, struct fg_err *err)
@@ -244,7 +355,11 @@ int fg_pyroscope_split(const struct fg_profile *profile,
 	if (rc == 0)
 		rc = choose_stamps(&splitter, err);
 	if (rc == 0)
-		rc = split_range(&splitter, 0, splitter.sample_count, err);
+		rc = group_by_endpoint(&splitter, err);
+	for (size_t from = 0, to; rc == 0 && from < splitter.sample_count; from = to) {
+		to = end_of_endpoint(&splitter, from);
+		rc = split_endpoint(&splitter, from, to, err);
+	}
 	free(splitter.samples);
 	free(splitter.seen);
 	if (rc) {

@@ -20,14 +20,14 @@ enum { PAUSE_FIRST_MS = 100, PAUSE_LAST_MS = 2000, MERGED_MAX = 256 << 20 };
 static int pack_query(const char *type, const char *selector, int64_t start_ms, int64_t end_ms,
 		      struct fg_buf *out, struct fg_err *err)
 {
-	FgPyroscope__SelectMergeProfileRequest request =
-		FG_PYROSCOPE__SELECT_MERGE_PROFILE_REQUEST__INIT;
+	FgPyroscope__SelectMergeProfileRequest request;
 	char type_text[128], selector_text[8192];
 
 	if (strlen(type) >= sizeof(type_text) || strlen(selector) >= sizeof(selector_text))
 		return fg_err_set(err, FG_E_LIMIT, "the query is too long");
 	memcpy(type_text, type, strlen(type) + 1);
 	memcpy(selector_text, selector, strlen(selector) + 1);
+	fg_pyroscope__select_merge_profile_request__init(&request);
 	request.profile_typeid = type_text;
 	request.label_selector = selector_text;
 	request.start = start_ms;

@@ -42,12 +42,22 @@ static bool should_save(const struct fg_run_options *options, const struct fg_ru
 static void save_baseline(const struct fg_run_options *options, const struct fg_run_io *io,
 			  const char *branch, struct fg_run *run)
 {
-	const char *root = options->baseline_dir ? options->baseline_dir : run->file->baseline_dir;
+	const struct fg_reference_options where = {
+		.baseline_dir =
+			options->baseline_dir ? options->baseline_dir : run->file->baseline_dir,
+	};
+	char root[FG_PATH_MAX];
+	char stored[FG_PATH_MAX];
 	struct fg_err err = {0};
 
 	if (!should_save(options, run))
 		return;
-	if (fg_store_dir_put(root, branch, run->bundle_dir, &err)) {
+	int rc = fg_reference_baseline_dir(&where, root, &err);
+
+	if (rc == 0)
+		rc = fg_store_dir_put(root, branch, run->bundle.result->id, run->bundle_dir, stored,
+				      &err);
+	if (rc) {
 		note(io, "flamegate: the baseline was not saved: %s\n", err.message);
 		run->outcome = fg_outcome_worst(run->outcome, FG_OUTCOME_INTERNAL);
 		return;

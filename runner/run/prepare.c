@@ -67,6 +67,23 @@ static void note_diagnostics(const struct fg_session *s, const struct fg_diagnos
 		s->io->note(s->io->context, text.data, text.len);
 }
 
+/* --tag, as in k6: on everything, but a scenario's own tag of that name wins. */
+static int add_tags(struct fg_scenario_file *file, const struct fg_tags *tags, struct fg_err *err)
+{
+	for (size_t i = 0; i < file->scenario_count; i++) {
+		for (size_t t = 0; t < tags->count; t++) {
+			if (fg_tags_get(&file->scenarios[i].tags, tags->items[t].key))
+				continue;
+			int rc = fg_tags_add(&file->scenarios[i].tags, tags->items[t].key,
+					     tags->items[t].value, err);
+
+			if (rc)
+				return rc;
+		}
+	}
+	return 0;
+}
+
 static int load_file(struct fg_session *s, const struct fg_tags *env, struct fg_err *err)
 {
 	struct fg_diagnostics diagnostics = {0};
@@ -97,6 +114,8 @@ int fg_session_load_scenario(struct fg_session *s, struct fg_err *err)
 		rc = load_quick(s, &tags, err);
 	else if (rc == 0)
 		rc = load_file(s, &env, err);
+	if (rc == 0)
+		rc = add_tags(s->file, &tags, err);
 	fg_tags_done(&env);
 	fg_tags_done(&tags);
 	if (rc && s->run->outcome == FG_OUTCOME_PASSED)

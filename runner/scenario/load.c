@@ -136,7 +136,11 @@ static int parse_tree(struct fg_reader *reader, struct fg_err *err)
 		read_root(reader, reader->yaml->root);
 	fg_yaml_free(reader->yaml);
 	reader->yaml = NULL;
-	if (rc == 0 && reader->fatal) {
+	/* A bound that a file exceeds is the file's fault, wherever it was noticed. */
+	if (rc == 0 && reader->fatal == -FG_E_LIMIT) {
+		fg_diag_add(reader->diagnostics, reader->source, (struct fg_mark){0}, FG_E_LIMIT,
+			    "%s", reader->fatal_err.message);
+	} else if (rc == 0 && reader->fatal) {
 		*err = reader->fatal_err;
 		rc = reader->fatal;
 	}

@@ -16,14 +16,14 @@
 #include "gate/base/num.h"
 #include "gate/base/str.h"
 
-enum { QUICK_MAX = 65536, QUICK_VUS_PER_RATE = 10, QUICK_VUS_MIN = 10 };
+enum { QUICK_MAX = 65536, QUICK_VUS_PER_RATE = 10, QUICK_VUS_MIN = 10, QUICK_VUS_GROWTH = 10 };
 #define QUICK_DURATION_NS (10 * FG_NS_PER_S)
 
 /* A YAML text in double quotes; $ is doubled so that nothing of a URL is taken for a variable. */
-static void add_quoted(struct fg_buf *out, const char *text)
+static void add_quoted(struct fg_buf *out, const char *text, size_t max_len)
 {
 	fg_buf_add_char(out, '"');
-	for (; *text; text++) {
+	for (; *text && max_len; text++, max_len--) {
 		if (*text == '"' || *text == '\\')
 			fg_buf_addf(out, "\\%c", *text);
 		else if (*text == '$')
@@ -91,13 +91,16 @@ static int add_executor(struct fg_buf *out, const struct fg_quick_options *optio
 	if (options->rate) {
 		uint64_t most = FG_MAX((uint64_t)QUICK_VUS_MIN, options->rate / QUICK_VUS_PER_RATE);
 
-		if (options->vus)
-			most = options->vus;
-		most = FG_MIN(most, (uint64_t)FG_SCENARIO_VUS_MAX);
+		/* Slow answers need more VUs than fast ones; -u says exactly how many. */
+		uint64_t max = options->vus ? options->vus : QUICK_VUS_GROWTH * most;
+
+		most = FG_MIN(options->vus ? options->vus : most, (uint64_t)FG_SCENARIO_VUS_MAX);
+		max = FG_MIN(max, (uint64_t)FG_SCENARIO_VUS_MAX);
 		fg_buf_addf(out,
 			    "    executor: constant-arrival-rate\n    rate: %" PRIu64
-			    "\n    duration: %s\n    preAllocatedVUs: %" PRIu64 "\n",
-			    options->rate, text, most);
+			    "\n    duration: %s\n    preAllocatedVUs: %" PRIu64
+			    "\n    maxVUs: %" PRIu64 "\n",
+			    options->rate, text, most, max);
 	} else {
 		fg_buf_addf(out,
 			    "    executor: constant-vus\n    vus: %" PRIu64 "\n    duration: %s\n",
@@ -113,9 +116,9 @@ static void add_tags(struct fg_buf *out, const struct fg_tags *tags)
 	fg_buf_add_str(out, "    tags:\n");
 	for (size_t i = 0; i < tags->count; i++) {
 		fg_buf_add_str(out, "      ");
-		add_quoted(out, tags->items[i].key);
+		add_quoted(out, tags->items[i].key, SIZE_MAX);
 		fg_buf_add_str(out, ": ");
-		add_quoted(out, tags->items[i].value);
+		add_quoted(out, tags->items[i].value, SIZE_MAX);
 		fg_buf_add_char(out, '\n');
 	}
 }
@@ -155,16 +158,23 @@ int fg_scenario_quick(const struct fg_quick_options *options, struct fg_scenario
 
 	if (rc)
 		return rc;
+	/* The step holds the path only: what is measured does not depend on where it runs. */
+	const char *host = strstr(options->url, "://");
+	size_t origin_len = host ? (size_t)(host + 3 - options->url) : 0;
+
+	origin_len += strcspn(options->url + origin_len, "/?#");
+	const char *path = options->url + origin_len;
+
 	fg_buf_init(&text, QUICK_MAX);
 	fg_buf_add_str(&text, "version: 1\nname: quick\ntarget:\n  url: ");
-	add_quoted(&text, options->url);
+	add_quoted(&text, options->url, origin_len);
 	fg_buf_add_str(&text, "\nscenarios:\n  default:\n");
 	rc = add_executor(&text, options, err);
 	if (rc)
 		return rc;
 	add_tags(&text, options->tags);
 	fg_buf_add_str(&text, "    steps:\n      - get: ");
-	add_quoted(&text, options->url);
+	add_quoted(&text, *path == '/' || *path == '?' ? path : "/", SIZE_MAX);
 	fg_buf_add_char(&text, '\n');
 	rc = fg_buf_check(&text, err);
 	return rc ? rc : parse(&text, ret, err);

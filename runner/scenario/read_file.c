@@ -8,7 +8,7 @@
 #include "gate/base/str.h"
 #include "gate/base/vec.h"
 
-enum { SECRETS_MAX = 1000, PUBLISH_MAX = 100, THREADS_MAX = 256 };
+enum { SECRETS_MAX = FG_REGISTRY_TAGS_MAX, PUBLISH_MAX = 100, THREADS_MAX = 256 };
 
 void fg_read_version(struct fg_reader *reader, const struct fg_key *key, const struct fg_node *node,
 		     void *owner)

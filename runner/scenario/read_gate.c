@@ -10,7 +10,7 @@
 #include "gate/base/str.h"
 #include "gate/base/vec.h"
 
-enum { THRESHOLDS_MAX = 1000, RULES_MAX = 1000 };
+enum { THRESHOLDS_MAX = 1000 };
 
 /* -- thresholds ----------------------------------------------------------------------------- */
 
@@ -115,109 +115,90 @@ void fg_read_thresholds(struct fg_reader *reader, const struct fg_key *key,
 
 /* -- rules ---------------------------------------------------------------------------------- */
 
-static void rule_done(struct fg_rule *rule)
-{
-	free(rule->text);
-	free(rule->metric_text);
-	free(rule->function_pattern);
-	free(rule->file);
-	fg_tags_done(&rule->tags);
-}
-
-static void set_text(struct fg_reader *reader, struct fg_rule *rule, const char *before,
-		     const char *after)
-{
-	FG_AUTO_BUF struct fg_buf text = {0};
-	struct fg_err err = {0};
-
-	fg_buf_init(&text, FG_SCENARIO_FILE_MAX);
-	fg_buf_addf(&text, "%s%s%s", before, after ? " " : "", after ? after : "");
-	if (!fg_reader_failed(reader, fg_buf_check(&text, &err), &err))
-		rule->text = fg_buf_take(&text, NULL);
-}
-
-/* The name before the selector must be one that rules know. */
+/* The name before the selector must be one that rules know; thresholds do not have ours. */
 static bool check_metric(struct fg_reader *reader, const struct fg_node *metric, const char *text)
 {
 	static const char cpu[] = "cpu_per_request";
-	const char *candidates[FG_METRIC_COUNT + 1] = {cpu};
 	size_t len = strcspn(text, "{ ");
 	char name[64];
 
-	for (size_t i = 0; i < FG_METRIC_COUNT; i++)
-		candidates[i + 1] = fg_metrics[i].name;
 	(void)snprintf(name, sizeof(name), "%.*s", (int)FG_MIN(len, sizeof(name) - 1), text);
 	if (strcmp(name, cpu) == 0 || fg_metric_find(name) >= 0)
 		return true;
-	const char *near = fg_str_nearest(name, candidates, FG_ARRAY_LEN(candidates));
+	const char *candidates[] = {cpu};
 
-	fg_reader_fault(reader, metric, "no metric is named \"%s\"%s%s%s", name,
-			near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
+	if (!fg_str_nearest(name, candidates, FG_ARRAY_LEN(candidates)))
+		return true; /* the parser of metrics knows better */
+	fg_reader_fault(reader, metric, "no metric is named \"%s\"; did you mean \"%s\"?", name,
+			cpu);
 	return false;
 }
 
-/* The metric with its tags and the statistic are what a threshold has left of its operator. */
+static void report_rule(struct fg_reader *reader, int rc, const struct fg_node *subject,
+			const struct fg_node *stat, const struct fg_err *err)
+{
+	if (rc == -FG_E_NOMEM)
+		(void)fg_reader_failed(reader, rc, err);
+	else if (rc == -FG_E_LATER)
+		fg_reader_later(reader, subject, "cpu_per_request of one class", "D");
+	else
+		report_text(reader, subject, stat ? stat : subject, err);
+}
+
 static void read_metric_rule(struct fg_reader *reader, const struct fg_node *node,
 			     struct fg_rule *rule)
 {
 	const struct fg_node *metric = fg_node_get(node, "metric", NULL);
 	const struct fg_node *stat = fg_node_get(node, "stat", NULL);
-	struct fg_threshold parsed = {0};
 	struct fg_err err = {0};
-	char text[128];
 
-	if (!check_metric(reader, metric, rule->metric_text))
+	if (metric->kind != FG_NODE_SCALAR || (stat && stat->kind != FG_NODE_SCALAR))
+		return; /* reported as a wrong type */
+	FG_AUTO_FREE char *text = fg_template_text(reader, metric, FG_TEXT_CONSTANT, NULL);
+
+	if (!text || !check_metric(reader, metric, text))
 		return;
-	if (fg_str_starts_with(rule->metric_text, "cpu_per_request")) {
-		rule->kind = FG_RULE_CPU_PER_REQUEST;
-		if (rule->metric_text[15])
-			fg_reader_later(reader, metric, "cpu_per_request of one class", "D");
-		if (stat)
-			fg_reader_fault(reader, stat, "cpu_per_request has no stat");
-		set_text(reader, rule, rule->metric_text, NULL);
-		return;
-	}
-	rule->kind = FG_RULE_METRIC;
-	if (!stat || stat->kind != FG_NODE_SCALAR) {
-		fg_reader_fault(reader, node, "a rule on %.80s needs \"stat\", such as p(95)",
-				rule->metric_text);
-		return;
-	}
-	(void)snprintf(text, sizeof(text), "%.100s<1", stat->text);
-	if (fg_threshold_parse(rule->metric_text, text, &parsed, &err)) {
-		report_text(reader, metric, stat, &err);
-		return;
-	}
-	rule->metric = parsed.metric;
-	rule->stat = parsed.stat;
-	rule->percentile = parsed.percentile;
-	rule->tags = parsed.tags;
-	parsed.tags = (struct fg_tags){0};
-	fg_threshold_done(&parsed);
-	set_text(reader, rule, rule->metric_text, stat->text);
+	int rc = fg_rule_set_metric(rule, text, stat ? stat->text : NULL, &err);
+
+	if (rc)
+		report_rule(reader, rc, metric, stat, &err);
+	else if (stat && rule->kind == FG_RULE_CPU_PER_REQUEST)
+		fg_reader_fault(reader, stat, "cpu_per_request has no stat");
 }
 
 static void read_function_rule(struct fg_reader *reader, const struct fg_node *node,
 			       struct fg_rule *rule)
 {
 	const struct fg_node *function = fg_node_get(node, "function", NULL);
+	struct fg_err err = {0};
 
-	rule->kind = FG_RULE_FUNCTION;
-	if (!rule->function_pattern[0] || strcmp(rule->function_pattern, "re:") == 0)
-		fg_reader_fault(reader, function, "function is empty; write a glob or re:REGEX");
-	set_text(reader, rule, "function", rule->function_pattern);
+	if (function->kind != FG_NODE_SCALAR)
+		return;
+	FG_AUTO_FREE char *text = fg_template_text(reader, function, FG_TEXT_CONSTANT, NULL);
+	int rc = text ? fg_rule_set_function(rule, text, rule->measure, &err) : 0;
+
+	if (rc)
+		report_rule(reader, rc, function, NULL, &err);
 }
 
-static void read_min_delta(struct fg_reader *reader, const struct fg_node *node,
-			   struct fg_rule *rule)
+static void read_min_delta(const struct fg_node *node, struct fg_rule *rule)
 {
 	const struct fg_node *min_delta = fg_node_get(node, "minDelta", NULL);
 	uint64_t ns = 0;
 
-	(void)reader;
 	if (min_delta && min_delta->kind == FG_NODE_SCALAR &&
 	    fg_num_duration_ns(min_delta->text, strlen(min_delta->text), &ns, NULL) == 0)
 		rule->min_delta_ns = (double)ns;
+}
+
+static void read_subject(struct fg_reader *reader, const struct fg_node *node, const char *subject,
+			 struct fg_rule *rule)
+{
+	read_min_delta(node, rule);
+	if (strcmp(subject, "metric") == 0)
+		read_metric_rule(reader, node, rule);
+	else if (strcmp(subject, "function") == 0)
+		read_function_rule(reader, node, rule);
 }
 
 static void add_rule(struct fg_reader *reader, const struct fg_node *node, struct fg_gate *gate,
@@ -237,23 +218,14 @@ static void add_rule(struct fg_reader *reader, const struct fg_node *node, struc
 		fg_reader_fault(reader, node, "a rule needs \"metric\" or \"function\"");
 		return;
 	}
-	read_min_delta(reader, node, rule);
-	if (rule->metric_text)
-		read_metric_rule(reader, node, rule);
-	else if (rule->function_pattern)
-		read_function_rule(reader, node, rule);
+	read_subject(reader, node, subject, rule);
 	if (fg_diag_count(reader->diagnostics) != before)
 		return;
 	if (rule->max_increase < 0 && rule->max_decrease < 0)
 		fg_reader_fault(reader, node, "a rule needs \"maxIncrease\" or \"maxDecrease\"");
 	set_place(reader, node, &rule->file, &rule->line, &rule->column);
-	if (reader->fatal ||
-	    fg_reader_failed(reader,
-			     FG_VEC_ROOM(gate, rules, rule_count, rule_capacity, RULES_MAX, &err),
-			     &err))
-		return;
-	gate->rules[gate->rule_count++] = *rule;
-	*rule = (struct fg_rule){0};
+	if (!reader->fatal)
+		(void)fg_reader_failed(reader, fg_gate_add_rule(gate, rule, &err), &err);
 }
 
 void fg_read_rules(struct fg_reader *reader, const struct fg_key *key, const struct fg_node *node,
@@ -264,12 +236,11 @@ void fg_read_rules(struct fg_reader *reader, const struct fg_key *key, const str
 	if (!fg_reader_expect(reader, node, FG_NODE_LIST, key->name) || !gate)
 		return;
 	for (size_t i = 0; i < node->count && !reader->fatal; i++) {
-		struct fg_rule rule = {.level = gate->level,
-				       .measure = FG_MEASURE_TOTAL,
-				       .max_increase = -1,
-				       .max_decrease = -1};
+		struct fg_rule rule;
 
+		fg_rule_init(&rule, gate->level);
+		rule.measure = FG_MEASURE_TOTAL;
 		add_rule(reader, node->items[i], gate, &rule);
-		rule_done(&rule);
+		fg_rule_done(&rule);
 	}
 }

@@ -56,17 +56,27 @@ static void add_default_name(struct fg_buf *out, const char *method, const char 
 	}
 }
 
+/* Names go into every result, so no secret may show in them. */
 static void set_name(struct fg_reader *reader, struct fg_step_http *http)
 {
 	FG_AUTO_BUF struct fg_buf name = {0};
 	struct fg_err err = {0};
 
-	if (http->name || !http->url.source || !http->method)
+	if (!http->url.source || !http->method)
 		return;
 	fg_buf_init(&name, FG_SCENARIO_FILE_MAX);
-	add_default_name(&name, http->method, http->url.source);
-	if (!fg_reader_failed(reader, fg_buf_check(&name, &err), &err))
-		http->name = fg_buf_take(&name, NULL);
+	if (http->name)
+		fg_buf_add_str(&name, http->name);
+	else
+		add_default_name(&name, http->method, http->url.source);
+	if (fg_reader_failed(reader, fg_buf_check(&name, &err), &err))
+		return;
+	char *masked = fg_secrets_mask(&reader->file->secrets, name.data ? name.data : "", &err);
+
+	if (!masked && fg_reader_failed(reader, -(int)err.code, &err))
+		return;
+	free(http->name);
+	http->name = masked;
 }
 
 static bool is_token(const char *text)
@@ -123,11 +133,10 @@ static void read_header(struct fg_reader *reader, const struct fg_node *name,
 		(void)fg_reader_expect(reader, value, FG_NODE_SCALAR, name->text);
 		return;
 	}
-	if (strpbrk(value->text, "\r\n")) {
-		fg_reader_fault(reader, value, "a header cannot hold a line break");
-		return;
-	}
 	fg_template_read(reader, value, &text);
+	for (size_t i = 0; i < text.part_count; i++)
+		if (text.parts[i].text && strpbrk(text.parts[i].text, "\r\n"))
+			fg_reader_fault(reader, value, "a header cannot hold a line break");
 	if (!headers || !text.source) {
 		fg_template_done(&text);
 		return;
@@ -439,7 +448,11 @@ static void read_fields(struct fg_reader *reader, const struct fg_key *key,
 			fg_reader_value(reader, &url, node, http);
 		return;
 	}
+	const struct fg_node *name = fg_node_get(node, "name", NULL);
+
 	fg_reader_object(reader, node, key->table, http);
+	if (name && http->name && !http->name[0])
+		fg_reader_fault(reader, name, "name is empty");
 	(void)fg_reader_one_of(reader, node, bodies, FG_ARRAY_LEN(bodies), NULL);
 	(void)fg_reader_one_of(reader, node, reuse, FG_ARRAY_LEN(reuse), NULL);
 }

@@ -71,6 +71,10 @@ void fg_reader_steps(struct fg_reader *reader, const struct fg_node *node, const
 
 	if (!fg_reader_expect(reader, node, FG_NODE_LIST, "steps"))
 		return;
+	if (node->count > STEPS_MAX) {
+		fg_reader_fault(reader, node, "more than %d steps", STEPS_MAX);
+		return;
+	}
 	reader->group = group;
 	for (size_t i = 0; i < node->count && !reader->fatal; i++) {
 		const struct fg_node *item = node->items[i];

@@ -119,6 +119,10 @@ void fg_read_target_env(struct fg_reader *reader, const struct fg_key *key,
 
 	if (!fg_reader_expect(reader, node, FG_NODE_MAP, key->name))
 		return;
+	if (node->count / 2 > FG_REGISTRY_TAGS_MAX) {
+		fg_reader_fault(reader, node, "more than %d variables", FG_REGISTRY_TAGS_MAX);
+		return;
+	}
 	for (size_t i = 0; i + 1 < node->count; i += 2) {
 		const struct fg_node *name = node->items[i];
 		struct fg_err err = {0};
@@ -205,6 +209,15 @@ static bool wants_port(const struct fg_target *target)
 	return false;
 }
 
+/* Spaces stand inside {{ }} only. */
+static bool has_strange_bytes(const char *url)
+{
+	const char *open = strstr(url, "{{");
+	const char *space = strchr(url, ' ');
+
+	return strpbrk(url, "\t\r\n\"<>") || (space && (!open || space < open));
+}
+
 static void check_url(struct fg_reader *reader, const struct fg_node *node, const char *url)
 {
 	if (!url || node->kind != FG_NODE_SCALAR)
@@ -216,7 +229,7 @@ static void check_url(struct fg_reader *reader, const struct fg_node *node, cons
 				url);
 	else if (!strstr(url, "://")[3] || strchr("/?#:", strstr(url, "://")[3]))
 		fg_reader_fault(reader, node, "the URL names no host");
-	else if (strpbrk(url + 1, "\t\r\n\"<>"))
+	else if (has_strange_bytes(url))
 		fg_reader_fault(reader, node, "the URL holds characters that no URL has");
 }
 

@@ -157,11 +157,19 @@ static void read_tags(struct fg_reader *reader, const struct fg_key *key,
 
 		if (!text || !tags)
 			continue;
+		/* Tags and labels are on every sample that leaves the machine. */
+		FG_AUTO_FREE char *masked = fg_secrets_mask(&reader->file->secrets, text, &err);
+
+		if (!masked) {
+			(void)fg_reader_failed(reader, -(int)err.code, &err);
+			return;
+		}
 		if (tags->count >= FG_REGISTRY_TAGS_MAX)
 			fg_reader_fault(reader, node->items[i], "more than %d tags",
 					FG_REGISTRY_TAGS_MAX);
-		else if (fg_reader_failed(
-				 reader, fg_tags_add(tags, node->items[i]->text, text, &err), &err))
+		else if (fg_reader_failed(reader,
+					  fg_tags_add(tags, node->items[i]->text, masked, &err),
+					  &err))
 			return;
 	}
 }

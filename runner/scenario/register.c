@@ -115,14 +115,18 @@ static int add_checks(const struct fg_step_http *http, uint32_t scenario, uint32
 	return 0;
 }
 
-static int add_step(const struct fg_scenario *scenario, const struct fg_step_http *http,
-		    uint32_t index, const char *engine, struct fg_registry *registry,
-		    struct fg_err *err)
+static int add_step(const struct fg_scenario_file *file, uint32_t index,
+		    const struct fg_step_http *http, const char *engine,
+		    struct fg_registry *registry, struct fg_err *err)
 {
+	const struct fg_scenario *scenario = &file->scenarios[index];
 	struct fg_tags tags = {0};
+	FG_AUTO_FREE char *url = fg_secrets_mask(&file->secrets, http->url.source, err);
 	FG_AUTO_FREE char *engine_name = strdup(engine);
 	char clock[] = "user";
-	int rc = engine_name ? fg_tags_copy(&tags, &scenario->tags, err) : fg_err_nomem(err);
+	int rc = !url          ? -(int)FG_E_NOMEM
+		 : engine_name ? fg_tags_copy(&tags, &scenario->tags, err)
+			       : fg_err_nomem(err);
 
 	for (size_t i = 0; i < http->tags.count && rc == 0; i++)
 		rc = fg_tags_add(&tags, http->tags.items[i].key, http->tags.items[i].value, err);
@@ -131,7 +135,7 @@ static int add_step(const struct fg_scenario *scenario, const struct fg_step_htt
 				       .name = http->name,
 				       .group = http->group,
 				       .method = http->method,
-				       .url = http->url.source,
+				       .url = url,
 				       .tags = tags,
 				       .engine = engine_name,
 				       .clock = clock};
@@ -156,8 +160,7 @@ int fg_scenario_register(const struct fg_scenario_file *file, const char *engine
 		for (size_t j = 0; j < scenario->step_count; j++) {
 			if (scenario->steps[j].kind != FG_STEP_HTTP)
 				continue;
-			rc = add_step(scenario, &scenario->steps[j].http, index, engine, registry,
-				      err);
+			rc = add_step(file, index, &scenario->steps[j].http, engine, registry, err);
 			if (rc < 0)
 				return rc;
 		}

@@ -40,19 +40,19 @@ bool fg_json_is_bare(const char *text)
 	return fg_num_double(text, strlen(text), &value, NULL) == 0;
 }
 
-static json_t *masked_string(const struct fg_reader *reader, const char *text)
+char *fg_secrets_mask(const struct fg_tags *secrets, const char *text, struct fg_err *err)
 {
 	FG_AUTO_BUF struct fg_buf out = {0};
 
-	fg_buf_init(&out, 2 * FG_SCENARIO_FILE_MAX);
+	fg_buf_init(&out, 4 * FG_SCENARIO_FILE_MAX);
+	fg_buf_add(&out, "", 0);
 	while (*text) {
 		size_t longest = 0;
 
-		for (size_t i = 0; i < reader->file->secrets.count; i++) {
-			const char *secret = reader->file->secrets.items[i].value;
-			size_t len = strlen(secret);
+		for (size_t i = 0; i < secrets->count; i++) {
+			size_t len = strlen(secrets->items[i].value);
 
-			if (len > longest && strncmp(text, secret, len) == 0)
+			if (len > longest && strncmp(text, secrets->items[i].value, len) == 0)
 				longest = len;
 		}
 		if (longest)
@@ -61,7 +61,21 @@ static json_t *masked_string(const struct fg_reader *reader, const char *text)
 			fg_buf_add_char(&out, *text);
 		text += longest ? longest : 1;
 	}
-	return out.failed ? NULL : json_string(out.data ? out.data : "");
+	if (fg_buf_check(&out, err))
+		return NULL;
+	char *masked = fg_buf_take(&out, NULL);
+
+	if (!masked)
+		(void)fg_err_nomem(err);
+	return masked;
+}
+
+static json_t *masked_string(const struct fg_reader *reader, const char *text)
+{
+	struct fg_err err = {0};
+	FG_AUTO_FREE char *masked = fg_secrets_mask(&reader->file->secrets, text, &err);
+
+	return masked ? json_string(masked) : NULL;
 }
 
 static json_t *scalar_json(const struct fg_reader *reader, const struct fg_node *node)

@@ -210,7 +210,8 @@ struct fg_scenario_file {
 	size_t publish_count, publish_capacity;
 	struct fg_tags secrets; /* name → value, to mask */
 	char *resolved_json;    /* the whole file resolved, secrets masked as "***" */
-	char hash[33];          /* xxh128 hex of resolved_json without names of machines */
+	char hash[33];          /* xxh128 hex of what is measured: resolved_json without where the
+				   target is, where results go and what is tolerated (resolve.c) */
 	char **files;           /* interned file names for places */
 	size_t file_count, file_capacity;
 };
@@ -242,7 +243,8 @@ struct fg_scenario_options {
 };
 
 /** Reads, resolves and validates a file. Returns 0 and *ret; or -FG_E_INVALID with every fault in
- *  `diagnostics`; or another error (unreadable file) in `err`. */
+ *  `diagnostics` (sorted by place; print them, `err` only names the file); or another error
+ *  (unreadable file, no memory) in `err`. */
 int fg_scenario_load(const char *path, const struct fg_scenario_options *options,
 		     struct fg_scenario_file **ret, struct fg_diagnostics *diagnostics,
 		     struct fg_err *err) FG_MUST_USE;
@@ -261,6 +263,8 @@ struct fg_quick_options {
 	const char *stages;   /* "30s:50,1m:100" or NULL: ramping-vus */
 	const struct fg_tags *tags;
 };
+/** k6's shortcuts; a URL alone, or -u or -r without -d, lasts 10 s; -r prepares max(10, rate/10)
+ *  VUs and up to ten times as many, or exactly -u. USAGE with a message that names the option. */
 int fg_scenario_quick(const struct fg_quick_options *options, struct fg_scenario_file **ret,
 		      struct fg_err *err) FG_MUST_USE;
 

@@ -52,15 +52,9 @@ static const struct fg_key new_function_keys[] = {
 static const struct fg_table new_function_table = {"key", "newFunctions",
 						   FG_KEYS(new_function_keys)};
 static const struct fg_key rule_keys[] = {
-	{.name = "metric",
-	 .type = FG_T_TEXT,
-	 FG_AT(fg_rule, metric_text),
-	 .help = "cpu_per_request, or a metric with tags"},
+	{.name = "metric", .type = FG_T_TEXT, .help = "cpu_per_request, or a metric with tags"},
 	{.name = "stat", .type = FG_T_TEXT, .help = "p(95), rate, count …"},
-	{.name = "function",
-	 .type = FG_T_TEXT,
-	 FG_AT(fg_rule, function_pattern),
-	 .help = "glob, or re:REGEX"},
+	{.name = "function", .type = FG_T_TEXT, .help = "glob, or re:REGEX"},
 	{.name = "measure",
 	 .type = FG_T_CHOICE,
 	 .standard = "total",

@@ -168,7 +168,8 @@ static bool probe(struct prober *prober, uint64_t elapsed_ns, uint64_t timeout_n
 		return probe_log(prober);
 	case FG_READY_DELAY:
 		return elapsed_ns >= prober->watch->target->ready_delay_ns;
-	case FG_READY_NONE: /* the default: the port of target.url is open */
+	case FG_READY_NONE: /* the port of target.url is open; without a URL there is no sign */
+		return !prober->watch->url || probe_tcp(prober);
 	case FG_READY_TCP:
 		return probe_tcp(prober);
 	}
@@ -186,7 +187,9 @@ static int prepare(struct prober *prober, struct fg_err *err)
 		return fg_err_set(err, FG_E_INTERNAL, "ready.url without a URL");
 	if (target->ready == FG_READY_LOG)
 		return compile_pattern(prober, target->ready_log, err);
-	if (target->ready == FG_READY_TCP || target->ready == FG_READY_NONE)
+	if (target->ready == FG_READY_TCP && !prober->watch->url)
+		return fg_err_set(err, FG_E_INVALID, "ready.tcp needs target.url");
+	if (prober->watch->url && (target->ready == FG_READY_TCP || target->ready == FG_READY_NONE))
 		return fg_target_url_parts(prober->watch->url, prober->host, &prober->port,
 					   &is_local, err);
 	return 0;

@@ -89,7 +89,7 @@ static int expand(const struct preparation *prep, const char *text, char **ret, 
 
 	fg_buf_init(&out, WORD_BYTES_MAX);
 	fg_buf_add(&out, "", 0);
-	int rc = fg_target_expand(text, prep->port, side, "", &out, err);
+	int rc = fg_target_expand(text, prep->port, side, NULL, &out, err);
 
 	if (rc == 0)
 		rc = fg_buf_check(&out, err);
@@ -179,9 +179,12 @@ static int prepare_envp(struct preparation *prep, struct fg_err *err)
  * scenario file (paths of files that a scenario includes or sends are relative to it). */
 static int prepare_cwd(struct preparation *prep, struct fg_err *err)
 {
-	const char *cwd = prep->target->cwd;
+	FG_AUTO_FREE char *cwd = NULL;
+	int rc = expand(prep, prep->target->cwd ? prep->target->cwd : "", &cwd, err);
 
-	return fg_file_path(prep->cwd, err, "%s", cwd && *cwd ? cwd : ".");
+	if (rc)
+		return fg_err_wrap(err, "target.start.cwd");
+	return fg_file_path(prep->cwd, err, "%s", *cwd ? cwd : ".");
 }
 
 /* "/healthz" is a path on target.url's server, anything else an absolute URL. */

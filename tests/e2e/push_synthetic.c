@@ -22,7 +22,7 @@ struct settings {
 	uint64_t age_s;      /* since the run's end */
 	uint64_t name_bytes; /* length of function names */
 	uint64_t count;
-	uint64_t verify_ms, tries;
+	uint64_t verify_ms, tries, endpoints;
 	uint64_t warmup; /* stacks of another phase, which must stay here */
 	bool no_profile;
 };
@@ -71,6 +71,7 @@ static int parse(int argc, char **argv, struct settings *set, struct fg_err *err
 		{"--name-bytes", .number = &set->name_bytes},
 		{"--count", .number = &set->count},
 		{"--verify-ms", .number = &set->verify_ms},
+		{"--endpoints", .number = &set->endpoints},
 		{"--tries", .number = &set->tries},
 		{"--warmup", .number = &set->warmup},
 		{"--restamp", .flag = &set->options.restamp_now},
@@ -141,8 +142,18 @@ static int add_sample(struct fg_profile *profile, const struct settings *set, ui
 
 	if (stack < 0)
 		return -FG_E_INTERNAL;
+	char endpoint[64] = "";
+
+	if (set->endpoints)
+		(void)snprintf(endpoint, sizeof(endpoint), "GET /items/%llu",
+			       (unsigned long long)(n % set->endpoints));
+	int64_t endpoint_text = fg_profile_string(profile, endpoint, strlen(endpoint), err);
+
+	if (endpoint_text < 0)
+		return -FG_E_INTERNAL;
 	struct fg_psample sample = {
 		.stack = (uint32_t)stack,
+		.endpoint = (uint32_t)endpoint_text,
 		.phase = (uint32_t)phase_text,
 		.second = (uint32_t)(n % set->seconds),
 		.count = set->count,

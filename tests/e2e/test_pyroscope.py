@@ -101,6 +101,14 @@ class Push(Case):
             total = sum(v for s in merged.messages(2) for v in s.integers(2))
         self.assertEqual(total, 100)
 
+    def test_endpoints_are_series(self):
+        report = self.published("--verify", run_id=self.run_id, stacks=100, count=3, endpoints=5)
+        self.assertEqual(report["profiles"], 5)
+        self.assertEqual(report["samplesRead"], 300)
+        one = dict(report, query=report["query"].replace("{", '{endpoint="GET /items/3",'))
+        merged = self.merged(one, "process_cpu:samples:count:cpu:nanoseconds")
+        self.assertEqual(sum(v for s in merged.messages(2) for v in s.integers(2)), 60)
+
     def test_no_data_has_no_samples(self):
         report = self.published(run_id=self.run_id, stacks=2)
         other = dict(report, query=report["query"].replace(self.run_id, "nothing-here"))
@@ -116,8 +124,8 @@ class Push(Case):
         self.assertEqual(report["samplesRead"], 150)
 
     def test_as_many_labels_as_allowed(self):
-        labels = [w for i in range(25) for w in ("--label", f"l{i}={'v' * 2048}")]
-        report = self.published("--verify", *labels, run_id=self.run_id)
+        labels = [w for i in range(24) for w in ("--label", f"l{i}={'v' * 2048}")]
+        report = self.published("--verify", *labels, run_id=self.run_id, endpoints=2)
         self.assertTrue(report["verified"])
         error = self.refused(LIMIT, "more than 30 labels", *labels, "--label", "one=more",
                              run_id=self.run_id)

@@ -25,20 +25,24 @@ static uint64_t limit_ns;
 static volatile unsigned sink;
 static const char *self_path, *plugin_path, *seconds_text;
 
-#define FG_NOINLINE __attribute__((noinline, noclone))
+#ifdef __clang__
+#define ZOO_NOINLINE __attribute__((noinline))
+#else
+#define ZOO_NOINLINE __attribute__((noinline, noclone))
+#endif
 
 static bool over(void)
 {
 	return fg_clock_process_cpu_ns() > limit_ns;
 }
 
-FG_NOINLINE static void zoo_spin(void)
+ZOO_NOINLINE static void zoo_spin(void)
 {
 	for (unsigned i = 0; i < STEP_LOOPS; i++)
 		sink += i * i;
 }
 
-FG_NOINLINE static unsigned zoo_recurse(unsigned depth)
+ZOO_NOINLINE static unsigned zoo_recurse(unsigned depth)
 {
 	if (depth == 0) {
 		while (!over()) {
@@ -55,13 +59,13 @@ static void mode_recursion(void)
 	sink += zoo_recurse(DEPTH - 1);
 }
 
-FG_NOINLINE static void zoo_handler(int signal_number)
+ZOO_NOINLINE static void zoo_handler(int signal_number)
 {
 	for (unsigned i = 0; i < 200 && signal_number; i++)
 		zoo_spin();
 }
 
-FG_NOINLINE static void zoo_interrupted(void)
+ZOO_NOINLINE static void zoo_interrupted(void)
 {
 	for (; !over(); sink += 3) /* or the compiler merges it with an equal function */
 		zoo_spin();
@@ -83,7 +87,7 @@ static void mode_signal(void)
 	zoo_interrupted();
 }
 
-FG_NOINLINE static void zoo_clock(void)
+ZOO_NOINLINE static void zoo_clock(void)
 {
 	struct timespec ts;
 
@@ -99,7 +103,7 @@ static void mode_vdso(void)
 		zoo_clock();
 }
 
-FG_NOINLINE static void zoo_child(void)
+ZOO_NOINLINE static void zoo_child(void)
 {
 	uint64_t end_ns = fg_clock_process_cpu_ns() + 20 * FG_NS_PER_MS;
 
@@ -124,7 +128,7 @@ static void mode_fork(void)
 	}
 }
 
-FG_NOINLINE static void zoo_after_exec(void)
+ZOO_NOINLINE static void zoo_after_exec(void)
 {
 	for (; !over(); sink += 5)
 		zoo_spin();

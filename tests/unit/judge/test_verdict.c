@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The kind-4 verdict: what it refuses, what it calls, what it says it cannot tell, and how often it
- * is wrong when nothing changed.
+ * The kind-4 verdict: what it refuses, what it calls, what it says it cannot tell.
  */
 #include "tests/kit/kit.h"
 
@@ -495,125 +494,6 @@ static void test_json(void **state)
 	bundle_free(&head);
 }
 
-/* -- how often is it wrong ----------------------------------------------------------------------
- */
-
-struct rates {
-	unsigned regressed, inconclusive, passed, improved;
-};
-
-/* One run of the simulated machine at some moment: CPU and latency each at a level of their own. */
-static struct fg_bundle at_a_moment(uint64_t *state, double cpu_factor, double cpu_sd,
-				    double latency_sd, double tail_sd)
-{
-	struct sample_server server = {
-		.cpu_ns = 237000 * cpu_factor * exp(cpu_sd * sample_normal(state)),
-		.cpu_jitter = 0.05,
-		.latency_ns = 1100000 * exp(latency_sd * sample_normal(state)),
-		.latency_sigma = fabs(0.8 + tail_sd * sample_normal(state)),
-		.latency_jitter = latency_sd,
-		.seconds = 20,
-		.rate_per_s = 30,
-		.classes = 1,
-		.seed = sample_random(state),
-	};
-
-	return run_of(&server);
-}
-
-static struct rates simulate(unsigned pairs, double cpu_factor, double cpu_sd, double latency_sd,
-			     double tail_sd)
-{
-	struct rates rates = {0};
-	uint64_t state = 20261121;
-
-	for (unsigned i = 0; i < pairs; i++) {
-		struct fg_bundle base = at_a_moment(&state, 1.0, cpu_sd, latency_sd, tail_sd);
-		struct fg_bundle head =
-			at_a_moment(&state, cpu_factor, cpu_sd, latency_sd, tail_sd);
-		struct fg_verdict *verdict = compare(&base, &head, NULL);
-
-		rates.regressed += verdict->state == FG_VERDICT_REGRESSED;
-		rates.inconclusive += verdict->state == FG_VERDICT_INCONCLUSIVE;
-		rates.passed += verdict->state == FG_VERDICT_PASSED;
-		rates.improved += verdict->state == FG_VERDICT_IMPROVED;
-		fg_verdict_free(verdict);
-		bundle_free(&base);
-		bundle_free(&head);
-	}
-	print_message(
-		"  CPU ×%.2f, sd of log(B/A): CPU %.1f %%, p50 %.0f %%, p95 %.0f %%: %u pairs: "
-		"regressed %.1f %%, inconclusive %.1f %%, passed %.1f %%, improved %.1f %%\n",
-		cpu_factor, 100 * cpu_sd * M_SQRT2, 100 * latency_sd * M_SQRT2,
-		100 * hypot(latency_sd, 1.645 * tail_sd) * M_SQRT2, pairs,
-		100.0 * rates.regressed / pairs, 100.0 * rates.inconclusive / pairs,
-		100.0 * rates.passed / pairs, 100.0 * rates.improved / pairs);
-	return rates;
-}
-
-static void test_error_rates(void **state)
-{
-	/* per run, so that log(B/A) has the measured 5.2 % */
-	static const double cpu_sd = 0.052 / M_SQRT2;
-	struct rates rates;
-
-	(void)state;
-	/* nothing changed: a noisy machine as measured, a quiet one, and CPU noisier than assumed
-	 */
-	rates = simulate(1000, 1.0, cpu_sd, 0.80, 0.86);
-	assert_true(rates.regressed <= 10);
-	assert_true(rates.inconclusive <= 400);
-	rates = simulate(250, 1.0, cpu_sd, 0.46 / M_SQRT2, 0.86);
-	assert_true(rates.regressed <= 2);
-	rates = simulate(250, 1.0, cpu_sd, 0.03, 0);
-	assert_true(rates.regressed <= 2);
-	assert_true(rates.inconclusive <= 12);
-	rates = simulate(250, 1.0, 0.05, 0.05, 0);
-	assert_true(rates.regressed <= 2);
-	/* +5 % is never called, +60 % nearly always */
-	rates = simulate(250, 1.05, cpu_sd, 0.03, 0);
-	assert_int_equal(rates.regressed, 0);
-	rates = simulate(250, 1.60, cpu_sd, 0.03, 0);
-	assert_true(rates.regressed >= 250 * 95 / 100);
-}
-
-/* Functions: the same binary twice, every function's share disturbed by the moment. */
-static void test_function_error_rates(void **state)
-{
-	enum { PAIRS = 100, FUNCTIONS = 20 };
-	static const char *const names[FUNCTIONS] = {"a", "b", "c", "d", "e", "f", "g",
-						     "h", "i", "j", "k", "l", "m", "n",
-						     "o", "p", "q", "r", "s", "t"};
-	uint64_t random = 7;
-	unsigned red = 0;
-
-	(void)state;
-	for (unsigned p = 0; p < PAIRS; p++) {
-		struct sample_function lists[2][FUNCTIONS];
-		struct fg_bundle sides[2];
-
-		for (int s = 0; s < 2; s++) {
-			for (unsigned f = 0; f < FUNCTIONS; f++)
-				lists[s][f] = (struct sample_function){
-					names[f],
-					0.3 * exp(0.06 * sample_normal(&random)) / (f + 2)};
-			sides[s] = at_a_moment(&random, 1.0, 0.037, 0.03, 0);
-			sides[s].profile = sample_profile(lists[s], FUNCTIONS, 3000, 20,
-							  sample_random(&random));
-			sample_profile_info(sides[s].result, 3000);
-		}
-		struct fg_verdict *verdict = compare(&sides[0], &sides[1], NULL);
-
-		assert_true(verdict->function_count > FUNCTIONS);
-		red += verdict->state == FG_VERDICT_REGRESSED;
-		fg_verdict_free(verdict);
-		bundle_free(&sides[0]);
-		bundle_free(&sides[1]);
-	}
-	print_message("  A/A with %d functions: %u of %d pairs regressed\n", FUNCTIONS, red, PAIRS);
-	assert_true(red <= PAIRS / 100);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -624,7 +504,6 @@ int main(void)
 		cmocka_unit_test(test_outcome),      cmocka_unit_test(test_cause),
 		cmocka_unit_test(test_moved),        cmocka_unit_test(test_new_function),
 		cmocka_unit_test(test_bad_profile),  cmocka_unit_test(test_json),
-		cmocka_unit_test(test_error_rates),  cmocka_unit_test(test_function_error_rates),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -168,8 +168,6 @@ static void say_endless_headers(struct client *client)
 	drop(client, false);
 }
 
-#define OK_ANSWER "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
-
 static void answer(struct server *server, struct client *client)
 {
 	const bool target = !strncmp(client->text, "GET /target", 11);

@@ -31,6 +31,8 @@ struct fg_step_http *load_file_request(struct load_file *lf, const char *method,
 struct fg_step_think *load_file_think(struct load_file *lf, uint64_t min_ns, uint64_t max_ns);
 void load_template(struct load_file *lf, struct fg_template *out, const char *text);
 
+#define OK_ANSWER "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
+
 enum server_mode {
 	SERVER_OK,
 	SERVER_STATUS_500,

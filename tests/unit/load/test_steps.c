@@ -329,7 +329,7 @@ static void test_queue_is_first_in_first_out(void **state)
 
 	(void)state;
 	load_file_init(&b.lf);
-	load_file_arrival(&b.lf, 500, 8 * FG_NS_PER_MS, 1, 1)->arrivals = FG_ARRIVALS_UNIFORM;
+	load_file_arrival(&b.lf, 500, 100 * FG_NS_PER_S, 1, 1)->arrivals = FG_ARRIVALS_UNIFORM;
 	load_file_request(&b.lf, "GET", "/e#n");
 	bench_start(&b);
 	until_running(&b, 1);

@@ -259,7 +259,7 @@ static void test_refuses_a_foreign_slice(void **state)
 	fg_registry_done(&other);
 	fg_result_free(result);
 	fg_result_free(NULL);
-	assert_string_equal(fg_run_status_name(FG_RUN_TARGET_DIED), "targetDied");
+	assert_string_equal(fg_run_status_name(FG_RUN_TARGET_DIED), "target-died");
 }
 
 /* Printed, not asserted: what the coordinator pays per second for 5 classes and 2 workers. */

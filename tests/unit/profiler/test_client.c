@@ -43,9 +43,10 @@ static void say(struct stage *stage, enum fg_wire_type type, const ProtobufCMess
 
 static void say_hello(struct stage *stage)
 {
-	Fg__Wire__Hello hello = FG__WIRE__HELLO__INIT;
+	Fg__Wire__Hello hello;
 	char version[] = "test";
 
+	fg__wire__hello__init(&hello);
 	hello.protocol = FG_WIRE_PROTOCOL;
 	hello.bpf_abi = FG_BPF_ABI;
 	hello.version = version;
@@ -54,8 +55,9 @@ static void say_hello(struct stage *stage)
 
 static void say_ready(struct stage *stage)
 {
-	Fg__Wire__Ready ready = FG__WIRE__READY__INIT;
+	Fg__Wire__Ready ready;
 
+	fg__wire__ready__init(&ready);
 	ready.frequency_hz = 499;
 	ready.period_ns = FG_NS_PER_S / 499;
 	ready.cpus = 2;
@@ -64,9 +66,10 @@ static void say_ready(struct stage *stage)
 
 static void say_module(struct stage *stage, uint32_t id)
 {
-	Fg__Wire__Module module = FG__WIRE__MODULE__INIT;
+	Fg__Wire__Module module;
 	char path[] = "/gone/server";
 
+	fg__wire__module__init(&module);
 	module.id = id;
 	module.path = path;
 	say(stage, FG_WIRE_MODULE, &module.base);
@@ -76,10 +79,11 @@ static void say_module(struct stage *stage, uint32_t id)
 static void say_sample(struct stage *stage, uint64_t time_ns, uint32_t result, uint32_t kernel,
 		       uint32_t user, size_t frames)
 {
-	Fg__Wire__Samples batch = FG__WIRE__SAMPLES__INIT;
+	Fg__Wire__Samples batch;
 	uint64_t all[FG_SAMPLE_FRAMES] = {0};
 	uint32_t tgid = 1, tid = 1, guessed = 0;
 
+	fg__wire__samples__init(&batch);
 	for (size_t i = 0; i < frames; i++)
 		all[i] = (uint64_t)FG_MODULE_FIRST << FG_FRAME_MODULE_SHIFT | (0x1000 + i);
 	batch.n_time_ns = 1;
@@ -103,8 +107,9 @@ static void say_sample(struct stage *stage, uint64_t time_ns, uint32_t result, u
 
 static void say_stats(struct stage *stage, uint64_t time_ns, uint64_t samples, uint64_t lost)
 {
-	Fg__Wire__Stats stats = FG__WIRE__STATS__INIT;
+	Fg__Wire__Stats stats;
 
+	fg__wire__stats__init(&stats);
 	stats.time_ns = time_ns;
 	stats.samples = samples;
 	stats.lost = lost;
@@ -114,8 +119,9 @@ static void say_stats(struct stage *stage, uint64_t time_ns, uint64_t samples, u
 
 static void say_error(struct stage *stage, uint32_t code, char *text)
 {
-	Fg__Wire__Error error = FG__WIRE__ERROR__INIT;
+	Fg__Wire__Error error;
 
+	fg__wire__error__init(&error);
 	error.code = code;
 	error.message = text;
 	say(stage, FG_WIRE_ERROR, &error.base);
@@ -147,8 +153,9 @@ static void wrong_hello_twice(struct stage *stage)
 
 static void wrong_protocol(struct stage *stage)
 {
-	Fg__Wire__Hello hello = FG__WIRE__HELLO__INIT;
+	Fg__Wire__Hello hello;
 
+	fg__wire__hello__init(&hello);
 	hello.protocol = FG_WIRE_PROTOCOL + 1;
 	hello.bpf_abi = FG_BPF_ABI;
 	say(stage, FG_WIRE_HELLO, &hello.base);
@@ -156,8 +163,9 @@ static void wrong_protocol(struct stage *stage)
 
 static void wrong_abi(struct stage *stage)
 {
-	Fg__Wire__Hello hello = FG__WIRE__HELLO__INIT;
+	Fg__Wire__Hello hello;
 
+	fg__wire__hello__init(&hello);
 	hello.protocol = FG_WIRE_PROTOCOL;
 	hello.bpf_abi = FG_BPF_ABI + 1;
 	say(stage, FG_WIRE_HELLO, &hello.base);
@@ -172,8 +180,9 @@ static void wrong_ready_twice(struct stage *stage)
 
 static void wrong_ready_without_rate(struct stage *stage)
 {
-	Fg__Wire__Ready ready = FG__WIRE__READY__INIT;
+	Fg__Wire__Ready ready;
 
+	fg__wire__ready__init(&ready);
 	say_hello(stage);
 	say(stage, FG_WIRE_READY, &ready.base);
 }
@@ -215,9 +224,10 @@ static void wrong_result(struct stage *stage)
 
 static void wrong_columns(struct stage *stage)
 {
-	Fg__Wire__Samples batch = FG__WIRE__SAMPLES__INIT;
+	Fg__Wire__Samples batch;
 	uint64_t times[2] = {1, 2};
 
+	fg__wire__samples__init(&batch);
 	say_hello(stage);
 	say_ready(stage);
 	batch.n_time_ns = 2;
@@ -235,8 +245,9 @@ static void wrong_stats_backwards(struct stage *stage)
 
 static void wrong_clients_word(struct stage *stage)
 {
-	Fg__Wire__Empty empty = FG__WIRE__EMPTY__INIT;
+	Fg__Wire__Empty empty;
 
+	fg__wire__empty__init(&empty);
 	say_hello(stage);
 	say(stage, FG_WIRE_STOP, &empty.base);
 }
@@ -433,6 +444,29 @@ static void test_cut_stack_gets_a_root(void **state)
 	close_stage(&stage);
 }
 
+/* What the helper could not do reaches the report. */
+static void test_notice_is_told(void **state)
+{
+	(void)state;
+	char text[] = "more than 1023 address spaces";
+	Fg__Wire__Notice notice;
+	struct fg_profile_info info;
+	struct fg_profile *profile;
+	struct fg_err err = {0};
+	struct stage stage;
+
+	begin(&stage);
+	fg__wire__notice__init(&notice);
+	notice.text = text;
+	say(&stage, FG_WIRE_NOTICE, &notice.base);
+	assert_ok(fg_client_take(stage.client, &err), &err);
+	build(&stage, &profile, &info);
+	assert_false(info.partial);
+	assert_string_equal(info.why_absent, "incomplete: more than 1023 address spaces");
+	fg_profile_free(profile);
+	close_stage(&stage);
+}
+
 static void test_same_stacks_are_kept_once(void **state)
 {
 	(void)state;
@@ -498,6 +532,7 @@ int main(void)
 		cmocka_unit_test(test_silence_times_out),
 		cmocka_unit_test(test_killed_mid_stream),
 		cmocka_unit_test(test_cut_stack_gets_a_root),
+		cmocka_unit_test(test_notice_is_told),
 		cmocka_unit_test(test_same_stacks_are_kept_once),
 		cmocka_unit_test(test_stats_between),
 		cmocka_unit_test(test_no_helper),

@@ -81,7 +81,9 @@ static void test_values(void **state)
 		{HEAD "thresholds: { http_reqs: [{ abortOnFail: true }] }\n" MAIN GET,
 		 "a threshold needs \"threshold\""},
 		{HEAD "gate: { rules: [{ function: \"\" , maxIncrease: 1% }] }\n" MAIN GET,
-		 "function is empty"},
+		 "the function pattern is empty"},
+		{HEAD "gate: { rules: [{ function: \"re:a(b\", maxIncrease: 1% }] }\n" MAIN GET,
+		 "t.yaml:3:36: bad regular expression"},
 		{HEAD "gate: { rules: [{ metric: cpu_per_request, function: a, maxIncrease: 1% }] "
 		      "}\n" MAIN GET,
 		 "exclude each other"},
@@ -184,6 +186,10 @@ static void test_steps(void **state)
 		{HEAD MAIN "      - post: { url: /, form: { a: [b] } }\n",
 		 "a wants a single value, not a list"},
 		{HEAD MAIN "      - get: { url: /, query: [a] }\n", "query wants a map"},
+		{HEAD MAIN "      - get: { url: /, name: \"\" }\n", "name is empty"},
+		{HEAD "vars: { v: \"a\\r\\nB: c\" }\n" MAIN
+		      "      - get: { url: /, headers: { A: \"{{ v }}\" } }\n",
+		 "cannot hold a line break"},
 		{HEAD MAIN "      - get: { url: /, expect: { status: 20 } }\n",
 		 "\"20\" is not a status"},
 		{HEAD MAIN "      - get: { url: /, expect: { status: 300-200 } }\n",
@@ -419,6 +425,51 @@ static void test_many_faults(void **state)
 	free(text);
 }
 
+/* Bounds of what is read: a fault of the file (104), never a crash or a cut. */
+static void test_bounds(void **state)
+{
+	static const struct {
+		const char *before;
+		const char *unit; /* %d: a number */
+		int times;
+		const char *after;
+		const char *message;
+	} cases[] = {
+		{HEAD MAIN, "      - get: /%d\n", 4097, "", "t.yaml:8:7: more than 4096 steps"},
+		{HEAD MAIN "      - get: \"/", "{{ vu }}%d", 10001, "\"\n", "more than 10000"},
+		{HEAD "scenarios:\n",
+		 "  s%d: { executor: constant-vus, duration: 1s, steps: [{ get: / }] }\n", 257, "",
+		 "t.yaml:4:3: more than 256 scenarios"},
+		{HEAD "secrets:\n", "  s%d: { env: TOKEN }\n", 33, MAIN GET,
+		 "more than 32 secrets"},
+		{"version: 1\ntarget:\n  start:\n    command: a\n    env:\n", "      V%d: x\n", 33,
+		 MAIN GET, "t.yaml:6:7: more than 32 variables"},
+		{HEAD MAIN "      - get:\n          url: /\n          tags:\n",
+		 "            t%d: x\n", 33, "", "more than 32 tags"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < FG_ARRAY_LEN(cases); i++) {
+		struct fg_buf text;
+
+		fg_buf_init(&text, 1 << 20);
+		fg_buf_add_str(&text, cases[i].before);
+		for (int j = 0; j < cases[i].times; j++) {
+			const char *number = strstr(cases[i].unit, "%d");
+
+			fg_buf_add(&text, cases[i].unit, (size_t)(number - cases[i].unit));
+			fg_buf_addf(&text, "%d%s", j, number + 2);
+		}
+		fg_buf_add_str(&text, cases[i].after);
+		char *faults = helper_faults(text.data, text.len);
+
+		if (!strstr(faults, cases[i].message))
+			fail_msg("%s… gives %s", cases[i].unit, faults);
+		free(faults);
+		fg_buf_done(&text);
+	}
+}
+
 static void test_control_bytes_never_reach_the_terminal(void **state)
 {
 	static const char text[] = HEAD "name: x\n\"\\e[31mred\": 1\n" MAIN GET;
@@ -467,6 +518,7 @@ int main(void)
 		cmocka_unit_test(test_language),
 		cmocka_unit_test(test_hostile),
 		cmocka_unit_test(test_many_faults),
+		cmocka_unit_test(test_bounds),
 		cmocka_unit_test(test_control_bytes_never_reach_the_terminal),
 		cmocka_unit_test(test_files),
 	};

@@ -454,6 +454,31 @@ static void test_resolved(void **state)
 	fg_scenario_file_free(c);
 }
 
+/* Names, tags and the class's URL go into every result: no secret in them. */
+static void test_masks(void **state)
+{
+	struct fg_scenario_file *file = helper_parse(
+		HEAD "secrets: { t: { env: TOKEN } }\n" MAIN
+		     "      - get: { url: \"/${TOKEN}/x\", tags: { a: \"is {{ secrets.t }}\" } }\n"
+		     "      - get: { url: /, name: \"n {{ secrets.t }}\" }\n");
+	const struct fg_step_http *http = step_of(file, 0);
+	char *url = helper_render(&http->url);
+	struct fg_registry registry;
+	struct fg_err err = {0};
+
+	(void)state;
+	fg_registry_init(&registry);
+	assert_ok(fg_scenario_register(file, "curl", &registry, &err), &err);
+	assert_string_equal(url, "/s3cret/x");
+	assert_string_equal(http->name, "GET /***/x");
+	assert_string_equal(fg_tags_get(&http->tags, "a"), "is ***");
+	assert_string_equal(step_of(file, 1)->name, "n ***");
+	assert_string_equal(registry.classes[0].url, "/***/x");
+	free(url);
+	fg_registry_done(&registry);
+	fg_scenario_file_free(file);
+}
+
 static void test_aliases(void **state)
 {
 	struct fg_scenario_file *file = helper_parse(
@@ -484,6 +509,7 @@ int main(void)
 		cmocka_unit_test(test_gate),
 		cmocka_unit_test(test_overrides),
 		cmocka_unit_test(test_resolved),
+		cmocka_unit_test(test_masks),
 		cmocka_unit_test(test_aliases),
 	};
 

@@ -64,12 +64,13 @@ static void test_quick(void **state)
 		assert_int_equal(s->rate, cases[i].rate);
 		assert_int_equal(s->duration_ns, cases[i].duration_ns);
 		assert_int_equal(s->pre_allocated_vus, cases[i].pre_allocated_vus);
-		assert_true(s->max_vus >= s->pre_allocated_vus);
+		assert_int_equal(s->max_vus, cases[i].options.vus ? s->pre_allocated_vus
+								  : 10 * s->pre_allocated_vus);
 		char *url = helper_render(&s->steps[0].http.url);
 
-		assert_string_equal(url, URL);
+		assert_string_equal(url, "/x?a=b$HOME");
 		assert_string_equal(s->steps[0].http.name, "GET /x");
-		assert_string_equal(file->target.url, URL);
+		assert_string_equal(file->target.url, "http://127.0.0.1:8080");
 		free(url);
 		fg_scenario_file_free(file);
 	}
@@ -86,8 +87,9 @@ static void test_quick_faults(void **state)
 		{{.url = ""}, -FG_E_USAGE, "a URL is missing"},
 		{{.url = "localhost:80"}, -FG_E_USAGE, "is not a URL"},
 		{{.url = "http://"}, -FG_E_USAGE, "names no host"},
-		{{.url = "http://a b/"}, -FG_E_USAGE, "cannot hold spaces"},
-		{{.url = "http://a/\"\n\\"}, -FG_E_USAGE, "characters"},
+		{{.url = "http://a/b c"}, -FG_E_USAGE, "cannot hold spaces"},
+		{{.url = "http://a b/"}, -FG_E_USAGE, "characters that no URL has"},
+		{{.url = "http://a\"\n\\/"}, -FG_E_USAGE, "characters that no URL has"},
 		{{.url = URL, .stages = "30s:50", .rate = 5}, -FG_E_USAGE, "-s cannot be combined"},
 		{{.url = URL, .stages = "30s"}, -FG_E_USAGE, "is not DURATION:VUS"},
 		{{.url = URL, .stages = "30:5"}, -FG_E_USAGE, "is not DURATION:VUS"},

@@ -381,6 +381,23 @@ static void test_cannot_start(void **state)
 	}
 }
 
+/* Without a probe and without a URL there is nothing to wait for. */
+static void test_no_sign_of_readiness(void **state)
+{
+	struct fg_target_process *target = NULL;
+	struct fixture fixture;
+	struct fg_err err;
+
+	(void)state;
+	set_up(&fixture, "polite");
+	fixture.file.target.ready = FG_READY_NONE;
+	assert_ok(fg_target_start(&fixture.options, &target, &err), &err);
+	assert_ok(fg_target_stop(target, &err), &err);
+	fixture.file.target.ready = FG_READY_TCP;
+	assert_int_equal(fg_target_start(&fixture.options, &target, &err), -FG_E_INVALID);
+	tear_down(&fixture);
+}
+
 static void test_bad_pattern(void **state)
 {
 	struct fg_target_process *target = NULL;
@@ -559,6 +576,7 @@ int main(void)
 		cmocka_unit_test(test_death_before_ready),
 		cmocka_unit_test(test_never_ready),
 		cmocka_unit_test(test_cannot_start),
+		cmocka_unit_test(test_no_sign_of_readiness),
 		cmocka_unit_test(test_bad_pattern),
 		cmocka_unit_test(test_chosen_port),
 		cmocka_unit_test(test_port_in_use),
