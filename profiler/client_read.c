@@ -230,6 +230,13 @@ static int take_slice(struct fg_profiler *profiler, const struct fg_wire_message
 	fg__wire__slice__free_unpacked(slice, NULL);
 	if (!profiler->slice_ns)
 		return malformed("SLICE that nobody asked for", err);
+	if (profiler->slices_count) {
+		const struct fg_profiler_slice *last =
+			&profiler->slices[profiler->slices_count - 1];
+
+		if (border.time_ns < last->time_ns || border.target_cpu_ns < last->target_cpu_ns)
+			return malformed("SLICE order", err);
+	}
 	int rc = FG_VEC_ROOM(profiler, slices, slices_count, slices_capacity, FG_CLIENT_SLICES_MAX,
 			     err);
 

@@ -264,6 +264,28 @@ def case_threads(bench):
           f"{result.info['samples_per_cpu_s']:g} samples per CPU second")
 
 
+def case_slices(bench):
+    """Samples come in sampled slices only, and the CPU time of all slices is the target's."""
+    target = bench.start(f"{bench.zoo}/zoo_native", "vdso", "20", ready="ready")
+    tool = os.path.join(bench.build, "tests/bench/profile_slices")
+    done = subprocess.run([tool, bench.helper, "997", "100", "4", str(target.pid)],
+                          stdout=subprocess.PIPE, text=True, timeout=60)
+    check(done.returncode == 0, "profile_slices failed")
+    lines = [line.split() for line in done.stdout.splitlines()]
+    slices = [(on == "1", int(ns), int(cpu)) for word, on, ns, cpu in
+              (line for line in lines if line[0] == "slice")]
+    samples = next(int(line[1]) for line in lines if line[0] == "samples")
+    check(len(slices) >= 20, f"{len(slices)} slices")
+    check(all(a[0] != b[0] for a, b in zip(slices[::2], slices[1::2])), "a pair is not one of each")
+    check(min(ns for _, ns, _ in slices) >= 100e6, "a slice is too short")
+    sampled = sum(cpu for on, _, cpu in slices if on)
+    total = sum(cpu for _, _, cpu in slices)
+    check(0.25 < sampled / total < 0.75, f"{sampled / total:.2f} of the CPU time is in sampled slices")
+    rate = samples / (sampled / 1e9)
+    print(f"  {samples} samples, {rate:.0f} per CPU second of sampled slices")
+    check(abs(rate / 997 - 1) < 0.25, f"{rate:.0f} samples per CPU second of sampled slices")
+
+
 def case_fork(bench):
     result = native(bench, "fork", seconds=3)
     # A process that has given up its memory has no user stack left: those are kernel-only.
