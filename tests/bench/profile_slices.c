@@ -2,9 +2,9 @@
 /*
  * profile_slices HELPER HZ SLICE_MS SECONDS PID…: profiles in slices with and without sampling.
  *
- * Prints `slice ON NS CPU_NS` for every slice that has ended (its length, and what the targets used
- * of CPU in it), then `samples N`, `bpf_ns N` and `helper_cpu_ns N`. bench_profiler_cost.py makes
- * statistics of it.
+ * Prints `border ON TIME_NS CPU_NS` at each border between slices (whether samples are taken from
+ * there on, when, and what the targets have used of CPU so far), at the end `samples N`, `bpf_ns N`
+ * and `helper_cpu_ns N`. bench_profiler_cost.py makes statistics of it.
  */
 #include <inttypes.h>
 #include <poll.h>
@@ -25,9 +25,22 @@ static int number(const char *text, uint64_t max, uint64_t *ret)
 	return -1;
 }
 
+/* At once: whoever reads this counts requests at the same border. */
+static void print_new(const struct fg_profiler *profiler, size_t *printed)
+{
+	const struct fg_profiler_slice *s;
+	size_t count = fg_profiler_slices(profiler, &s);
+
+	for (; *printed < count; ++*printed)
+		printf("border %d %" PRIu64 " %" PRIu64 "\n", s[*printed].on, s[*printed].time_ns,
+		       s[*printed].target_cpu_ns);
+	(void)fflush(stdout);
+}
+
 static int read_for(struct fg_profiler *profiler, uint64_t duration_ns, struct fg_err *err)
 {
 	uint64_t now_ns = fg_clock_monotonic_ns(), end_ns = now_ns + duration_ns;
+	size_t printed = 0;
 	int rc = 0;
 
 	for (; !rc && now_ns < end_ns; now_ns = fg_clock_monotonic_ns()) {
@@ -35,19 +48,9 @@ static int read_for(struct fg_profiler *profiler, uint64_t duration_ns, struct f
 
 		(void)poll(&poll_fd, 1, (int)((end_ns - now_ns) / FG_NS_PER_MS) + 1);
 		rc = fg_profiler_read(profiler, err);
+		print_new(profiler, &printed);
 	}
 	return rc;
-}
-
-static void print_slices(const struct fg_profiler *profiler)
-{
-	const struct fg_profiler_slice *s;
-	size_t count = fg_profiler_slices(profiler, &s);
-
-	for (size_t i = 1; i < count; i++)
-		printf("slice %d %" PRIu64 " %" PRIu64 "\n", s[i - 1].on,
-		       s[i].time_ns - s[i - 1].time_ns,
-		       s[i].target_cpu_ns - s[i - 1].target_cpu_ns);
 }
 
 static int measure(const struct fg_profiler_options *options, uint64_t duration_ns,
@@ -69,7 +72,6 @@ static int measure(const struct fg_profiler_options *options, uint64_t duration_
 	if (!rc)
 		rc = fg_profiler_profile(profiler, phase.start_ns, &phase, 1, &profile, &info, err);
 	if (!rc) {
-		print_slices(profiler);
 		printf("frequency_hz %" PRIu32 "\nsamples %" PRIu64 "\nbpf_ns %" PRIu64
 		       "\nhelper_cpu_ns %" PRIu64 "\n",
 		       info.frequency_hz, info.samples, info.bpf_ns, info.helper_cpu_ns);
