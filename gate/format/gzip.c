@@ -28,34 +28,55 @@ static Bytef *input(const void *bytes)
 	return cast.to;
 }
 
+/* What a failed call appended is taken away again. */
+static void cut_back(struct fg_buf *out, size_t len)
+{
+	if (!out->data)
+		return;
+	out->len = len;
+	out->data[len] = '\0';
+}
+
+/* In steps, because deflateBound() is more than what comes out, and `out` may have room for the one
+ * and not for the other. */
+static int deflate_all(z_stream *stream, struct fg_buf *out, struct fg_err *err)
+{
+	int code = Z_OK;
+
+	while (code == Z_OK) {
+		size_t room = FG_MIN(out->max - out->len, (size_t)STEP_BYTES);
+		char *to = fg_buf_reserve(out, FG_MAX(room, (size_t)1));
+
+		if (!to)
+			return fg_buf_check(out, err);
+		stream->next_out = (Bytef *)to;
+		stream->avail_out = (uInt)room;
+		code = deflate(stream, Z_FINISH);
+		fg_buf_commit(out, room - stream->avail_out);
+	}
+	return code == Z_STREAM_END
+		       ? 0
+		       : fg_err_set(err, FG_E_INTERNAL, "zlib did not finish (%d)", code);
+}
+
 int fg_gzip_deflate(enum fg_deflate_format format, const void *bytes, size_t len,
 		    struct fg_buf *out, struct fg_err *err)
 {
 	z_stream stream = {0};
+	size_t before = out->len;
 
 	if (len > UINT_MAX / 2)
 		return fg_err_set(err, FG_E_LIMIT, "%zu bytes are too many to compress", len);
 	if (deflateInit2(&stream, Z_BEST_COMPRESSION, Z_DEFLATED, window_bits(format), MEMORY_LEVEL,
 			 Z_DEFAULT_STRATEGY) != Z_OK)
 		return fg_err_nomem(err);
-	/* The bound holds for one call with everything, so there is no loop. */
-	size_t bound = deflateBound(&stream, (uLong)len);
-	char *to = fg_buf_reserve(out, bound);
-	int rc = 0;
+	stream.next_in = input(bytes);
+	stream.avail_in = (uInt)len;
+	int rc = deflate_all(&stream, out, err);
 
-	if (!to) {
-		rc = fg_buf_check(out, err);
-	} else {
-		stream.next_in = input(bytes);
-		stream.avail_in = (uInt)len;
-		stream.next_out = (Bytef *)to;
-		stream.avail_out = (uInt)bound;
-		if (deflate(&stream, Z_FINISH) == Z_STREAM_END)
-			fg_buf_commit(out, stream.total_out);
-		else
-			rc = fg_err_set(err, FG_E_INTERNAL, "zlib did not finish");
-	}
 	(void)deflateEnd(&stream);
+	if (rc)
+		cut_back(out, before);
 	return rc;
 }
 
@@ -141,9 +162,7 @@ int fg_gzip_inflate(enum fg_deflate_format format, const void *bytes, size_t len
 	int rc = inflate_all(format, &stream, max_bytes, out, err);
 
 	(void)inflateEnd(&stream);
-	if (rc && out->data) {
-		out->len = before;
-		out->data[before] = '\0';
-	}
+	if (rc)
+		cut_back(out, before);
 	return rc;
 }

@@ -6,45 +6,11 @@
 #include <string.h>
 
 #include "gate/base/num.h"
+#include "gate/base/utf8.h"
 
 void fg_json_writer_init(struct fg_json_writer *writer, struct fg_buf *out, bool indent)
 {
 	*writer = (struct fg_json_writer){.out = out, .indent = indent};
-}
-
-/* Well-formed UTF-8 by first byte (Unicode table 3-7): what the second byte may be, and how many
- * bytes there are. Further bytes are 0x80…0xbf. */
-static const struct {
-	unsigned char first, last;
-	unsigned char second_low, second_high;
-	unsigned char len;
-} utf8_rows[] = {
-	{.first = 0xc2, .last = 0xdf, .second_low = 0x80, .second_high = 0xbf, .len = 2},
-	{.first = 0xe0, .last = 0xe0, .second_low = 0xa0, .second_high = 0xbf, .len = 3},
-	{.first = 0xe1, .last = 0xec, .second_low = 0x80, .second_high = 0xbf, .len = 3},
-	{.first = 0xed, .last = 0xed, .second_low = 0x80, .second_high = 0x9f, .len = 3},
-	{.first = 0xee, .last = 0xef, .second_low = 0x80, .second_high = 0xbf, .len = 3},
-	{.first = 0xf0, .last = 0xf0, .second_low = 0x90, .second_high = 0xbf, .len = 4},
-	{.first = 0xf1, .last = 0xf3, .second_low = 0x80, .second_high = 0xbf, .len = 4},
-	{.first = 0xf4, .last = 0xf4, .second_low = 0x80, .second_high = 0x8f, .len = 4},
-};
-
-/* Length of the sequence that begins with a byte ≥ 0x80 at `at`, 0 if it is malformed. Stops at the
- * first byte that does not fit, so it never reads past the text's NUL. */
-static size_t utf8_len(const unsigned char *at)
-{
-	size_t row = 0;
-
-	while (row < FG_ARRAY_LEN(utf8_rows) && at[0] > utf8_rows[row].last)
-		row++;
-	if (row == FG_ARRAY_LEN(utf8_rows) || at[0] < utf8_rows[row].first)
-		return 0;
-	if (at[1] < utf8_rows[row].second_low || at[1] > utf8_rows[row].second_high)
-		return 0;
-	for (size_t i = 2; i < utf8_rows[row].len; i++)
-		if ((at[i] & 0xc0) != 0x80)
-			return 0;
-	return utf8_rows[row].len;
 }
 
 static void put_special(struct fg_buf *out, unsigned char c)
@@ -77,12 +43,12 @@ static void put_quoted(struct fg_buf *out, const char *text)
 			put_special(out, *at++);
 			continue;
 		}
-		size_t len = utf8_len(at);
+		size_t len = fg_utf8_len((const char *)at);
 
 		if (len)
 			fg_buf_add(out, at, len);
 		else
-			fg_buf_add_str(out, "\xef\xbf\xbd");
+			fg_buf_add_str(out, FG_UTF8_REPLACEMENT);
 		at += len ? len : 1;
 	}
 	fg_buf_add_char(out, '"');

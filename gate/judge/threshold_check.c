@@ -175,6 +175,20 @@ static int unknown_value(const struct fg_tag *tag, const struct candidates *know
 			  known->count == 1 ? "" : " and others");
 }
 
+static int check_error_name(const struct fg_tag *tag, struct fg_err *err)
+{
+	const char *names[FG_NET_ERROR_COUNT];
+
+	for (int i = 0; i < FG_NET_ERROR_COUNT; i++) {
+		names[i] = fg_net_error_name((enum fg_net_error)i);
+		if (strcmp(names[i], tag->value) == 0)
+			return 0;
+	}
+	const struct candidates known = {.items = names, .count = FG_NET_ERROR_COUNT};
+
+	return unknown_value(tag, &known, err);
+}
+
 /* Tags whose values do not come from the scenario file. */
 static int check_fixed_value(const struct fg_tag *tag, bool *ret_handled, struct fg_err *err)
 {
@@ -205,18 +219,8 @@ static int check_fixed_value(const struct fg_tag *tag, bool *ret_handled, struct
 					  tag->value);
 		return 0;
 	}
-	if (strcmp(tag->key, "error") == 0) {
-		const char *names[FG_NET_ERROR_COUNT];
-
-		for (int i = 0; i < FG_NET_ERROR_COUNT; i++) {
-			names[i] = fg_net_error_name((enum fg_net_error)i);
-			if (strcmp(names[i], tag->value) == 0)
-				return 0;
-		}
-		const struct candidates known = {.items = names, .count = FG_NET_ERROR_COUNT};
-
-		return unknown_value(tag, &known, err);
-	}
+	if (strcmp(tag->key, "error") == 0)
+		return check_error_name(tag, err);
 	*ret_handled = false;
 	return 0;
 }

@@ -125,12 +125,31 @@ struct tally {
 	size_t judged, unjudged;
 };
 
+/* Where the first finding of this kind is kept; NULL if it does not decide anything. */
+static const struct fg_finding **tally_place(struct tally *tally, const struct fg_finding *one,
+					     bool wide)
+{
+	bool error = one->level == FG_LEVEL_ERROR;
+
+	switch (one->state) {
+	case FG_VERDICT_REGRESSED:
+		return error ? &tally->regressed : &tally->warned;
+	case FG_VERDICT_IMPROVED:
+		return &tally->improved;
+	case FG_VERDICT_INCONCLUSIVE:
+		if (error && (one->decisive || (wide && !one->note)))
+			return &tally->inconclusive;
+		return NULL;
+	default:
+		return NULL;
+	}
+}
+
 static void tally_add(struct tally *tally, const struct fg_finding *findings, size_t count,
 		      bool wide)
 {
 	for (size_t i = 0; i < count; i++) {
 		const struct fg_finding *one = &findings[i];
-		bool error = one->level == FG_LEVEL_ERROR;
 
 		if (!one->ruled)
 			continue;
@@ -138,15 +157,10 @@ static void tally_add(struct tally *tally, const struct fg_finding *findings, si
 			tally->unjudged++;
 		else
 			tally->judged++;
-		if (one->state == FG_VERDICT_REGRESSED && error && !tally->regressed)
-			tally->regressed = one;
-		else if (one->state == FG_VERDICT_REGRESSED && !error && !tally->warned)
-			tally->warned = one;
-		else if (one->state == FG_VERDICT_IMPROVED && !tally->improved)
-			tally->improved = one;
-		else if (one->state == FG_VERDICT_INCONCLUSIVE && error && !tally->inconclusive &&
-			 (one->decisive || (wide && !one->note)))
-			tally->inconclusive = one;
+		const struct fg_finding **place = tally_place(tally, one, wide);
+
+		if (place && !*place)
+			*place = one;
 	}
 }
 

@@ -52,6 +52,24 @@ static int64_t block_of(const struct block_plan *plan, uint64_t second)
 	return block < plan->blocks ? (int64_t)block : -1;
 }
 
+/* Requests and CPU time of each block. */
+static void add_up_blocks(const struct fg_result *result, const struct block_plan *plan,
+			  uint64_t *requests, uint64_t *cpu_ns)
+{
+	for (size_t i = 0; i < result->series.count; i++) {
+		int64_t block = block_of(plan, result->series.items[i].second);
+
+		if (block >= 0)
+			requests[block] += result->series.items[i].requests;
+	}
+	for (size_t i = 0; i < result->target_cpu.count; i++) {
+		int64_t block = block_of(plan, i);
+
+		if (block >= 0)
+			cpu_ns[block] += result->target_cpu.cpu_ns[i];
+	}
+}
+
 int fg_verdict_cpu_spread(const struct fg_result *result, struct fg_stats_location *ret,
 			  struct fg_err *err)
 {
@@ -67,18 +85,8 @@ int fg_verdict_cpu_spread(const struct fg_result *result, struct fg_stats_locati
 	size_t count = 0;
 	int rc = logs && requests && cpu_ns ? 0 : fg_err_nomem(err);
 
-	for (size_t i = 0; rc == 0 && i < result->series.count; i++) {
-		int64_t block = block_of(&plan, result->series.items[i].second);
-
-		if (block >= 0)
-			requests[block] += result->series.items[i].requests;
-	}
-	for (size_t i = 0; rc == 0 && i < result->target_cpu.count; i++) {
-		int64_t block = block_of(&plan, i);
-
-		if (block >= 0)
-			cpu_ns[block] += result->target_cpu.cpu_ns[i];
-	}
+	if (rc == 0)
+		add_up_blocks(result, &plan, requests, cpu_ns);
 	for (size_t i = 0; rc == 0 && i < plan.blocks; i++) {
 		if (requests[i] >= MIN_REQUESTS_PER_BLOCK && cpu_ns[i] > 0)
 			logs[count++] = log((double)cpu_ns[i] / (double)requests[i]);
@@ -112,11 +120,26 @@ static int add_rows(const struct fg_result *result, const struct block_plan *pla
 	return 0;
 }
 
+/* The spread over the blocks of one percentile's logarithm. */
+static int percentile_spread(const struct fg_hist *blocks, size_t count, double percentile,
+			     double *logs, struct fg_stats_location *ret, struct fg_err *err)
+{
+	enum { MIN_VALUES_PER_BLOCK = 20 };
+	size_t used = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		uint64_t value = fg_hist_percentile_ns(&blocks[i], percentile);
+
+		if (blocks[i].count >= MIN_VALUES_PER_BLOCK && value > 0)
+			logs[used++] = log((double)value);
+	}
+	return fg_stats_trimmed(logs, used, ret, err);
+}
+
 int fg_verdict_quantile_spread(const struct fg_result *result, size_t class_index,
 			       enum fg_trend trend, const double *percentiles, size_t count,
 			       struct fg_stats_location *ret, struct fg_err *err)
 {
-	enum { MIN_VALUES_PER_BLOCK = 20 };
 	struct block_plan plan = plan_blocks(result);
 
 	memset(ret, 0, count * sizeof(*ret));
@@ -130,17 +153,8 @@ int fg_verdict_quantile_spread(const struct fg_result *result, size_t class_inde
 		fg_hist_init(&blocks[i], NULL);
 	if (rc == 0)
 		rc = add_rows(result, &plan, class_index, trend, blocks, err);
-	for (size_t p = 0; rc == 0 && p < count; p++) {
-		size_t used = 0;
-
-		for (size_t i = 0; i < plan.blocks; i++) {
-			uint64_t value = fg_hist_percentile_ns(&blocks[i], percentiles[p]);
-
-			if (blocks[i].count >= MIN_VALUES_PER_BLOCK && value > 0)
-				logs[used++] = log((double)value);
-		}
-		rc = fg_stats_trimmed(logs, used, &ret[p], err);
-	}
+	for (size_t p = 0; rc == 0 && p < count; p++)
+		rc = percentile_spread(blocks, plan.blocks, percentiles[p], logs, &ret[p], err);
 	for (size_t i = 0; blocks && i < plan.blocks; i++)
 		fg_hist_done(&blocks[i]);
 	free(blocks);

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "gate/base/vec.h"
+#include "gate/format/gzip.h"
 #include "gate/profile/pprof_ids.h"
 #include "gate/profile/pprof_internal.h"
 #include "gate/profile/pprof_unpack.h"
@@ -543,7 +544,6 @@ static int decode_plain(const void *bytes, size_t len, struct fg_profile **ret, 
 
 int fg_pprof_decode(const void *bytes, size_t len, struct fg_profile **ret, struct fg_err *err)
 {
-	const uint8_t *head = bytes;
 	struct fg_err local = {0};
 	struct fg_buf raw;
 
@@ -553,12 +553,14 @@ int fg_pprof_decode(const void *bytes, size_t len, struct fg_profile **ret, stru
 	if (len > FG_PROFILE_BYTES_MAX)
 		return fg_err_set(err, FG_E_LIMIT, "profile: %zu bytes (at most %d)", len,
 				  FG_PROFILE_BYTES_MAX);
-	if (len < 2 || head[0] != 0x1f || head[1] != 0x8b)
+	if (!fg_gzip_is(bytes, len))
 		return decode_plain(bytes, len, ret, err);
-	fg_buf_init(&raw, (size_t)FG_PROFILE_BYTES_MAX + 1);
-	int rc = fg_pprof_inflate(bytes, len, &raw, err);
+	fg_buf_init(&raw, FG_PROFILE_BYTES_MAX);
+	int rc = fg_gzip_inflate(FG_DEFLATE_GZIP, bytes, len, FG_PROFILE_BYTES_MAX, &raw, err);
 
-	if (!rc)
+	if (rc)
+		rc = fg_err_wrap(err, "profile");
+	else
 		rc = decode_plain(raw.data, raw.len, ret, err);
 	fg_buf_done(&raw);
 	return rc;

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "gate/format/gzip.h"
 #include "gate/profile/pprof_internal.h"
 
 #include <gate/profile/profile.pb-c.h>
@@ -506,8 +507,9 @@ int fg_pprof_encode(const struct fg_profile *profile, const struct fg_pprof_opti
 	if (!rc)
 		rc = write_all(&enc);
 	if (!rc)
-		rc = (options->gzip ? fg_pprof_deflate : fg_pprof_append)(enc.raw.data, enc.raw.len,
-									  out, err);
+		rc = options->gzip
+			     ? fg_gzip_deflate(FG_DEFLATE_GZIP, enc.raw.data, enc.raw.len, out, err)
+			     : fg_pprof_append(enc.raw.data, enc.raw.len, out, err);
 	encoder_done(&enc);
 	return rc;
 }

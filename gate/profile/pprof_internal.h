@@ -39,10 +39,5 @@ uint32_t fg_pprof_implied_flags(const char *module_path, const char *module_name
 /** Appends what fits completely, or nothing. */
 int fg_pprof_append(const void *bytes, size_t len, struct fg_buf *out,
 		    struct fg_err *err) FG_MUST_USE;
-int fg_pprof_deflate(const void *bytes, size_t len, struct fg_buf *out,
-		     struct fg_err *err) FG_MUST_USE;
-/** Inflates all gzip members into `out`, whose maximum bounds the result. */
-int fg_pprof_inflate(const void *bytes, size_t len, struct fg_buf *out,
-		     struct fg_err *err) FG_MUST_USE;
 
 #endif

@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "gate/profile/pprof_internal.h"
 
-#include <stdlib.h>
 #include <string.h>
-
-#include <zlib.h>
 
 #include "gate/base/str.h"
 
@@ -39,19 +36,6 @@ uint32_t fg_pprof_implied_flags(const char *module_path, const char *module_name
 	return flags;
 }
 
-enum { GZIP_WINDOW_BITS = 15 + 16, STEP_BYTES = 64 << 10 };
-
-/* zlib never writes through next_in, but declares it without const. */
-static z_stream stream_over(const void *bytes, size_t len)
-{
-	union {
-		const void *in;
-		Bytef *out;
-	} input = {.in = bytes};
-
-	return (z_stream){.next_in = input.out, .avail_in = (uInt)len};
-}
-
 int fg_pprof_append(const void *bytes, size_t len, struct fg_buf *out, struct fg_err *err)
 {
 	if (len > out->max - out->len)
@@ -59,72 +43,4 @@ int fg_pprof_append(const void *bytes, size_t len, struct fg_buf *out, struct fg
 				  out->max - out->len);
 	fg_buf_add(out, bytes, len);
 	return fg_buf_check(out, err);
-}
-
-int fg_pprof_deflate(const void *bytes, size_t len, struct fg_buf *out, struct fg_err *err)
-{
-	z_stream stream = stream_over(bytes, len);
-
-	assert(len <= FG_PROFILE_BYTES_MAX);
-	if (deflateInit2(&stream, Z_DEFAULT_COMPRESSION, Z_DEFLATED, GZIP_WINDOW_BITS, 8,
-			 Z_DEFAULT_STRATEGY) != Z_OK)
-		return fg_err_nomem(err);
-	size_t bound = deflateBound(&stream, len);
-	Bytef *packed = malloc(bound);
-	int rc = Z_MEM_ERROR;
-
-	if (packed) {
-		stream.next_out = packed;
-		stream.avail_out = (uInt)bound;
-		rc = deflate(&stream, Z_FINISH);
-	}
-	int added = rc == Z_STREAM_END ? fg_pprof_append(packed, stream.total_out, out, err) : 0;
-
-	deflateEnd(&stream);
-	free(packed);
-	if (rc != Z_STREAM_END)
-		return fg_err_set(err, rc == Z_MEM_ERROR ? FG_E_NOMEM : FG_E_INTERNAL,
-				  "gzip failed (%d)", rc);
-	return added;
-}
-
-/* One step of output; returns zlib's answer, or Z_MEM_ERROR with out->failed set. */
-static int inflate_step(z_stream *stream, struct fg_buf *out)
-{
-	size_t room_bytes = FG_MAX(FG_MIN((size_t)STEP_BYTES, out->max - out->len), (size_t)1);
-	char *room = fg_buf_reserve(out, room_bytes);
-
-	if (!room)
-		return Z_MEM_ERROR;
-	stream->next_out = (Bytef *)room;
-	stream->avail_out = (uInt)room_bytes;
-	int rc = inflate(stream, Z_NO_FLUSH);
-
-	fg_buf_commit(out, room_bytes - stream->avail_out);
-	return rc;
-}
-
-int fg_pprof_inflate(const void *bytes, size_t len, struct fg_buf *out, struct fg_err *err)
-{
-	z_stream stream = stream_over(bytes, len);
-	int rc;
-
-	if (inflateInit2(&stream, GZIP_WINDOW_BITS) != Z_OK)
-		return fg_err_nomem(err);
-	do {
-		rc = inflate_step(&stream, out);
-		/* Files of several members are valid gzip. */
-		if (rc == Z_STREAM_END && stream.avail_in)
-			rc = inflateReset(&stream);
-	} while (rc == Z_OK);
-	inflateEnd(&stream);
-	if (out->failed)
-		return fg_err_set(err, FG_E_LIMIT, "profile: %zu bytes or more when inflated",
-				  out->max);
-	if (rc == Z_STREAM_END)
-		return 0;
-	return fg_err_set(err, FG_E_INVALID, "profile: damaged gzip data (%s)",
-			  rc == Z_BUF_ERROR ? "cut off"
-			  : stream.msg      ? stream.msg
-					    : "unreadable");
 }

@@ -7,7 +7,7 @@
 #include <xxhash.h>
 
 #include "gate/base/vec.h"
-#include "gate/profile/utf8.h"
+#include "gate/base/utf8.h"
 
 enum table_kind { STRINGS, MODULES, FUNCTIONS, LOCATIONS, STACKS, SAMPLES, TABLE_COUNT };
 

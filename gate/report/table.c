@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "gate/base/utf8.h"
 #include "gate/base/vec.h"
 
 enum { GAP = 2, FLEXIBLE_MIN = 8 };
@@ -39,26 +40,20 @@ static bool in_ranges(uint32_t c, const uint32_t (*ranges)[2], size_t count)
 static struct glyph next_glyph(const char *text)
 {
 	const unsigned char *s = (const unsigned char *)text;
-	struct glyph broken = {1, 1, false};
-	size_t more = s[0] >= 0xf0 ? 3 : s[0] >= 0xe0 ? 2 : 1;
-	uint32_t c = s[0] & (0x3fu >> more);
+	size_t bytes = fg_utf8_len(text);
+	uint32_t c = s[0] & (0x7fu >> bytes);
 
-	if (s[0] < 0x80)
-		return (struct glyph){1, 1, s[0] >= 0x20 && s[0] != 0x7f};
-	if (s[0] < 0xc2 || s[0] > 0xf4)
-		return broken;
-	for (size_t i = 1; i <= more; i++) {
-		if ((s[i] & 0xc0) != 0x80)
-			return broken;
+	if (s[0] < 0x80 || !bytes)
+		return (struct glyph){1, 1, bytes && s[0] >= 0x20 && s[0] != 0x7f};
+	for (size_t i = 1; i < bytes; i++)
 		c = c << 6 | (s[i] & 0x3fu);
-	}
 	if (c < 0xa0 || (c >= 0x202a && c <= 0x202e)) /* C1 controls, direction overrides */
-		return (struct glyph){more + 1, 1, false};
+		return (struct glyph){bytes, 1, false};
 	if (in_ranges(c, zero_width, FG_ARRAY_LEN(zero_width)))
-		return (struct glyph){more + 1, 0, true};
+		return (struct glyph){bytes, 0, true};
 	bool wide = in_ranges(c, double_width, FG_ARRAY_LEN(double_width));
 
-	return (struct glyph){more + 1, wide ? 2 : 1, true};
+	return (struct glyph){bytes, wide ? 2 : 1, true};
 }
 
 size_t fg_text_width(const char *text)
@@ -82,28 +77,34 @@ static void add_glyph(const char *text, struct glyph glyph, struct fg_buf *out)
 		fg_buf_add_char(out, '?');
 }
 
-void fg_text_cut(const char *text, size_t width, bool keep_end, struct fg_buf *out)
+/* The glyphs that lie wholly in the columns `from` to `to`. */
+static void add_columns(const char *text, size_t from, size_t to, struct fg_buf *out)
 {
-	size_t whole = fg_text_width(text);
-	size_t skip = whole > width && keep_end ? whole - width + 1 : 0;
-	size_t take = whole <= width ? whole : width > 0 ? width - 1 : 0;
 	size_t at = 0;
-	bool cut_end = whole > width && !keep_end;
 
-	if (whole > width && keep_end && width > 0)
-		fg_buf_add_str(out, "…");
-	while (*text) {
+	while (*text && at <= to) {
 		struct glyph glyph = next_glyph(text);
 
-		if (at >= skip && (!cut_end || at + glyph.columns <= take))
+		if (at >= from && at + glyph.columns <= to)
 			add_glyph(text, glyph, out);
 		at += glyph.columns;
 		text += glyph.bytes;
-		if (cut_end && at > take)
-			break;
 	}
-	if (cut_end && width > 0)
+}
+
+void fg_text_cut(const char *text, size_t width, bool keep_end, struct fg_buf *out)
+{
+	size_t whole = fg_text_width(text);
+
+	if (whole <= width) {
+		add_columns(text, 0, whole, out);
+	} else if (width > 0 && keep_end) {
 		fg_buf_add_str(out, "…");
+		add_columns(text, whole - width + 1, whole, out);
+	} else if (width > 0) {
+		add_columns(text, 0, width - 1, out);
+		fg_buf_add_str(out, "…");
+	}
 }
 
 void fg_text_wrap(const char *text, unsigned column, unsigned indent, unsigned width,

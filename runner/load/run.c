@@ -7,13 +7,13 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "gate/base/clock.h"
 #include "gate/base/str.h"
 #include "runner/load/engine.h"
 #include "runner/load/plan.h"
+#include "runner/load/precheck.h"
 #include "runner/load/valid.h"
 #include "runner/load/worker.h"
 
@@ -353,42 +353,6 @@ static unsigned choose_threads(const struct fg_load_options *options)
 	return FG_MIN(threads, (unsigned)WORKERS_MAX);
 }
 
-/* A socket per VU; the soft limit is often 1024 while the hard one is generous. */
-static int raise_descriptors(uint64_t vus, struct fg_err *err)
-{
-	const rlim_t need = vus + 256;
-	struct rlimit limit;
-
-	if (getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur >= need)
-		return 0;
-	if (limit.rlim_max < need)
-		return fg_err_set(err, FG_E_LIMIT,
-				  "%llu virtual users need %llu open files, the limit is %llu; "
-				  "raise it with ulimit -n",
-				  (unsigned long long)vus, (unsigned long long)need,
-				  (unsigned long long)limit.rlim_max);
-	limit.rlim_cur = need;
-	if (setrlimit(RLIMIT_NOFILE, &limit))
-		return fg_err_set(err, FG_E_LIMIT, "cannot raise the limit of open files");
-	return 0;
-}
-
-static int check_file(const struct fg_load_options *options, struct fg_err *err)
-{
-	uint64_t vus = 0;
-
-	if (!options->file->scenario_count)
-		return fg_err_set(err, FG_E_INVALID, "no scenario to run");
-	for (size_t i = 0; i < options->file->scenario_count; i++) {
-		int rc = fg_plan_check(&options->file->scenarios[i], err);
-
-		if (rc)
-			return rc;
-		vus += fg_plan_max_vus(&options->file->scenarios[i]);
-	}
-	return raise_descriptors(vus, err);
-}
-
 /* In whole seconds, because totals are made of whole seconds. */
 static uint64_t measured_start_ns(const struct fg_scenario_file *file)
 {
@@ -547,7 +511,7 @@ int fg_load_run(const struct fg_load_options *options, struct fg_result **ret, s
 
 	*ret = NULL;
 	fg_err_clear(e);
-	rc = check_file(options, e);
+	rc = fg_load_precheck(options->file, e);
 	if (rc)
 		return rc;
 	load = calloc(1, sizeof(*load));

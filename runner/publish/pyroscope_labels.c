@@ -5,7 +5,7 @@
  */
 #include "runner/publish/pyroscope_internal.h"
 
-#include "gate/profile/utf8.h"
+#include "gate/base/utf8.h"
 
 #include <stdlib.h>
 #include <string.h>

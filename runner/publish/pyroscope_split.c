@@ -87,7 +87,7 @@ static int collect(struct splitter *splitter, struct fg_err *err)
 /* -- endpoints ------------------------------------------------------------------------------ */
 
 /* Stands for the string of all endpoints that share a series. */
-enum { SHARED = UINT32_MAX };
+#define SHARED UINT32_MAX
 static const char shared_name[] = "(other)";
 
 struct endpoint {

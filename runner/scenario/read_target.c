@@ -233,6 +233,22 @@ static void check_url(struct fg_reader *reader, const struct fg_node *node, cons
 		fg_reader_fault(reader, node, "the URL holds characters that no URL has");
 }
 
+/* What holds between keys; `start` and `url` may be NULL. */
+static void check_start(struct fg_reader *reader, const struct fg_node *node,
+			const struct fg_node *start, const struct fg_node *url,
+			const struct fg_target *target)
+{
+	bool needs_url =
+		target->ready == FG_READY_TCP || (target->ready_url && target->ready_url[0] == '/');
+
+	if (target->wants_port && !start)
+		fg_reader_fault(reader, url ? url : node,
+				"{{ target.port }} needs target.start: flamegate chooses a port "
+				"only for what it starts");
+	if (start && needs_url && !url)
+		fg_reader_fault(reader, start, "ready needs target.url to know where to ask");
+}
+
 void fg_read_target(struct fg_reader *reader, const struct fg_key *key, const struct fg_node *node,
 		    void *owner)
 {
@@ -252,15 +268,7 @@ void fg_read_target(struct fg_reader *reader, const struct fg_key *key, const st
 	if (url)
 		check_url(reader, url, target->url);
 	target->wants_port = wants_port(target);
-	if (target->wants_port && !start)
-		fg_reader_fault(reader, url ? url : node,
-				"{{ target.port }} needs target.start: flamegate chooses a port "
-				"only for what it starts");
-	bool needs_url =
-		target->ready == FG_READY_TCP || (target->ready_url && target->ready_url[0] == '/');
-
-	if (start && needs_url && !url)
-		fg_reader_fault(reader, start, "ready needs target.url to know where to ask");
+	check_start(reader, node, start, url, target);
 	if (start && target->ready == FG_READY_NONE && target->url)
 		target->ready = FG_READY_TCP;
 }

@@ -179,12 +179,12 @@ static int prepare_envp(struct preparation *prep, struct fg_err *err)
  * scenario file (paths of files that a scenario includes or sends are relative to it). */
 static int prepare_cwd(struct preparation *prep, struct fg_err *err)
 {
-	FG_AUTO_FREE char *cwd = NULL;
-	int rc = expand(prep, prep->target->cwd ? prep->target->cwd : "", &cwd, err);
+	const char *cwd = prep->target->cwd;
+	FG_AUTO_FREE char *expanded = NULL;
+	int rc = expand(prep, cwd && *cwd ? cwd : ".", &expanded, err);
 
-	if (rc)
-		return fg_err_wrap(err, "target.start.cwd");
-	return fg_file_path(prep->cwd, err, "%s", *cwd ? cwd : ".");
+	return rc ? fg_err_wrap(err, "target.start.cwd")
+		  : fg_file_path(prep->cwd, err, "%s", expanded);
 }
 
 /* "/healthz" is a path on target.url's server, anything else an absolute URL. */

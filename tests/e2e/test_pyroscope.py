@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Publishing to Pyroscope, against the conformance stub or a real server.
 
-usage: test_pyroscope.py --driver PATH [unittest arguments]
+usage: test_pyroscope.py [--driver PATH] [unittest arguments]
+The driver is push_synthetic, by default the one of the build directory FLAMEGATE_BUILD.
 With PYROSCOPE_URL set the tests of class Push run against that server; those that need a fault or
 another configuration (class Faults) always use the stub.
 """
@@ -20,7 +21,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 import pyroscope_stub as kit  # noqa: E402
 
 REAL_URL = os.environ.get("PYROSCOPE_URL", "").rstrip("/")
-DRIVER = None
+DRIVER = os.path.join(os.environ.get("FLAMEGATE_BUILD", "build"), "tests", "e2e", "push_synthetic")
 PERIOD_NS = 2004008
 USAGE, INVALID, LIMIT, NETWORK, REFUSED, NO_DATA = 3, 4, 5, 11, 12, 15  # enum fg_err_code
 
@@ -391,6 +392,6 @@ if __name__ == "__main__":
         at = sys.argv.index("--driver")
         DRIVER = os.path.abspath(sys.argv[at + 1])
         del sys.argv[at:at + 2]
-    if not DRIVER:
+    if not os.access(DRIVER, os.X_OK):
         sys.exit(__doc__)
     unittest.main()

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "gate/profile/utf8.h"
+#include "gate/base/utf8.h"
 
 static void test_equal_content_has_one_index(void **state)
 {
