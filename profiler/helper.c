@@ -147,8 +147,10 @@ static int begin(struct helper *helper, const Fg__Wire__Start *start, struct fg_
 {
 	uint32_t frequency_hz = fg_helper_prime(start->frequency_hz);
 	uint64_t period_ns = FG_NS_PER_S / frequency_hz;
-	int rc = fg_rights_check_namespace(err);
+	int rc = fg_rights_check_self(err);
 
+	if (!rc)
+		rc = fg_rights_check_namespace(err);
 	if (rc)
 		return rc;
 	if (!start->n_pids || start->n_pids > PIDS_MAX)
