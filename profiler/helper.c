@@ -143,6 +143,20 @@ static int next_slice(struct helper *helper, struct fg_err *err)
 	return fg_wire_send(&helper->wire, FG_WIRE_SLICE, &slice.base, -1, err);
 }
 
+static int check_start(const Fg__Wire__Start *start, struct fg_err *err)
+{
+	int rc = 0;
+
+	if (!start->n_pids || start->n_pids > PIDS_MAX)
+		return fg_err_set(err, FG_E_USAGE, "1 to %d processes, not %zu", PIDS_MAX,
+				  start->n_pids);
+	if (start->slice_ns && start->slice_ns < SLICE_MIN_NS)
+		return fg_err_set(err, FG_E_USAGE, "slices of less than 10 ms");
+	for (size_t i = 0; !rc && i < start->n_pids; i++)
+		rc = fg_rights_check_target(start->pids[i], err);
+	return rc;
+}
+
 static int begin(struct helper *helper, const Fg__Wire__Start *start, struct fg_err *err)
 {
 	uint32_t frequency_hz = fg_helper_prime(start->frequency_hz);
@@ -151,20 +165,13 @@ static int begin(struct helper *helper, const Fg__Wire__Start *start, struct fg_
 
 	if (!rc)
 		rc = fg_rights_check_namespace(err);
-	if (rc)
-		return rc;
-	if (!start->n_pids || start->n_pids > PIDS_MAX)
-		return fg_err_set(err, FG_E_USAGE, "1 to %d processes, not %zu", PIDS_MAX,
-				  start->n_pids);
-	if (start->slice_ns && start->slice_ns < SLICE_MIN_NS)
-		return fg_err_set(err, FG_E_USAGE, "slices of less than 10 ms");
-	helper->slice_ns = start->slice_ns;
-	for (size_t i = 0; !rc && i < start->n_pids; i++)
-		rc = fg_rights_check_target(start->pids[i], err);
+	if (!rc)
+		rc = check_start(start, err);
 	if (!rc)
 		rc = fg_session_new(&helper->session, err);
 	if (rc)
 		return rc;
+	helper->slice_ns = start->slice_ns;
 	fg_modules_init(&helper->modules, helper->session, &helper->wire);
 	fg_targets_init(&helper->targets, helper->session, &helper->modules);
 	rc = fg_drain_new(helper->session, &helper->targets, &helper->wire, &helper->drain, err);
