@@ -21,7 +21,12 @@ enum fg_client_state {
 	FG_CLIENT_LOST,     /* the helper is gone before that */
 };
 
-enum { FG_CLIENT_STATS_MAX = 1 << 17, FG_CLIENT_SEGMENTS_MAX = 16, FG_CLIENT_PROGRAMS_MAX = 8 };
+enum {
+	FG_CLIENT_STATS_MAX = 1 << 17,
+	FG_CLIENT_SEGMENTS_MAX = 16,
+	FG_CLIENT_PROGRAMS_MAX = 8,
+	FG_CLIENT_SLICES_MAX = 1 << 20
+};
 
 struct fg_client_module {
 	char *path;
@@ -55,6 +60,9 @@ struct fg_profiler {
 	size_t module_count, module_capacity;
 	struct fg_client_stats *stats;
 	size_t stats_count, stats_capacity;
+	uint64_t slice_ns;
+	struct fg_profiler_slice *slices;
+	size_t slices_count, slices_capacity;
 	struct fg_samples samples;
 };
 
