@@ -17,6 +17,7 @@
 
 #include "gate/base/num.h"
 #include "gate/base/str.h"
+#include "runner/http_client.h"
 
 static const char *const not_hashed[] = {"name",       "publish", "baseline",     "report",
 					 "gate",       "ab",      "environments", "secrets",
@@ -75,7 +76,16 @@ static json_t *masked_string(const struct fg_reader *reader, const char *text)
 	struct fg_err err = {0};
 	FG_AUTO_FREE char *masked = fg_secrets_mask(&reader->file->secrets, text, &err);
 
-	return masked ? json_string(masked) : NULL;
+	if (!masked)
+		return NULL;
+	/* Nobody lists the password of user:password@host under secrets. */
+	size_t size_bytes = strlen(masked) + sizeof("***");
+	FG_AUTO_FREE char *shown = malloc(size_bytes);
+
+	if (!shown)
+		return NULL;
+	fg_http_url_masked(masked, shown, size_bytes);
+	return json_string(strstr(masked, "://") ? shown : masked);
 }
 
 static json_t *scalar_json(const struct fg_reader *reader, const struct fg_node *node)
