@@ -460,6 +460,12 @@ static int compare_all(struct fg_comparison *comparison, struct fg_err *err)
 	tally_add(&tally, verdict->latency, verdict->latency_count, true);
 	verdict->state = decide(comparison, &tally);
 	verdict->root = find_root(comparison, &tally);
+	/* of several red functions the first line names the root, not a caller of it */
+	if (verdict->root &&
+	    is_one_of(tally.regressed, verdict->functions, verdict->function_count) &&
+	    verdict->root->ruled && verdict->root->state == FG_VERDICT_REGRESSED &&
+	    verdict->root->level == FG_LEVEL_ERROR)
+		tally.regressed = verdict->root;
 	return say_headline(comparison, &tally, err);
 }
 

@@ -96,6 +96,30 @@ static void test_cause_without_rule(void **state)
 	bundle_free(&head);
 }
 
+/* The caller rose as much and stands first in the list; the callee is named. */
+static void test_root_before_caller(void **state)
+{
+	static const struct sample_function before[] = {{"json_escape", 0.30}, {"render", 0.40}};
+	static const struct sample_function after[] = {{"json_escape", 0.65}, {"render", 0.20}};
+	struct fg_bundle base = profiled(1.0, before, 2, 5), head = profiled(2.0, after, 2, 6);
+	struct fg_gate gate;
+	struct fg_err err = {0};
+
+	(void)state;
+	fg_gate_init(&gate);
+	assert_ok(fg_gate_add_default_rules(&gate, &err), &err);
+	add_rule(&gate, "cpu_per_request", NULL, 0.02, -1, FG_LEVEL_WARN);
+	struct fg_verdict *verdict = compare(&base, &head, &gate);
+
+	assert_int_equal(verdict->state, FG_VERDICT_REGRESSED);
+	assert_string_equal(verdict->root->what, "json_escape (self)");
+	assert_non_null(strstr(verdict->headline, "json_escape (self) +"));
+	fg_verdict_free(verdict);
+	fg_gate_done(&gate);
+	bundle_free(&base);
+	bundle_free(&head);
+}
+
 /* No function took half of the rise: then none is named, only the caller of all. */
 static void test_cause_spread_out(void **state)
 {
@@ -260,6 +284,7 @@ int main(void)
 		cmocka_unit_test(test_cause),
 		cmocka_unit_test(test_cause_without_rule),
 		cmocka_unit_test(test_cause_spread_out),
+		cmocka_unit_test(test_root_before_caller),
 		cmocka_unit_test(test_long_run),
 		cmocka_unit_test(test_moved),
 		cmocka_unit_test(test_new_function),
