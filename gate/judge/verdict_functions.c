@@ -78,9 +78,11 @@ static void profile_fault(const struct fg_result *result, const struct fg_profil
 	else if (info->samples < FG_VERDICT_MIN_SAMPLES)
 		(void)snprintf(out, size_bytes, "has only %llu samples, needs %d",
 			       (unsigned long long)info->samples, FG_VERDICT_MIN_SAMPLES);
-	else if ((double)info->complete < min_complete * samples)
+	else if (fg_profile_info_complete_share(info) < min_complete)
 		(void)snprintf(out, size_bytes, "has %.1f %% complete stacks, needs %.0f %%",
-			       100.0 * (double)info->complete / samples, 100.0 * min_complete);
+			       /* cut: 98.96 is not 99.0 */
+			       floor(1000.0 * fg_profile_info_complete_share(info)) / 10.0,
+			       100.0 * min_complete);
 	else if ((double)info->lost > max_lost * (samples + (double)info->lost))
 		(void)snprintf(out, size_bytes, "lost %.2f %% of its samples, at most %.1f %%",
 			       100.0 * (double)info->lost / (samples + (double)info->lost),

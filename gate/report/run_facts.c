@@ -125,12 +125,15 @@ int fg_report_measured(const struct fg_result *result, struct fg_buf *out, struc
 void fg_report_samples(const struct fg_profile_info *info, struct fg_buf *out)
 {
 	char samples[FG_NUM_TEXT_MAX], lost[FG_NUM_TEXT_MAX];
-	double all = info->samples > 0 ? (double)info->samples : 1.0;
+	uint64_t kernel_only = fg_profile_info_kernel_only(info);
 
 	fg_buf_addf(out, "%s samples, %s lost, %.2f %% complete, %.1f %% unnamed",
 		    fg_num_format_count(info->samples, samples),
-		    fg_num_format_count(info->lost, lost), 100.0 * (double)info->complete / all,
-		    100.0 * info->unnamed_share);
+		    fg_num_format_count(info->lost, lost),
+		    100.0 * fg_profile_info_complete_share(info), 100.0 * info->unnamed_share);
+	if (kernel_only > 0)
+		fg_buf_addf(out, ", %.1f %% in the kernel only",
+			    100.0 * (double)kernel_only / (double)info->samples);
 }
 
 void fg_report_outcome(const struct fg_result *result, struct fg_buf *out)

@@ -252,12 +252,12 @@ static void write_incomplete(const struct fg_report_pen *pen, const struct fg_pr
 	const char *comma = " ";
 	char count[FG_NUM_TEXT_MAX];
 
-	if ((double)info->complete >= 0.99 * (double)info->samples)
+	if (fg_profile_info_complete_share(info) >= 0.99)
 		return;
 	fg_buf_add_str(&text, "incomplete stacks:");
 	for (int i = FG_STACK_COMPLETE + 1;
 	     i < FG_STACK_RESULT_COUNT && (size_t)i < FG_ARRAY_LEN(info->incomplete_by); i++) {
-		if (info->incomplete_by[i] == 0)
+		if (info->incomplete_by[i] == 0 || i == FG_STACK_KERNEL_ONLY)
 			continue;
 		fg_buf_addf(&text, "%s%s %s", comma,
 			    fg_num_format_count(info->incomplete_by[i], count),

@@ -250,6 +250,41 @@ static void test_bad_profile(void **state)
 	}
 }
 
+/* A child that exits has no user stack any more: that is no fault of the unwinder's. */
+static void test_kernel_only_stacks(void **state)
+{
+	static const struct sample_function before[] = {{"json_escape", 0.30}};
+	static const struct {
+		uint64_t complete, kernel_only;
+		const char *note;
+	} cases[] = {
+		{11400, 600, NULL},
+		{11285, 600, "head has 98.9 % complete stacks, needs 99 %"},
+		{0, 12000, "head has 0.0 % complete stacks"},
+		{0, UINT64_MAX, "head has 0.0 % complete stacks"},
+		{12000, 600, NULL}, /* a file that somebody made */
+	};
+
+	(void)state;
+	for (size_t i = 0; i < FG_ARRAY_LEN(cases); i++) {
+		struct fg_bundle base = profiled(1.0, before, 1, 5),
+				 head = profiled(1.0, before, 1, 6);
+		struct fg_profile_info *info = &head.result->profile;
+
+		info->complete = cases[i].complete;
+		info->incomplete_by[FG_STACK_KERNEL_ONLY] = cases[i].kernel_only;
+		assert_true(fg_profile_info_complete_share(info) <= 1);
+		struct fg_verdict *verdict = compare(&base, &head, NULL);
+
+		assert_true((verdict->function_count > 0) == !cases[i].note);
+		if (cases[i].note && !strstr(verdict->notes[0], cases[i].note))
+			fail_msg("%s: %s", cases[i].note, verdict->notes[0]);
+		fg_verdict_free(verdict);
+		bundle_free(&base);
+		bundle_free(&head);
+	}
+}
+
 static void test_json(void **state)
 {
 	static const struct sample_function before[] = {{"json_escape", 0.30}};
@@ -290,6 +325,7 @@ int main(void)
 		cmocka_unit_test(test_new_function),
 		cmocka_unit_test(test_bad_profile),
 		cmocka_unit_test(test_json),
+		cmocka_unit_test(test_kernel_only_stacks),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

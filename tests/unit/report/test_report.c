@@ -12,6 +12,7 @@
 #include "gate/base/file.h"
 #include "gate/base/str.h"
 #include "gate/report/report.h"
+#include "gate/report/report_internal.h"
 #include "gate/report/table.h"
 #include "tests/unit/judge/sample_run.h"
 
@@ -366,6 +367,16 @@ static void test_outcome_words(void **state)
 		    "3 of 3");
 	assert_int_equal(fg_result_new(&registry, &empty, NULL), 0);
 	set_outcome(empty, FG_OUTCOME_PASSED);
+	sample_profile_info(bundle.result, 1000);
+	bundle.result->profile.complete = 960;
+	bundle.result->profile.incomplete_by[FG_STACK_KERNEL_ONLY] = 40;
+	bundle.result->profile.lost = 1;
+	struct fg_buf samples = {.max = 4096};
+
+	fg_report_samples(&bundle.result->profile, &samples);
+	assert_string_equal(samples.data, "1 000 samples, 1 lost, 100.00 % complete, 0.0 % "
+					  "unnamed, 4.0 % in the kernel only");
+	fg_buf_done(&samples);
 	expect_text(empty, "nothing was measured", "0.00 %");
 	expect_text(empty, "run: 0 requests in 0 ns\n", "PASSED:");
 	fg_result_free(empty);
