@@ -40,10 +40,12 @@ static void write_summary(const struct fg_report_pen *pen, const struct fg_resul
 
 	fg_report_duration(result->measured_ns, time);
 	fg_text_cut(result->name ? result->name : "run", pen->width / 2, false, pen->out);
-	fg_buf_addf(pen->out, ": %s requests in %s, %s failed (%.2f %%)%s%s\n",
-		    fg_num_format_count(requests, a), time, fg_num_format_count(failed, b),
-		    requests > 0 ? 100.0 * (double)failed / (double)requests : 0.0,
-		    result->status != FG_RUN_COMPLETED ? ", " : "",
+	fg_buf_addf(pen->out, ": %s request%s in %s", fg_num_format_count(requests, a),
+		    requests == 1 ? "" : "s", time);
+	if (requests > 0) /* a share of nothing is not 0 % */
+		fg_buf_addf(pen->out, ", %s failed (%.2f %%)", fg_num_format_count(failed, b),
+			    100.0 * (double)failed / (double)requests);
+	fg_buf_addf(pen->out, "%s%s\n", result->status != FG_RUN_COMPLETED ? ", " : "",
 		    result->status != FG_RUN_COMPLETED ? fg_run_status_name(result->status) : "");
 	fg_report_errors(result, &errors);
 	if (errors.len > 0) {
@@ -250,12 +252,12 @@ static void write_incomplete(const struct fg_report_pen *pen, const struct fg_pr
 	const char *comma = " ";
 	char count[FG_NUM_TEXT_MAX];
 
-	if ((double)info->complete >= 0.99 * (double)info->samples)
+	if (fg_profile_info_complete_share(info) >= 0.99)
 		return;
 	fg_buf_add_str(&text, "incomplete stacks:");
 	for (int i = FG_STACK_COMPLETE + 1;
 	     i < FG_STACK_RESULT_COUNT && (size_t)i < FG_ARRAY_LEN(info->incomplete_by); i++) {
-		if (info->incomplete_by[i] == 0)
+		if (info->incomplete_by[i] == 0 || i == FG_STACK_KERNEL_ONLY)
 			continue;
 		fg_buf_addf(&text, "%s%s %s", comma,
 			    fg_num_format_count(info->incomplete_by[i], count),
