@@ -143,10 +143,8 @@ static int next_slice(struct helper *helper, struct fg_err *err)
 	return fg_wire_send(&helper->wire, FG_WIRE_SLICE, &slice.base, -1, err);
 }
 
-static int begin(struct helper *helper, const Fg__Wire__Start *start, struct fg_err *err)
+static int check_start(const Fg__Wire__Start *start, struct fg_err *err)
 {
-	uint32_t frequency_hz = fg_helper_prime(start->frequency_hz);
-	uint64_t period_ns = FG_NS_PER_S / frequency_hz;
 	int rc = fg_rights_check_self(err);
 
 	if (!rc)
@@ -158,9 +156,18 @@ static int begin(struct helper *helper, const Fg__Wire__Start *start, struct fg_
 				  start->n_pids);
 	if (start->slice_ns && start->slice_ns < SLICE_MIN_NS)
 		return fg_err_set(err, FG_E_USAGE, "slices of less than 10 ms");
-	helper->slice_ns = start->slice_ns;
 	for (size_t i = 0; !rc && i < start->n_pids; i++)
 		rc = fg_rights_check_target(start->pids[i], err);
+	return rc;
+}
+
+static int begin(struct helper *helper, const Fg__Wire__Start *start, struct fg_err *err)
+{
+	uint32_t frequency_hz = fg_helper_prime(start->frequency_hz);
+	uint64_t period_ns = FG_NS_PER_S / frequency_hz;
+	int rc = check_start(start, err);
+
+	helper->slice_ns = start->slice_ns;
 	if (!rc)
 		rc = fg_session_new(&helper->session, err);
 	if (rc)
