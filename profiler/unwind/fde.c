@@ -99,11 +99,29 @@ static bool locate_section(Elf *elf, const char *name, struct cfi_section *ret)
 
 		if (!found || strcmp(found, name) != 0)
 			continue;
-		if (shdr.sh_size > SECTION_BYTES_MAX)
-			return false;
 		ret->data = elf_rawdata(scn, NULL);
 		ret->vaddr = shdr.sh_addr;
 		return ret->data && ret->data->d_buf && ret->data->d_size;
+	}
+	return false;
+}
+
+/* Also when we would go by the program headers: libdw, which evaluates the rules, goes by these. */
+static bool has_huge_section(Elf *elf)
+{
+	size_t names;
+	Elf_Scn *scn = NULL;
+
+	if (elf_getshdrstrndx(elf, &names))
+		return false;
+	while ((scn = elf_nextscn(elf, scn))) {
+		GElf_Shdr shdr;
+		const char *name =
+			gelf_getshdr(scn, &shdr) ? elf_strptr(elf, names, shdr.sh_name) : NULL;
+
+		if (name && shdr.sh_type != SHT_NOBITS && shdr.sh_size > SECTION_BYTES_MAX &&
+		    (strncmp(name, ".eh_frame", 9) == 0 || strcmp(name, ".debug_frame") == 0))
+			return true;
 	}
 	return false;
 }
@@ -112,7 +130,8 @@ static bool locate(Elf *elf, struct cfi_section *ret)
 {
 	ret->ident = (const unsigned char *)elf_getident(elf, NULL);
 	ret->is_eh = true;
-	if (!ret->ident || ret->ident[EI_CLASS] != ELFCLASS64 || ret->ident[EI_DATA] != ELFDATA2LSB)
+	if (!ret->ident || ret->ident[EI_CLASS] != ELFCLASS64 ||
+	    ret->ident[EI_DATA] != ELFDATA2LSB || has_huge_section(elf))
 		return false;
 	if (locate_section(elf, ".eh_frame", ret) || locate_by_header(elf, ret))
 		return true;
