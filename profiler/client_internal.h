@@ -6,6 +6,7 @@
 #ifndef FG_PROFILER_CLIENT_INTERNAL_H
 #define FG_PROFILER_CLIENT_INTERNAL_H
 
+#include <sys/stat.h>
 #include <sys/types.h>
 
 #include "profiler/bpf/shared.h"
@@ -31,8 +32,9 @@ enum {
 struct fg_client_module {
 	char *path;
 	char *build_id;
-	int fd;         /* -1: none */
-	uint8_t *image; /* vDSO */
+	int fd;             /* -1: none */
+	struct stat status; /* of fd when it came */
+	uint8_t *image;     /* vDSO */
 	size_t image_len;
 	uint64_t start, limit, file_offset; /* of executable code, p_vaddr */
 };

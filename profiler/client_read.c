@@ -111,6 +111,8 @@ static int add_module(struct fg_profiler *profiler, const Fg__Wire__Module *from
 		(void)snprintf(profiler->notice, sizeof(profiler->notice), "%.80s: %.110s",
 			       from->path, from->problem);
 	module->fd = fd;
+	if (fd >= 0 && fstat(fd, &module->status) != 0)
+		memset(&module->status, 0, sizeof(module->status));
 	profiler->module_count++;
 	return 0;
 }

@@ -145,8 +145,12 @@ static int next_slice(struct helper *helper, struct fg_err *err)
 
 static int check_start(const Fg__Wire__Start *start, struct fg_err *err)
 {
-	int rc = 0;
+	int rc = fg_rights_check_self(err);
 
+	if (!rc)
+		rc = fg_rights_check_namespace(err);
+	if (rc)
+		return rc;
 	if (!start->n_pids || start->n_pids > PIDS_MAX)
 		return fg_err_set(err, FG_E_USAGE, "1 to %d processes, not %zu", PIDS_MAX,
 				  start->n_pids);
@@ -161,17 +165,13 @@ static int begin(struct helper *helper, const Fg__Wire__Start *start, struct fg_
 {
 	uint32_t frequency_hz = fg_helper_prime(start->frequency_hz);
 	uint64_t period_ns = FG_NS_PER_S / frequency_hz;
-	int rc = fg_rights_check_self(err);
+	int rc = check_start(start, err);
 
-	if (!rc)
-		rc = fg_rights_check_namespace(err);
-	if (!rc)
-		rc = check_start(start, err);
+	helper->slice_ns = start->slice_ns;
 	if (!rc)
 		rc = fg_session_new(&helper->session, err);
 	if (rc)
 		return rc;
-	helper->slice_ns = start->slice_ns;
 	fg_modules_init(&helper->modules, helper->session, &helper->wire);
 	fg_targets_init(&helper->targets, helper->session, &helper->modules);
 	rc = fg_drain_new(helper->session, &helper->targets, &helper->wire, &helper->drain, err);

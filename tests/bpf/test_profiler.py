@@ -324,6 +324,44 @@ def case_dlopen(bench):
     check(result.having("zoo_plugin_inner") > SEEN_MIN, "the plugin is not seen by name")
 
 
+REPLACED = r"""
+#include <time.h>
+volatile unsigned sink;
+#ifdef SECOND
+__attribute__((noinline)) void pad(void) { for (int i = 0; i < 9; i++) sink += i * 7; }
+#endif
+__attribute__((noinline)) int NAME(int n) {
+	volatile char buf[SIZE]; buf[n % SIZE] = 1;
+	for (int i = 0; i < 20000; i++) sink += i * n;
+	return buf[n % 7] + sink; }
+int main(void) {
+#ifdef SECOND
+	pad();
+#endif
+	for (int n = 0; clock() < CLOCKS_PER_SEC / 2; n++) sink += NAME(n);
+	return 0; }
+"""
+
+
+def case_replaced(bench):
+    """A program that is built again in place has the same path and inode, and other rows and names."""
+    compiler = bench.need("gcc")
+    paths = {}
+    for name, more in (("first_spin", ["-DSIZE=40"]), ("second_spin", ["-DSIZE=4000", "-DSECOND"])):
+        paths[name] = os.path.join(bench.dir, name)
+        subprocess.run([compiler, "-O2", "-fomit-frame-pointer", f"-DNAME={name}", *more, "-x", "c", "-",
+                        "-o", paths[name]], input=REPLACED, text=True, check=True)
+    program = os.path.join(bench.dir, "program")
+    shutil.copy(paths["first_spin"], program)
+    child = bench.start("/bin/sh", "-c", f"sleep 1; {program}; cat {paths['second_spin']} > {program}; "
+                                         f"{program}; sleep 20")
+    result = bench.profile(child.pid, seconds=9)
+    mostly_complete(result, 95)
+    # The first build is gone: its samples keep module and offset, and get nobody else's names.
+    second, other = result.having("second_spin"), result.having("program+0x")
+    check(second > 100 and other > 100, f"{second} samples in second_spin, {other} without a name")
+
+
 def processes_named(name):
     found = []
     for pid in filter(str.isdigit, os.listdir("/proc")):
