@@ -60,6 +60,7 @@ static int send_start(struct fg_profiler *profiler, struct fg_err *err)
 	start.pids = profiler->pids;
 	start.n_pids = profiler->pid_count;
 	start.frequency_hz = profiler->frequency_hz;
+	start.slice_ns = profiler->slice_ns;
 	int rc = fg_wire_send(&profiler->wire, FG_WIRE_HELLO, &hello.base, -1, err);
 
 	return rc ? rc : fg_wire_send(&profiler->wire, FG_WIRE_START, &start.base, -1, err);
@@ -116,6 +117,7 @@ int fg_profiler_start(const struct fg_profiler_options *options, struct fg_profi
 		return rc;
 	}
 	profiler->helper_pid = helper_pid;
+	profiler->slice_ns = options->slice_ns;
 	rc = fg_client_handshake(profiler, deadline_ns, err);
 	if (rc)
 		fg_profiler_free(profiler);
@@ -171,6 +173,12 @@ size_t fg_profiler_programs(const struct fg_profiler *profiler, struct fg_profil
 	return count;
 }
 
+size_t fg_profiler_slices(const struct fg_profiler *profiler, const struct fg_profiler_slice **ret)
+{
+	*ret = profiler->slices;
+	return profiler->slices_count;
+}
+
 uint64_t fg_profiler_samples(const struct fg_profiler *profiler)
 {
 	return profiler->samples.count + profiler->samples.dropped;
@@ -178,9 +186,10 @@ uint64_t fg_profiler_samples(const struct fg_profiler *profiler)
 
 double fg_profiler_complete_share(const struct fg_profiler *profiler)
 {
-	if (!profiler->samples.count)
-		return 0;
-	return (double)profiler->samples.complete / (double)profiler->samples.count;
+	/* as fg_profile_info_complete_share() */
+	size_t with_user = profiler->samples.count - profiler->samples.kernel_only;
+
+	return with_user ? (double)profiler->samples.complete / (double)with_user : 0;
 }
 
 /* The helper ends by itself when its stream does; one that does not is killed. */
@@ -240,6 +249,7 @@ void fg_profiler_free(struct fg_profiler *profiler)
 	fg_samples_done(&profiler->samples);
 	free(profiler->modules);
 	free(profiler->stats);
+	free(profiler->slices);
 	free(profiler->pids);
 	free(profiler);
 }
