@@ -230,7 +230,9 @@ static void test_steps(void **state)
 		 "command is empty"},
 		{"version: 1\ntarget: { start: { cwd: . } }\n" MAIN GET,
 		 "target.start needs \"command\""},
-		{HEAD "x: y\n" MAIN GET, "unknown key \"x\" in the file"},
+		{HEAD "x: y\n" MAIN GET,
+		 "unknown key \"x\" in the file; known: version, vars, secrets,"},
+		{"\xef\xbb\xbf" HEAD "x: y\n" MAIN GET, "unknown key \"x\" in the file"},
 		{"version: 1\ntarget: { start: { command: a, stop: { signal: SIGTRM } } }\n" MAIN
 			 GET,
 		 "did you mean \"SIGTERM\"?"},
