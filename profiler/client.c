@@ -186,9 +186,10 @@ uint64_t fg_profiler_samples(const struct fg_profiler *profiler)
 
 double fg_profiler_complete_share(const struct fg_profiler *profiler)
 {
-	if (!profiler->samples.count)
-		return 0;
-	return (double)profiler->samples.complete / (double)profiler->samples.count;
+	/* as fg_profile_info_complete_share() */
+	size_t with_user = profiler->samples.count - profiler->samples.kernel_only;
+
+	return with_user ? (double)profiler->samples.complete / (double)with_user : 0;
 }
 
 /* The helper ends by itself when its stream does; one that does not is killed. */

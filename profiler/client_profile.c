@@ -167,7 +167,7 @@ static int init_builder(struct builder *builder, struct fg_err *err)
 		rc = fg_profile_new(&builder->profile, err);
 	if (rc)
 		return rc;
-	int64_t kernel = add_profile_module(builder, "[kernel]", "", NULL, err);
+	int64_t kernel = add_profile_module(builder, "[kernel.kallsyms]", "", NULL, err);
 	int64_t none = kernel < 0 ? kernel : add_profile_module(builder, "", "", NULL, err);
 
 	if (none < 0)

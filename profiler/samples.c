@@ -141,5 +141,7 @@ int fg_samples_add(struct fg_samples *samples, uint64_t time_ns, uint32_t tgid,
 		(struct fg_raw_sample){.time_ns = time_ns, .stack = index, .tgid = tgid};
 	if (stack->result == FG_BPF_COMPLETE && !stack->guessed)
 		samples->complete++;
+	else if (stack->result == FG_BPF_KERNEL_ONLY)
+		samples->kernel_only++;
 	return 0;
 }

@@ -37,8 +37,9 @@ struct fg_samples {
 	size_t frame_count, frame_capacity;
 	uint32_t *slots; /* stack index + 1, open addressing */
 	size_t slot_count;
-	uint64_t complete; /* samples that reached a root without a guess */
-	uint64_t dropped;  /* over a limit */
+	uint64_t complete;    /* samples that reached a root without a guess */
+	uint64_t kernel_only; /* samples that have no user part, so no root to reach */
+	uint64_t dropped;     /* over a limit */
 };
 
 void fg_samples_done(struct fg_samples *samples);

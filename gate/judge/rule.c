@@ -296,6 +296,7 @@ int fg_gate_add_default_rules(struct fg_gate *gate, struct fg_err *err)
 		rule.max_decrease = defaults[i].decrease[setting];
 		rule.min_delta_ns = defaults[i].min_delta_ns;
 		rule.min_share = defaults[i].min_share;
+		rule.is_default = true;
 		if (rc == 0)
 			rc = fg_gate_add_rule(gate, &rule, err);
 		if (rc) {

@@ -19,7 +19,8 @@ enum fg_measure { FG_MEASURE_SELF, FG_MEASURE_TOTAL };
 struct fg_rule {
 	enum fg_rule_kind kind;
 	enum fg_level level;
-	char *text;        /* for people: "cpu_per_request", "function json_*" */
+	bool is_default; /* built in: what it has no data for is noted, not held against the run */
+	char *text;      /* for people: "cpu_per_request", "function json_*" */
 	char *metric_text; /* FG_RULE_METRIC */
 	enum fg_metric_id metric;
 	struct fg_tags tags;

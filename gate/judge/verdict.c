@@ -4,11 +4,13 @@
  *
  *   invalid, incomparable   decided before anything is compared (verdict_compare.c)
  *   regressed    a rule of level error is broken
- *   inconclusive a decisive finding is: CPU per request, a rule that names its tags or functions,
- * or a latency that looks worse than its own fluctuation explains; or nothing at all could be
- * judged warned       a rule of level warn is broken improved     a judged quantity is better by
- * more than its limit, none is worse passed       otherwise; what could not be judged stands in
- * `notes`, and `could_see` says how large an effect would have had to be
+ *   inconclusive a decisive finding is: CPU per request, a rule that somebody wrote and that has
+ *                no data, or a latency that looks worse than its own fluctuation explains; or
+ *                nothing at all could be judged
+ *   warned       a rule of level warn is broken
+ *   improved     a judged quantity is better by more than its limit, none is worse
+ *   passed       otherwise; what could not be judged stands in `notes`, and `could_see` says how
+ *                large an effect would have had to be
  *
  * A pass therefore never rests on missing data in silence: no CPU on one side, too few requests or
  * a rule without its data is inconclusive; a profile that is not good enough leaves the functions
@@ -170,7 +172,7 @@ static bool names_functions(const struct fg_gate *gate)
 		const struct fg_rule *rule = &gate->rules[i];
 
 		if (rule->kind == FG_RULE_FUNCTION && rule->level == FG_LEVEL_ERROR &&
-		    strcmp(rule->function_pattern, "*") != 0)
+		    !rule->is_default)
 			return true;
 	}
 	return false;
@@ -215,8 +217,18 @@ static enum fg_outcome outcome_of(const struct fg_gate *gate, enum fg_verdict_st
 /* -- the cause ----------------------------------------------------------------------------------
  */
 
+/* Whether a function may be called the cause of `rise`: judged or only shown, but no name that
+ * cannot be trusted, and nothing that was mostly moved from elsewhere. */
+static bool may_be_cause(const struct fg_finding *one, double rise)
+{
+	double own = one->head - one->base;
+
+	return !one->note && own > 0 && rise >= 0.5 * own;
+}
+
 /* The function whose own code took most of the rise; if none took half of it, the smallest total
- * that contains nearly all of it, that is the deepest common caller of what rose. */
+ * that contains nearly all of it, that is the deepest common caller of what rose. A rule on the
+ * function is not needed: the rule made the run red, the cause is what rose. */
 static const struct fg_finding *find_cause(const struct fg_comparison *comparison)
 {
 	const struct fg_verdict *verdict = comparison->verdict;
@@ -228,28 +240,39 @@ static const struct fg_finding *find_cause(const struct fg_comparison *compariso
 		double own = one->head - one->base;
 		bool is_self = fg_str_ends_with(one->what, "(self)");
 
-		if (!one->ruled || own <= 0)
+		if (!may_be_cause(one, rise))
 			continue;
-		if (is_self && (!self || own > self->head - self->base))
+		if (is_self && own >= 0.5 * rise && (!self || own > self->head - self->base))
 			self = one;
 		if (!is_self && own >= 0.8 * rise && (!total || one->head < total->head))
 			total = one;
 	}
-	if (self && (!total || self->head - self->base >= 0.5 * rise))
-		return self;
-	return total;
+	return self ? self : total;
+}
+
+static bool is_one_of(const struct fg_finding *one, const struct fg_finding *list, size_t count)
+{
+	return count > 0 && one >= list && one < list + count;
 }
 
 static const struct fg_finding *find_root(const struct fg_comparison *comparison,
 					  const struct tally *tally)
 {
 	const struct fg_verdict *verdict = comparison->verdict;
+	const struct fg_finding *red = tally->regressed;
 
-	if (!tally->regressed)
+	if (!red)
 		return NULL;
-	if (verdict->total_count > 0 && tally->regressed == &verdict->totals[0])
+	if (is_one_of(red, verdict->totals, verdict->total_count))
 		return find_cause(comparison);
-	return tally->regressed;
+	/* a caller's total: what it called may be the reason */
+	if (is_one_of(red, verdict->functions, verdict->function_count) &&
+	    fg_str_ends_with(red->what, "(total)")) {
+		const struct fg_finding *cause = find_cause(comparison);
+
+		return cause ? cause : red;
+	}
+	return red;
 }
 
 /* -- what it could have seen --------------------------------------------------------------------
@@ -351,15 +374,26 @@ static int headline_of_finding(struct fg_verdict *verdict, const struct fg_findi
 {
 	char effect[FG_FINDING_TEXT_MAX], limit[FG_FINDING_TEXT_MAX], base[FG_FINDING_TEXT_MAX];
 
+	assert(finding); /* decide() took the state from it */
 	return fg_verdict_text(&verdict->headline, err, "%s %s of %s, %s %s", finding->what,
 			       fg_finding_effect_text(finding, effect),
 			       fg_finding_value_text(finding, finding->base, base), verb,
 			       fg_finding_limit_text(finding, limit));
 }
 
-static int say_inconclusive(struct fg_verdict *verdict, const struct tally *tally,
+static bool every_rule_is_off(const struct fg_gate *gate)
+{
+	for (size_t i = 0; i < gate->rule_count; i++) {
+		if (gate->rules[i].level != FG_LEVEL_OFF)
+			return false;
+	}
+	return true;
+}
+
+static int say_inconclusive(const struct fg_comparison *comparison, const struct tally *tally,
 			    struct fg_err *err)
 {
+	struct fg_verdict *verdict = comparison->verdict;
 	const struct fg_finding *one = tally->inconclusive;
 	const char *why = "no rule could be judged";
 
@@ -368,6 +402,8 @@ static int say_inconclusive(struct fg_verdict *verdict, const struct tally *tall
 		if (i == 0 || fg_str_starts_with(verdict->notes[i], "functions not judged"))
 			why = verdict->notes[i];
 	}
+	if (every_rule_is_off(comparison->gate))
+		why = "no rule could be judged: every one is off";
 	if (!one)
 		return fg_str_dup(why, &verdict->headline, err);
 	if (one->note)
@@ -375,8 +411,11 @@ static int say_inconclusive(struct fg_verdict *verdict, const struct tally *tall
 	return headline_of_finding(verdict, one, "against", err);
 }
 
-static int say_headline(struct fg_verdict *verdict, const struct tally *tally, struct fg_err *err)
+static int say_headline(const struct fg_comparison *comparison, const struct tally *tally,
+			struct fg_err *err)
 {
+	struct fg_verdict *verdict = comparison->verdict;
+
 	switch (verdict->state) {
 	case FG_VERDICT_REGRESSED:
 		return headline_of_finding(verdict, tally->regressed, "tolerated", err);
@@ -385,7 +424,7 @@ static int say_headline(struct fg_verdict *verdict, const struct tally *tally, s
 	case FG_VERDICT_IMPROVED:
 		return headline_of_finding(verdict, tally->improved, "beyond", err);
 	case FG_VERDICT_INCONCLUSIVE:
-		return say_inconclusive(verdict, tally, err);
+		return say_inconclusive(comparison, tally, err);
 	case FG_VERDICT_PASSED:
 		return fg_verdict_text(
 			&verdict->headline, err, "%s",
@@ -405,7 +444,7 @@ static int compare_all(struct fg_comparison *comparison, struct fg_err *err)
 	int rc = fg_verdict_refuse(comparison, &refused, err);
 
 	if (rc || refused)
-		return rc ? rc : say_headline(verdict, &tally, err);
+		return rc ? rc : say_headline(comparison, &tally, err);
 	rc = fg_verdict_totals(comparison, err);
 	if (rc == 0)
 		rc = fg_verdict_latency(comparison, err);
@@ -422,7 +461,13 @@ static int compare_all(struct fg_comparison *comparison, struct fg_err *err)
 	tally_add(&tally, verdict->latency, verdict->latency_count, true);
 	verdict->state = decide(comparison, &tally);
 	verdict->root = find_root(comparison, &tally);
-	return say_headline(verdict, &tally, err);
+	/* of several red functions the first line names the root, not a caller of it */
+	if (verdict->root &&
+	    is_one_of(tally.regressed, verdict->functions, verdict->function_count) &&
+	    verdict->root->ruled && verdict->root->state == FG_VERDICT_REGRESSED &&
+	    verdict->root->level == FG_LEVEL_ERROR)
+		tally.regressed = verdict->root;
+	return say_headline(comparison, &tally, err);
 }
 
 int fg_verdict_compare(const struct fg_bundle *base, const struct fg_bundle *head,

@@ -184,10 +184,15 @@ static const char *percent(double fraction, bool sign, char buffer[FG_NUM_TEXT_M
 	return buffer;
 }
 
-/* "0.16", "4.3", "640": of a factor. */
+/* "×0.16", "×4.3", "×640": of a factor. Beyond a thousand the number says no more than that. */
 static const char *factor(double value, char buffer[FG_NUM_TEXT_MAX])
 {
-	(void)snprintf(buffer, FG_NUM_TEXT_MAX, value < 9.95 ? "×%.2g" : "×%.0f", value);
+	if (value < 0.001)
+		(void)snprintf(buffer, FG_NUM_TEXT_MAX, "≤×0.001");
+	else if (value > 1000)
+		(void)snprintf(buffer, FG_NUM_TEXT_MAX, "≥×1000");
+	else
+		(void)snprintf(buffer, FG_NUM_TEXT_MAX, value < 9.95 ? "×%.2g" : "×%.0f", value);
 	return buffer;
 }
 

@@ -25,7 +25,7 @@ static const double function_moment_sd = 0.08;
 static const double min_complete = 0.99;
 static const double max_lost = 0.001;
 /* Samples of both sides together that make a function worth a test (§2.4). */
-enum { MIN_ROW_SAMPLES = 10 };
+enum { MIN_ROW_SAMPLES = 10, BLOCKS_MAX = 1000 };
 /* Not ruled but listed: shown from this share of CPU. */
 static const double shown_share = 0.005;
 
@@ -78,9 +78,11 @@ static void profile_fault(const struct fg_result *result, const struct fg_profil
 	else if (info->samples < FG_VERDICT_MIN_SAMPLES)
 		(void)snprintf(out, size_bytes, "has only %llu samples, needs %d",
 			       (unsigned long long)info->samples, FG_VERDICT_MIN_SAMPLES);
-	else if ((double)info->complete < min_complete * samples)
+	else if (fg_profile_info_complete_share(info) < min_complete)
 		(void)snprintf(out, size_bytes, "has %.1f %% complete stacks, needs %.0f %%",
-			       100.0 * (double)info->complete / samples, 100.0 * min_complete);
+			       /* cut: 98.96 is not 99.0 */
+			       floor(1000.0 * fg_profile_info_complete_share(info)) / 10.0,
+			       100.0 * min_complete);
 	else if ((double)info->lost > max_lost * (samples + (double)info->lost))
 		(void)snprintf(out, size_bytes, "lost %.2f %% of its samples, at most %.1f %%",
 			       100.0 * (double)info->lost / (samples + (double)info->lost),
@@ -123,13 +125,16 @@ static int side_init(struct side *side, const struct fg_result *result,
 {
 	uint64_t first = result->measured_start_ns / FG_NS_PER_S;
 	uint64_t last = (result->measured_start_ns + result->measured_ns) / FG_NS_PER_S;
-	/* a day of blocks at most; what lies behind is left out by cost */
-	uint64_t blocks = FG_MIN((last - first) / FG_VERDICT_BLOCK_SECONDS + 1, (uint64_t)17280);
+	uint64_t seconds = last >= first ? last - first + 1 : 1;
+	/* of a long run longer blocks: every function has two counters for each */
+	uint64_t block =
+		FG_MAX((seconds + BLOCKS_MAX - 1) / BLOCKS_MAX, (uint64_t)FG_VERDICT_BLOCK_SECONDS);
 	struct fg_cost_options options = {
 		.phase = "measure",
 		.second_from = (uint32_t)FG_MIN(first, (uint64_t)UINT32_MAX),
-		.block_seconds = FG_VERDICT_BLOCK_SECONDS,
-		.block_count = (uint32_t)blocks,
+		.block_seconds = (uint32_t)FG_MIN(block, (uint64_t)UINT32_MAX),
+		.block_count =
+			(uint32_t)FG_MIN((seconds + block - 1) / block, (uint64_t)BLOCKS_MAX),
 	};
 
 	*side = (struct side){.result = result, .cpu_ns = cpu_ns};
@@ -183,6 +188,39 @@ static const struct fg_rule *rule_for(const struct fg_gate *gate, const struct f
 			found = rule;
 	}
 	return found && found->level != FG_LEVEL_OFF ? found : NULL;
+}
+
+static bool matches_any(const struct fg_rule *rule, const struct fg_cost *cost)
+{
+	for (size_t i = 0; i < cost->count; i++) {
+		const char *space = strchr(cost->rows[i].key, ' ');
+
+		if (fg_rule_matches_function(rule, space ? space + 1 : cost->rows[i].key) ||
+		    fg_rule_matches_function(rule, cost->rows[i].name))
+			return true;
+	}
+	return false;
+}
+
+/* A rule with a misspelt name would pass for ever without a word. */
+static int note_unmatched(struct fg_comparison *comparison, const struct side *base,
+			  const struct side *head, struct fg_err *err)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < comparison->gate->rule_count && rc == 0; i++) {
+		const struct fg_rule *rule = &comparison->gate->rules[i];
+
+		if (rule->kind != FG_RULE_FUNCTION || rule->level == FG_LEVEL_OFF ||
+		    rule->is_default || matches_any(rule, head->cost) ||
+		    matches_any(rule, base->cost))
+			continue;
+		rc = fg_verdict_note(comparison->verdict, err,
+				     "rule \"%.200s\": no function of that name was sampled on "
+				     "either side",
+				     rule->text);
+	}
+	return rc;
 }
 
 static int add_pair(struct pairs *pairs, const struct fg_gate *gate, const struct side *base,
@@ -440,6 +478,8 @@ int fg_verdict_functions(struct fg_comparison *comparison, struct fg_err *err)
 		rc = join(comparison->gate, &base, &head, &pairs, err);
 		if (rc == 0)
 			rc = judge_pairs(comparison, &base, &head, &pairs, err);
+		if (rc == 0)
+			rc = note_unmatched(comparison, &base, &head, err);
 	}
 	free(pairs.items);
 	side_done(&base);

@@ -3,7 +3,8 @@
  * Latency quantiles per request class, and rules on other metrics.
  *
  * A rule on a request trend without {name:…} is applied to every class by itself; a rule that names
- * tags must be judged, or the verdict is inconclusive. p50, p95 and p99 of the response time are
+ * tags must be judged, or the verdict is inconclusive, and so must one that somebody wrote without
+ * tags, at least for one class. p50, p95 and p99 of the response time are
  * listed for every class, also without a rule.
  */
 #include "gate/judge/verdict_internal.h"
@@ -362,7 +363,7 @@ static void set_noise(const struct fg_comparison *comparison, const struct fg_ru
 static int compare_rule(const struct fg_comparison *comparison, const struct fg_rule *rule,
 			struct items *items, struct fg_err *err)
 {
-	struct item item = {.test = {.rule = rule, .decisive = rule->tags.count > 0}};
+	struct item item = {.test = {.rule = rule, .decisive = !rule->is_default}};
 	int rc = fg_stat_of_result(comparison->base, rule->metric, &rule->tags, rule->stat,
 				   rule->percentile, &item.test.base, &item.base_samples, err);
 
@@ -410,6 +411,29 @@ static int compare_other_rules(const struct fg_comparison *comparison, struct it
 	return rc;
 }
 
+/* A rule that somebody wrote and that no class has the data for decides; see above. */
+static int hold_unjudged_rules(const struct fg_gate *gate, struct items *items, struct fg_err *err)
+{
+	bool *judged = calloc(gate->rule_count + 1, sizeof(*judged));
+
+	if (!judged)
+		return fg_err_nomem(err);
+	for (size_t i = 0; i < items->count; i++) {
+		const struct item *item = &items->list[i];
+
+		if (item->test.rule && !item->cannot[0])
+			judged[item->test.rule - gate->rules] = true;
+	}
+	for (size_t i = 0; i < items->count; i++) {
+		struct fg_effect_test *test = &items->list[i].test;
+
+		if (test->rule && !test->rule->is_default && !judged[test->rule - gate->rules])
+			test->decisive = true;
+	}
+	free(judged);
+	return 0;
+}
+
 /* Number of tests known: judge them all and move them into the verdict. */
 static int judge_items(struct fg_comparison *comparison, struct items *items, struct fg_err *err)
 {
@@ -448,6 +472,8 @@ int fg_verdict_latency(struct fg_comparison *comparison, struct fg_err *err)
 
 	if (rc == 0)
 		rc = compare_other_rules(comparison, &items, err);
+	if (rc == 0)
+		rc = hold_unjudged_rules(comparison->gate, &items, err);
 	if (rc == 0)
 		rc = judge_items(comparison, &items, err);
 	for (size_t i = 0; i < items.count; i++) {

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "gate/judge/threshold.h"
+#include "gate/profile/profile.h"
 
 static const char *const status_names[] = {
 	[FG_RUN_COMPLETED] = "completed",
@@ -19,6 +20,19 @@ static_assert(FG_ARRAY_LEN(status_names) == FG_RUN_STATUS_COUNT, "a status witho
 const char *fg_run_status_name(enum fg_run_status status)
 {
 	return (size_t)status < FG_RUN_STATUS_COUNT ? status_names[status] : "unknown";
+}
+
+uint64_t fg_profile_info_kernel_only(const struct fg_profile_info *info)
+{
+	return FG_MIN(info->incomplete_by[FG_STACK_KERNEL_ONLY], info->samples);
+}
+
+double fg_profile_info_complete_share(const struct fg_profile_info *info)
+{
+	uint64_t with_user = info->samples - fg_profile_info_kernel_only(info);
+
+	/* more complete stacks than samples: a file that somebody made; no share is above 1 */
+	return with_user ? (double)FG_MIN(info->complete, with_user) / (double)with_user : 0.0;
 }
 
 int fg_result_new(const struct fg_registry *registry, struct fg_result **ret, struct fg_err *err)
@@ -78,7 +92,9 @@ static int add_to_series(struct fg_result *result, const struct fg_slice *slice,
 						      result->registry.classes[i / 2].scenario,
 						      slice->second),
 		};
-		int rc = half->requests ? fg_series_add(&result->series, &key, half, err) : 0;
+		/* What was never sent is a response time without a request. */
+		const bool empty = !half->requests && !half->trends[FG_TREND_RESPONSE_TIME].count;
+		int rc = empty ? 0 : fg_series_add(&result->series, &key, half, err);
 
 		if (rc)
 			return rc;

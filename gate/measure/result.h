@@ -78,13 +78,21 @@ struct fg_profile_info {
 	uint64_t lost;     /* ring full, by any reason */
 	uint64_t complete; /* a known root was reached */
 	uint64_t guessed_frames;
-	uint64_t incomplete_by[16]; /* by enum fg_stack_result */
+	uint64_t incomplete_by[16]; /* by enum fg_stack_result; see …complete_share() below */
 	double unnamed_share;       /* of leaf samples without a symbol */
 	double samples_per_cpu_s;
 	uint64_t bpf_ns; /* time spent in our BPF program */
 	uint64_t helper_cpu_ns;
 	uint64_t target_cpu_ns; /* measured phase, exact clock */
 };
+
+/** Share of complete stacks among the samples that have a user part. A kernel-only stack (a child
+ *  that exits has given up its memory, a kernel thread never had one) has no user root to reach:
+ *  it is neither complete nor incomplete, counts in the cost of the kernel, and is told apart. 0
+ *  when no sample has a user part. */
+double fg_profile_info_complete_share(const struct fg_profile_info *info);
+/** Samples without a user part. */
+uint64_t fg_profile_info_kernel_only(const struct fg_profile_info *info);
 
 enum fg_run_status {
 	FG_RUN_COMPLETED,

@@ -30,7 +30,7 @@ enum fg_stack_result {
 	FG_STACK_READ_FAULT,
 	FG_STACK_DEPTH,       /* more frames than the limit */
 	FG_STACK_BAD,         /* the frame did not move up: corrupt */
-	FG_STACK_KERNEL_ONLY, /* no user registers: kernel thread, or exiting */
+	FG_STACK_KERNEL_ONLY, /* no user part: kernel thread, or exiting; not incomplete */
 	FG_STACK_GUESSED,     /* reached a root, but by at least one guessed frame */
 	FG_STACK_RESULT_COUNT
 };

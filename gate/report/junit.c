@@ -88,6 +88,37 @@ static void add_case(struct suite *suite, const char *class_name, const char *na
 	fg_buf_add_str(out, "\"/>\n    </testcase>\n");
 }
 
+/* Whether there is anything to trust; a report without this case would be green without data. */
+static void add_run(struct suite *suite, const struct fg_result *result)
+{
+	int outcome = result->outcome ? fg_outcome_find(result->outcome) : -1;
+	const char *reason = result->invalid_reason;
+	enum case_state state = CASE_PASSED;
+	FG_AUTO_BUF struct fg_buf message = {.max = 16384};
+
+	switch (outcome) {
+	case FG_OUTCOME_PASSED: /* the others have cases of their own */
+	case FG_OUTCOME_THRESHOLDS:
+	case FG_OUTCOME_REGRESSED:
+	case FG_OUTCOME_INCONCLUSIVE:
+	case FG_OUTCOME_NO_BASELINE:
+		if (!reason && fg_result_requests(result) == 0)
+			reason = "no request ended in the measured phase";
+		state = reason ? CASE_SKIPPED : CASE_PASSED;
+		break;
+	default:
+		if (outcome >= 0)
+			state = CASE_FAILED;
+		if (!reason && outcome >= 0)
+			reason = fg_outcomes[outcome].meaning;
+		break;
+	}
+	fg_buf_addf(&message, "%s%s", state == CASE_SKIPPED ? "warning: " : "",
+		    reason ? reason : "");
+	add_case(suite, "run", "measurement", state, outcome >= 0 ? result->outcome : "unknown",
+		 message.data ? message.data : "");
+}
+
 /* The scenario that a threshold selects, or "" for the run. */
 static void scenario_of(const struct fg_threshold_result *threshold, struct fg_buf *out)
 {
@@ -202,6 +233,7 @@ int fg_report_junit(const struct fg_result *result, const struct fg_verdict *ver
 	escape(result->name ? result->name : "run", out);
 	fg_buf_add_str(out, "\">\n");
 	suite_begin(&suite, "run", result);
+	add_run(&suite, result);
 	add_thresholds(&suite, result, "");
 	suite_end(&suite, out);
 	for (uint32_t s = 0; s < result->registry.scenario_count; s++) {

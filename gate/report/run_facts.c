@@ -125,30 +125,42 @@ int fg_report_measured(const struct fg_result *result, struct fg_buf *out, struc
 void fg_report_samples(const struct fg_profile_info *info, struct fg_buf *out)
 {
 	char samples[FG_NUM_TEXT_MAX], lost[FG_NUM_TEXT_MAX];
-	double all = info->samples > 0 ? (double)info->samples : 1.0;
+	uint64_t kernel_only = fg_profile_info_kernel_only(info);
 
 	fg_buf_addf(out, "%s samples, %s lost, %.2f %% complete, %.1f %% unnamed",
 		    fg_num_format_count(info->samples, samples),
-		    fg_num_format_count(info->lost, lost), 100.0 * (double)info->complete / all,
-		    100.0 * info->unnamed_share);
+		    fg_num_format_count(info->lost, lost),
+		    100.0 * fg_profile_info_complete_share(info), 100.0 * info->unnamed_share);
+	if (kernel_only > 0)
+		fg_buf_addf(out, ", %.1f %% in the kernel only",
+			    100.0 * (double)kernel_only / (double)info->samples);
 }
 
 void fg_report_outcome(const struct fg_result *result, struct fg_buf *out)
 {
-	size_t judged = 0, failed = 0;
+	size_t judged = 0, failed = 0, warned = 0;
 	int outcome = result->outcome ? fg_outcome_find(result->outcome) : -1;
 
+	if (outcome == FG_OUTCOME_PASSED && fg_result_requests(result) == 0) {
+		fg_buf_add_str(out, "PASSED, but nothing was measured: no request ended in the "
+				    "measured phase");
+		return;
+	}
 	for (size_t i = 0; i < result->threshold_count; i++) {
 		if (result->thresholds[i].level == FG_LEVEL_OFF)
 			continue;
 		judged++;
-		failed += !result->thresholds[i].passed &&
-			  result->thresholds[i].level == FG_LEVEL_ERROR;
+		if (!result->thresholds[i].passed)
+			*(result->thresholds[i].level == FG_LEVEL_ERROR ? &failed : &warned) += 1;
 	}
 	if (outcome == FG_OUTCOME_PASSED && judged > 0)
-		fg_buf_addf(out, "PASSED: %zu of %zu threshold%s", judged - failed, judged,
+		fg_buf_addf(out, "PASSED: %zu of %zu threshold%s", judged - failed - warned, judged,
 			    judged == 1 ? "" : "s");
-	else if (outcome == FG_OUTCOME_PASSED)
+	if (outcome == FG_OUTCOME_PASSED && warned > 0)
+		fg_buf_addf(out, "; %zu not met, but only warn%s", warned, warned == 1 ? "s" : "");
+	if (outcome == FG_OUTCOME_PASSED && judged > 0)
+		return;
+	if (outcome == FG_OUTCOME_PASSED)
 		fg_buf_add_str(out, "PASSED: no thresholds were set");
 	else if (outcome == FG_OUTCOME_THRESHOLDS)
 		fg_buf_addf(out, "FAILED: %zu of %zu threshold%s (exit %d)", failed, judged,
@@ -219,6 +231,11 @@ int fg_report_class_of(const struct fg_result *result, const struct fg_profile *
 	row.cpu_ns = class_cpu_ns(result, profile, row.def->name, row.requests);
 	*ret = row;
 	return 0;
+}
+
+bool fg_report_shows(const struct fg_cost_row *row)
+{
+	return row->self > 0 && (!row->kernel || row->group);
 }
 
 int fg_report_cost(const struct fg_profile *profile, struct fg_cost **ret, struct fg_err *err)

@@ -40,10 +40,12 @@ static void write_summary(const struct fg_report_pen *pen, const struct fg_resul
 
 	fg_report_duration(result->measured_ns, time);
 	fg_text_cut(result->name ? result->name : "run", pen->width / 2, false, pen->out);
-	fg_buf_addf(pen->out, ": %s requests in %s, %s failed (%.2f %%)%s%s\n",
-		    fg_num_format_count(requests, a), time, fg_num_format_count(failed, b),
-		    requests > 0 ? 100.0 * (double)failed / (double)requests : 0.0,
-		    result->status != FG_RUN_COMPLETED ? ", " : "",
+	fg_buf_addf(pen->out, ": %s request%s in %s", fg_num_format_count(requests, a),
+		    requests == 1 ? "" : "s", time);
+	if (requests > 0) /* a share of nothing is not 0 % */
+		fg_buf_addf(pen->out, ", %s failed (%.2f %%)", fg_num_format_count(failed, b),
+			    100.0 * (double)failed / (double)requests);
+	fg_buf_addf(pen->out, "%s%s\n", result->status != FG_RUN_COMPLETED ? ", " : "",
 		    result->status != FG_RUN_COMPLETED ? fg_run_status_name(result->status) : "");
 	fg_report_errors(result, &errors);
 	if (errors.len > 0) {
@@ -250,12 +252,12 @@ static void write_incomplete(const struct fg_report_pen *pen, const struct fg_pr
 	const char *comma = " ";
 	char count[FG_NUM_TEXT_MAX];
 
-	if ((double)info->complete >= 0.99 * (double)info->samples)
+	if (fg_profile_info_complete_share(info) >= 0.99)
 		return;
 	fg_buf_add_str(&text, "incomplete stacks:");
 	for (int i = FG_STACK_COMPLETE + 1;
 	     i < FG_STACK_RESULT_COUNT && (size_t)i < FG_ARRAY_LEN(info->incomplete_by); i++) {
-		if (info->incomplete_by[i] == 0)
+		if (info->incomplete_by[i] == 0 || i == FG_STACK_KERNEL_ONLY)
 			continue;
 		fg_buf_addf(&text, "%s%s %s", comma,
 			    fg_num_format_count(info->incomplete_by[i], count),
@@ -313,20 +315,21 @@ static int write_functions(const struct fg_report_pen *pen, const struct fg_resu
 	double per_request = fg_result_cpu_per_request_ns(result);
 	struct fg_table table;
 	size_t shown = 0;
+	size_t i = 0;
 	int rc = 0;
 
 	fg_table_init(&table, 5, pen->width, 6);
 	table.flexible = 3;
 	table.align[3] = table.align[4] = FG_ALIGN_LEFT;
-	for (size_t i = 0; i < cost->count && shown < pen->functions && rc == 0; i++) {
-		if (cost->rows[i].self == 0)
-			break;
+	for (; i < cost->count && shown < pen->functions && rc == 0; i++) {
+		if (!fg_report_shows(&cost->rows[i]))
+			continue;
 		rc = add_function(&table, &cost->rows[i], cost, per_request, err);
 		shown++;
 	}
 	if (rc == 0)
 		fg_table_write(&table, pen->out);
-	if (rc == 0 && shown < cost->count && cost->rows[shown].self > 0)
+	if (rc == 0 && i < cost->count && cost->rows[i].self > 0)
 		fg_buf_add_str(pen->out, "       …\n");
 	fg_table_done(&table);
 	return rc;

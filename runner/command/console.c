@@ -32,6 +32,17 @@ static void to_note(void *context, const char *text, size_t len)
 	fg_console_note(text, len);
 }
 
+/* As narrow as it is: a redrawn line that wraps would leave its first half behind. */
+static unsigned note_width(void *context)
+{
+	struct winsize size;
+
+	(void)context;
+	if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0)
+		return 80;
+	return FG_MIN(size.ws_col, 160u);
+}
+
 static bool colour_allowed(bool no_color)
 {
 	const char *no_color_env = getenv("NO_COLOR");
@@ -57,6 +68,7 @@ struct fg_run_io fg_console_io(bool no_color)
 		.result = to_out,
 		.note = to_note,
 		.note_is_tty = isatty(STDERR_FILENO) == 1 && colour_allowed(false),
+		.note_width = note_width,
 		.colour = isatty(STDOUT_FILENO) == 1 && colour_allowed(no_color),
 		.width = columns(isatty(STDOUT_FILENO) == 1 ? STDOUT_FILENO : STDERR_FILENO),
 	};

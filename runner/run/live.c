@@ -114,19 +114,36 @@ static void extra_text(const struct fg_live *live, struct fg_buf *out)
 		fg_buf_addf(out, ", %.2f %% complete", complete * 100);
 }
 
+/* One write per redraw, over the old text and not after erasing it: nothing flickers. */
+static void redraw(struct fg_live *live, const struct fg_progress_view *view, struct fg_buf *out)
+{
+	FG_AUTO_BUF struct fg_buf block;
+
+	fg_buf_init(&block, BLOCK_MAX);
+	fg_progress_block(view, &block);
+	if (!block.data)
+		return;
+	if (live->drawn_lines)
+		fg_buf_addf(out, "\x1b[%uA", live->drawn_lines);
+	live->drawn_lines = 0;
+	for (const char *line = block.data; *line;) {
+		int len = (int)strcspn(line, "\n");
+
+		fg_buf_addf(out, "\r%.*s\x1b[K\n", len, line);
+		live->drawn_lines++;
+		line += len + (line[len] == '\n');
+	}
+	fg_buf_add_str(out, "\x1b[J");
+}
+
 static void draw(struct fg_live *live, const struct fg_progress_view *view, uint64_t elapsed_ns)
 {
 	const struct fg_run_io *io = live->s->io;
 	FG_AUTO_BUF struct fg_buf text;
 
-	fg_buf_init(&text, BLOCK_MAX);
+	fg_buf_init(&text, 2 * BLOCK_MAX);
 	if (io->note_is_tty) {
-		fg_live_clear(live);
-		size_t before = text.len;
-
-		fg_progress_block(view, &text);
-		for (size_t i = before; i < text.len; i++)
-			live->drawn_lines += text.data[i] == '\n';
+		redraw(live, view, &text);
 	} else if (elapsed_ns / FG_NS_PER_S >= live->last_line_s + LINE_EVERY_S) {
 		live->last_line_s = elapsed_ns / FG_NS_PER_S;
 		fg_progress_line(view, &text);
@@ -138,6 +155,7 @@ static void draw(struct fg_live *live, const struct fg_progress_view *view, uint
 void fg_live_second(struct fg_live *live, struct fg_load *load, const struct fg_result *result,
 		    uint64_t elapsed_ns)
 {
+	const struct fg_run_io *io = live->s->io;
 	uint64_t second = elapsed_ns / FG_NS_PER_S;
 	struct fg_load_progress scenarios[SCENARIOS_SHOWN_MAX];
 	FG_AUTO_BUF struct fg_buf extra;
@@ -155,7 +173,8 @@ void fg_live_second(struct fg_live *live, struct fg_load *load, const struct fg_
 		.scenarios = scenarios,
 		.scenario_count = fg_load_progress(load, scenarios, SCENARIOS_SHOWN_MAX),
 		.live = result,
-		.width = live->s->io->width,
+		/* The last column stays free: some terminals wrap when it is filled. */
+		.width = io->note_width ? FG_MAX(io->note_width(io->context), 2u) - 1 : io->width,
 		.generator_share = live->generator_share,
 		.extra = extra.len ? extra.data : NULL,
 		.thresholds_ok = live->ok,
@@ -170,6 +189,6 @@ void fg_live_clear(struct fg_live *live)
 	if (!live || !live->drawn_lines)
 		return;
 	/* Up to the block's first line, then erase to the end of the screen. */
-	fg_session_note(live->s, "\x1b[%uA\x1b[J", live->drawn_lines);
+	fg_session_note(live->s, "\r\x1b[%uA\x1b[J", live->drawn_lines);
 	live->drawn_lines = 0;
 }

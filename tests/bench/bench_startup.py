@@ -8,7 +8,7 @@ milliseconds, with warm page cache:
   ready   flamegate-profiler started → it samples (BPF verified, every mapped file's rows built)
   sample  … → the first sample is in the client; the helper drains each 50 ms
   cpu     CPU time of the helper from start to end
-and for HTTP targets the whole `flamegate run -r 200 -d 1s`:
+and for HTTP targets the whole `flamegate run -r 50 -d 1s`:
   load    exec → the load begins, by then the profiler samples; beside it with --no-profile
   after   the load's end → exit: draining, symbols, bundle; beside it with --no-profile
 """
@@ -16,6 +16,7 @@ and for HTTP targets the whole `flamegate run -r 200 -d 1s`:
 import argparse
 import glob
 import json
+import os
 import statistics
 import subprocess
 import time
@@ -52,6 +53,7 @@ def target_rustc(bench):
     return mapped(bench, max(glob.glob(f"{sysroot}/lib/librustc_driver-*.so"), default=None))
 
 
+RUN_INVALID = 16  # the generator was late: this bench asks for other times
 TARGETS = {"nginx": target_nginx, "node": target_node, "llvm": target_llvm, "rustc": target_rustc}
 
 
@@ -64,10 +66,12 @@ def helper_once(bench, pid):
 def run_once(bench, port, *more):
     bundle = bench.dir / f"bundle-{time.monotonic_ns()}"
     begin_ns = time.monotonic_ns()
-    subprocess.run([bench.flamegate, "run", "-q", "-r", "200", "-d", "1s", "--bundle", bundle, *more,
-                    f"http://127.0.0.1:{port}/"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=bench.dir,
-                   check=True)
+    done = subprocess.run([bench.flamegate, "run", "-q", "-r", "50", "-d", "1s", "--bundle", bundle, *more,
+                           f"http://127.0.0.1:{port}/"], cwd=bench.dir, stdout=subprocess.DEVNULL,
+                          stderr=subprocess.DEVNULL)
     end_ns = time.monotonic_ns()
+    if done.returncode not in (0, RUN_INVALID):
+        raise SystemExit(f"flamegate run ended with {done.returncode}")
     run_time = json.loads((bundle / "run.json").read_text())["time"]
     start_ns = int(run_time["startedMonotonicNs"])
     return [(start_ns - begin_ns) / 1e6, (end_ns - start_ns - int(run_time["durationNs"])) / 1e6]
@@ -83,6 +87,7 @@ def main():
     parser.add_argument("targets", nargs="*", choices=[[], *TARGETS], default=[])
     parser.add_argument("--rounds", type=int, default=7)
     options = parser.parse_args()
+    kit.prioritise(os.getpid())  # what others run here must not stretch wall time more than it has to
     print(kit.machine())
     for name in options.targets or TARGETS:
         with kit.Bench(options.build) as bench:

@@ -19,7 +19,7 @@ import time
 import unittest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-BUILD = pathlib.Path(os.environ.get("FLAMEGATE_BUILD", ROOT / "build"))
+BUILD = pathlib.Path(os.environ.get("FLAMEGATE_BUILD", ROOT / "build")).resolve()
 PROGRAM = BUILD / "runner" / "flamegate"
 SHOP = BUILD / "tests" / "zoo" / "zoo_shop"
 

@@ -5,6 +5,8 @@
  * GET /healthz, GET /items (renders 200 items), GET /items/ID, POST /login (hashes for about a
  * millisecond), 404 otherwise. It does real work in a few functions with telling names, so that a
  * profile of it is worth looking at. `--port 0` lets the kernel choose; SIGTERM ends it.
+ * ZOO_SHOP_BURN=N (1 to 1000) makes json_escape do its work N times over: a regression of a known
+ * size with one known cause, for tests of the verdict.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -46,28 +48,34 @@ struct connection {
 
 /* -- the work ------------------------------------------------------------------------------- */
 
+static uint64_t escape_rounds = 1;
+
 static NOINLINE void json_escape(struct fg_buf *out, const char *text)
 {
 	static const char hex[] = "0123456789abcdef";
 	char escaped[1024];
 	size_t len = 0;
 
-	escaped[len++] = '"';
-	for (; *text && len < sizeof(escaped) - 8; text++) {
-		unsigned char c = (unsigned char)*text;
+	for (uint64_t round = 0; round < escape_rounds; round++) {
+		len = 0;
+		escaped[len++] = '"';
+		for (const char *at = text; *at && len < sizeof(escaped) - 8; at++) {
+			unsigned char c = (unsigned char)*at;
 
-		if (c < 0x20) {
-			memcpy(escaped + len, "\\u00", 4);
-			escaped[len + 4] = hex[c >> 4];
-			escaped[len + 5] = hex[c & 15];
-			len += 6;
-			continue;
+			if (c < 0x20) {
+				memcpy(escaped + len, "\\u00", 4);
+				escaped[len + 4] = hex[c >> 4];
+				escaped[len + 5] = hex[c & 15];
+				len += 6;
+				continue;
+			}
+			if (c == '"' || c == '\\')
+				escaped[len++] = '\\';
+			escaped[len++] = (char)c;
 		}
-		if (c == '"' || c == '\\')
-			escaped[len++] = '\\';
-		escaped[len++] = (char)c;
+		escaped[len++] = '"';
+		__asm__ volatile("" : : "r"(escaped) : "memory"); /* each round counts */
 	}
-	escaped[len++] = '"';
 	fg_buf_add(out, escaped, len);
 }
 
@@ -370,8 +378,12 @@ static NOINLINE int serve(int epoll_fd, int listener)
 
 int main(int argc, char **argv)
 {
+	const char *burn = getenv("ZOO_SHOP_BURN");
 	uint64_t port = 0;
 
+	if (burn && (fg_num_u64(burn, strlen(burn), &escape_rounds, NULL) || escape_rounds < 1 ||
+		     escape_rounds > 1000))
+		argc = 0;
 	if (argc == 3 && strcmp(argv[1], "--port") == 0) {
 		if (fg_num_u64(argv[2], strlen(argv[2]), &port, NULL) || port > UINT16_MAX)
 			argc = 0;
@@ -379,7 +391,7 @@ int main(int argc, char **argv)
 		argc = 0;
 	}
 	if (argc == 0) {
-		(void)fprintf(stderr, "usage: zoo_shop [--port N]\n");
+		(void)fprintf(stderr, "usage: [ZOO_SHOP_BURN=1..1000] zoo_shop [--port N]\n");
 		return 2;
 	}
 	int listener = open_listener((uint16_t)port);

@@ -12,6 +12,7 @@
 #include "gate/base/file.h"
 #include "gate/base/str.h"
 #include "gate/report/report.h"
+#include "gate/report/report_internal.h"
 #include "gate/report/table.h"
 #include "tests/unit/judge/sample_run.h"
 
@@ -194,10 +195,11 @@ static void test_verdict_text(void **state)
 	static const struct {
 		const char *golden;
 		double cpu, share;
+		enum fg_verdict_state state;
 	} cases[] = {
-		{"verdict-regressed.txt", 2.0, 0.65},
-		{"verdict-passed.txt", 1.0, 0.30},
-		{"verdict-inconclusive.txt", 1.3, 0.45},
+		{"verdict-regressed.txt", 2.0, 0.65, FG_VERDICT_REGRESSED},
+		{"verdict-passed.txt", 1.0, 0.30, FG_VERDICT_PASSED},
+		{"verdict-inconclusive.txt", 1.3, 0.36, FG_VERDICT_INCONCLUSIVE},
 	};
 	const struct fg_report_style style = {.width = 80};
 	struct fg_err err = {0};
@@ -207,6 +209,7 @@ static void test_verdict_text(void **state)
 		struct fg_verdict *verdict = verdict_of(cases[i].cpu, cases[i].share);
 		struct fg_buf out;
 
+		assert_int_equal(verdict->state, cases[i].state);
 		fg_buf_init(&out, 1 << 20);
 		assert_ok(fg_report_verdict_text(verdict, &style, &out, &err), &err);
 		check_lines(out.data, 80);
@@ -292,6 +295,95 @@ static void test_junit(void **state)
 	bundle_free(&bundle);
 }
 
+static void set_outcome(struct fg_result *result, enum fg_outcome outcome)
+{
+	free(result->outcome);
+	assert_int_equal(fg_str_dup(fg_outcomes[outcome].word, &result->outcome, NULL), 0);
+	result->exit_code = fg_outcomes[outcome].exit_code;
+}
+
+/* A run that failed for another reason than a threshold must not look green to a CI system. */
+static void test_junit_bad_runs(void **state)
+{
+	static const struct {
+		enum fg_outcome outcome;
+		const char *invalid, *expected;
+	} cases[] = {
+		{FG_OUTCOME_PASSED, NULL, "name=\"measurement\" time=\"60.000\"/>"},
+		{FG_OUTCOME_PASSED, "late", "<skipped message=\"warning: late\"/>"},
+		{FG_OUTCOME_INVALID_MEASUREMENT, "late",
+		 "<failure message=\"late\" type=\"invalid\"/>"},
+		{FG_OUTCOME_TARGET, NULL, "type=\"target\"/>"},
+		{FG_OUTCOME_INTERRUPTED, NULL, "type=\"interrupted\"/>"},
+		{FG_OUTCOME_NO_PROFILER, NULL, "type=\"no-profiler\"/>"},
+	};
+	struct fg_bundle bundle = material();
+	struct fg_err err = {0};
+	struct fg_buf out;
+
+	(void)state;
+	fg_buf_init(&out, 1 << 20);
+	for (size_t i = 0; i < FG_ARRAY_LEN(cases); i++) {
+		set_outcome(bundle.result, cases[i].outcome);
+		free(bundle.result->invalid_reason);
+		bundle.result->invalid_reason = NULL;
+		if (cases[i].invalid)
+			assert_int_equal(fg_str_dup(cases[i].invalid,
+						    &bundle.result->invalid_reason, NULL),
+					 0);
+		fg_buf_clear(&out);
+		assert_ok(fg_report_junit(bundle.result, NULL, &out, &err), &err);
+		if (!strstr(out.data, cases[i].expected))
+			fail_msg("no %s in\n%s", cases[i].expected, out.data);
+	}
+	fg_buf_done(&out);
+	bundle_free(&bundle);
+}
+
+static void expect_text(const struct fg_result *result, const char *wanted, const char *unwanted)
+{
+	const struct fg_report_style style = {.width = 100};
+	struct fg_err err = {0};
+	struct fg_buf out;
+
+	fg_buf_init(&out, 1 << 20);
+	assert_ok(fg_report_run_text(result, NULL, &style, &out, &err), &err);
+	if (!strstr(out.data, wanted) || strstr(out.data, unwanted))
+		fail_msg("\"%s\" but not \"%s\" wanted in\n%s", wanted, unwanted, out.data);
+	fg_buf_done(&out);
+}
+
+static void test_outcome_words(void **state)
+{
+	struct fg_bundle bundle = material();
+	struct fg_registry registry = sample_registry();
+	struct fg_result *empty;
+
+	(void)state;
+	/* one of the three is not met and only warns */
+	bundle.result->thresholds[1].passed = true;
+	set_outcome(bundle.result, FG_OUTCOME_PASSED);
+	expect_text(bundle.result, "PASSED: 2 of 3 thresholds; 1 not met, but only warns",
+		    "3 of 3");
+	assert_int_equal(fg_result_new(&registry, &empty, NULL), 0);
+	set_outcome(empty, FG_OUTCOME_PASSED);
+	sample_profile_info(bundle.result, 1000);
+	bundle.result->profile.complete = 960;
+	bundle.result->profile.incomplete_by[FG_STACK_KERNEL_ONLY] = 40;
+	bundle.result->profile.lost = 1;
+	struct fg_buf samples = {.max = 4096};
+
+	fg_report_samples(&bundle.result->profile, &samples);
+	assert_string_equal(samples.data, "1 000 samples, 1 lost, 100.00 % complete, 0.0 % "
+					  "unnamed, 4.0 % in the kernel only");
+	fg_buf_done(&samples);
+	expect_text(empty, "nothing was measured", "0.00 %");
+	expect_text(empty, "run: 0 requests in 0 ns\n", "PASSED:");
+	fg_result_free(empty);
+	fg_registry_done(&registry);
+	bundle_free(&bundle);
+}
+
 static void test_full_buffer(void **state)
 {
 	struct fg_bundle bundle = material();
@@ -356,6 +448,8 @@ int main(void)
 		cmocka_unit_test(test_markdown),
 		cmocka_unit_test(test_hostile_names),
 		cmocka_unit_test(test_junit),
+		cmocka_unit_test(test_junit_bad_runs),
+		cmocka_unit_test(test_outcome_words),
 		cmocka_unit_test(test_full_buffer),
 	};
 

@@ -190,6 +190,13 @@ static void test_steps(void **state)
 		{HEAD "vars: { v: \"a\\r\\nB: c\" }\n" MAIN
 		      "      - get: { url: /, headers: { A: \"{{ v }}\" } }\n",
 		 "cannot hold a line break"},
+		{HEAD "vars: { v: \"a\\r\\nB: c\" }\n" MAIN "      - get: \"/{{ vu }}/{{ v }}\"\n",
+		 "cannot hold spaces or line breaks"},
+		{HEAD MAIN "      - get: \"{{ vu }}/a b\"\n", "cannot hold spaces or line breaks"},
+		{HEAD MAIN "      - head: { url: /, body: x }\n",
+		 "HEAD request cannot have a body"},
+		{HEAD MAIN "      - request: { method: head, url: /, json: 1 }\n",
+		 "HEAD request cannot have a body"},
 		{HEAD MAIN "      - get: { url: /, expect: { status: 20 } }\n",
 		 "\"20\" is not a status"},
 		{HEAD MAIN "      - get: { url: /, expect: { status: 300-200 } }\n",
