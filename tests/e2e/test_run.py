@@ -73,6 +73,15 @@ class Run(kit.TestCase):
         run = self.check_bundle(kit.ROOT / bundle.group(1))
         self.assertNotIn("hostname\"", json.dumps(run))
 
+    def test_every_example_runs(self):
+        _, port = self.nginx()
+        examples = sorted(p for p in (kit.ROOT / "scenarios").glob("*.yaml") if p.name != "quickstart.yaml")
+        self.assertGreaterEqual(len(examples), 2)
+        for example in examples:
+            with self.subTest(example=example.name):
+                done = self.flamegate("run", "--no-profile", "-e", f"BASE_URL=http://127.0.0.1:{port}", example, check=0)
+                self.assertIn("thresholds", done.out)
+
     def test_thresholds_decide_exit_99(self):
         _, port = self.nginx()
         path = self.write("s.yaml", f"""
