@@ -60,6 +60,7 @@ static int send_start(struct fg_profiler *profiler, struct fg_err *err)
 	start.pids = profiler->pids;
 	start.n_pids = profiler->pid_count;
 	start.frequency_hz = profiler->frequency_hz;
+	start.slice_ns = profiler->slice_ns;
 	int rc = fg_wire_send(&profiler->wire, FG_WIRE_HELLO, &hello.base, -1, err);
 
 	return rc ? rc : fg_wire_send(&profiler->wire, FG_WIRE_START, &start.base, -1, err);
@@ -116,6 +117,7 @@ int fg_profiler_start(const struct fg_profiler_options *options, struct fg_profi
 		return rc;
 	}
 	profiler->helper_pid = helper_pid;
+	profiler->slice_ns = options->slice_ns;
 	rc = fg_client_handshake(profiler, deadline_ns, err);
 	if (rc)
 		fg_profiler_free(profiler);
@@ -169,6 +171,12 @@ size_t fg_profiler_programs(const struct fg_profiler *profiler, struct fg_profil
 
 	memcpy(out, profiler->programs, count * sizeof(*out));
 	return count;
+}
+
+size_t fg_profiler_slices(const struct fg_profiler *profiler, const struct fg_profiler_slice **ret)
+{
+	*ret = profiler->slices;
+	return profiler->slices_count;
 }
 
 uint64_t fg_profiler_samples(const struct fg_profiler *profiler)
@@ -241,6 +249,7 @@ void fg_profiler_free(struct fg_profiler *profiler)
 	fg_samples_done(&profiler->samples);
 	free(profiler->modules);
 	free(profiler->stats);
+	free(profiler->slices);
 	free(profiler->pids);
 	free(profiler);
 }

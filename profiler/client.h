@@ -21,6 +21,7 @@ struct fg_profiler_options {
 	size_t pid_count;
 	uint32_t frequency_hz; /* made prime by the helper; the real one is in the info */
 	uint64_t timeout_ns;   /* for spawn, load and attach; 0 = 10 s */
+	uint64_t slice_ns;     /* > 0: sampling on and off in such slices, for measuring its cost */
 };
 
 /** Spawns, attaches, waits for READY. Errors: PERMISSION (with the fix to run), UNSUPPORTED (with
@@ -42,6 +43,14 @@ struct fg_profiler_program {
 /** The BPF programs that the helper loaded; at most `max`; returns how many. */
 size_t fg_profiler_programs(const struct fg_profiler *profiler, struct fg_profiler_program *out,
 			    size_t max);
+/* A border between slices: what holds from here on, and the targets' CPU time so far. */
+struct fg_profiler_slice {
+	uint64_t time_ns;
+	uint64_t target_cpu_ns;
+	bool on;
+};
+/** All borders that arrived, oldest first; valid until the next call on the profiler. */
+size_t fg_profiler_slices(const struct fg_profiler *profiler, const struct fg_profiler_slice **ret);
 /** Live numbers for the progress line. */
 uint64_t fg_profiler_samples(const struct fg_profiler *profiler);
 double fg_profiler_complete_share(const struct fg_profiler *profiler);

@@ -35,6 +35,13 @@ size_t fg_profiler_programs(const struct fg_profiler *profiler FG_UNUSED,
 	return 0;
 }
 
+size_t fg_profiler_slices(const struct fg_profiler *profiler FG_UNUSED,
+			  const struct fg_profiler_slice **ret)
+{
+	*ret = NULL;
+	return 0;
+}
+
 uint64_t fg_profiler_samples(const struct fg_profiler *profiler FG_UNUSED)
 {
 	return 0;

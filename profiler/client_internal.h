@@ -6,6 +6,7 @@
 #ifndef FG_PROFILER_CLIENT_INTERNAL_H
 #define FG_PROFILER_CLIENT_INTERNAL_H
 
+#include <sys/stat.h>
 #include <sys/types.h>
 
 #include "profiler/bpf/shared.h"
@@ -21,13 +22,19 @@ enum fg_client_state {
 	FG_CLIENT_LOST,     /* the helper is gone before that */
 };
 
-enum { FG_CLIENT_STATS_MAX = 1 << 17, FG_CLIENT_SEGMENTS_MAX = 16, FG_CLIENT_PROGRAMS_MAX = 8 };
+enum {
+	FG_CLIENT_STATS_MAX = 1 << 17,
+	FG_CLIENT_SEGMENTS_MAX = 16,
+	FG_CLIENT_PROGRAMS_MAX = 8,
+	FG_CLIENT_SLICES_MAX = 1 << 20
+};
 
 struct fg_client_module {
 	char *path;
 	char *build_id;
-	int fd;         /* -1: none */
-	uint8_t *image; /* vDSO */
+	int fd;             /* -1: none */
+	struct stat status; /* of fd when it came */
+	uint8_t *image;     /* vDSO */
 	size_t image_len;
 	uint64_t start, limit, file_offset; /* of executable code, p_vaddr */
 };
@@ -55,6 +62,9 @@ struct fg_profiler {
 	size_t module_count, module_capacity;
 	struct fg_client_stats *stats;
 	size_t stats_count, stats_capacity;
+	uint64_t slice_ns;
+	struct fg_profiler_slice *slices;
+	size_t slices_count, slices_capacity;
 	struct fg_samples samples;
 };
 
@@ -74,5 +84,8 @@ int fg_client_spawn(const char *helper_path, int *ret_fd, pid_t *ret_pid,
 /** The helper that would be started: an existing file's path, or NOT_FOUND. */
 int fg_client_find_helper(const char *helper_path, char *path, size_t size_bytes,
 			  struct fg_err *err) FG_MUST_USE;
+
+/** What makes the existing helper at `path` executable for this user; returns `text`. */
+const char *fg_client_execute_fix(const char *path, char *text, size_t size_bytes);
 
 #endif

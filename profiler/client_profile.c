@@ -97,6 +97,18 @@ static int copy_kallsyms(struct builder *builder, char path[64], struct fg_err *
 	return rc;
 }
 
+/* A file that was written to since its samples were taken would give them another build's names:
+ * then they get none. */
+static bool is_unchanged(const struct fg_client_module *module)
+{
+	const struct stat *then = &module->status;
+	struct stat now;
+
+	return module->fd >= 0 && fstat(module->fd, &now) == 0 && now.st_size == then->st_size &&
+	       now.st_mtim.tv_sec == then->st_mtim.tv_sec &&
+	       now.st_mtim.tv_nsec == then->st_mtim.tv_nsec;
+}
+
 static int add_module(struct builder *builder, size_t i, struct fg_err *err)
 {
 	const struct fg_client_module *module = &builder->profiler->modules[i];
@@ -110,7 +122,7 @@ static int add_module(struct builder *builder, size_t i, struct fg_err *err)
 		handle = fg_symbolizer_add_image(builder->symbolizer, module->image,
 						 module->image_len, module->path, err);
 	} else {
-		int fd = module->fd < 0 ? -1 : dup(module->fd);
+		int fd = is_unchanged(module) ? dup(module->fd) : -1;
 
 		handle = fg_symbolizer_add_module(builder->symbolizer, fd, module->path, err);
 	}
@@ -155,7 +167,7 @@ static int init_builder(struct builder *builder, struct fg_err *err)
 		rc = fg_profile_new(&builder->profile, err);
 	if (rc)
 		return rc;
-	int64_t kernel = add_profile_module(builder, "[kernel]", "", NULL, err);
+	int64_t kernel = add_profile_module(builder, "[kernel.kallsyms]", "", NULL, err);
 	int64_t none = kernel < 0 ? kernel : add_profile_module(builder, "", "", NULL, err);
 
 	if (none < 0)

@@ -111,6 +111,8 @@ static int add_module(struct fg_profiler *profiler, const Fg__Wire__Module *from
 		(void)snprintf(profiler->notice, sizeof(profiler->notice), "%.80s: %.110s",
 			       from->path, from->problem);
 	module->fd = fd;
+	if (fd >= 0 && fstat(fd, &module->status) != 0)
+		memset(&module->status, 0, sizeof(module->status));
 	profiler->module_count++;
 	return 0;
 }
@@ -214,6 +216,37 @@ static int take_stats(struct fg_profiler *profiler, const struct fg_wire_message
 	return rc;
 }
 
+static int take_slice(struct fg_profiler *profiler, const struct fg_wire_message *message,
+		      struct fg_err *err)
+{
+	Fg__Wire__Slice *slice = fg__wire__slice__unpack(NULL, message->len, message->body);
+
+	if (!slice)
+		return malformed("SLICE", err);
+	const struct fg_profiler_slice border = {
+		.time_ns = slice->time_ns,
+		.target_cpu_ns = slice->target_cpu_ns,
+		.on = slice->on,
+	};
+
+	fg__wire__slice__free_unpacked(slice, NULL);
+	if (!profiler->slice_ns)
+		return malformed("SLICE that nobody asked for", err);
+	if (profiler->slices_count) {
+		const struct fg_profiler_slice *last =
+			&profiler->slices[profiler->slices_count - 1];
+
+		if (border.time_ns < last->time_ns || border.target_cpu_ns < last->target_cpu_ns)
+			return malformed("SLICE order", err);
+	}
+	int rc = FG_VEC_ROOM(profiler, slices, slices_count, slices_capacity, FG_CLIENT_SLICES_MAX,
+			     err);
+
+	if (!rc)
+		profiler->slices[profiler->slices_count++] = border;
+	return rc;
+}
+
 static int take_error(const struct fg_wire_message *message, struct fg_err *err)
 {
 	Fg__Wire__Error *error = fg__wire__error__unpack(NULL, message->len, message->body);
@@ -262,6 +295,8 @@ static int take_message(struct fg_profiler *profiler, const struct fg_wire_messa
 		return take_samples(profiler, message, err);
 	case FG_WIRE_STATS:
 		return take_stats(profiler, message, err);
+	case FG_WIRE_SLICE:
+		return take_slice(profiler, message, err);
 	case FG_WIRE_DONE:
 		profiler->state = FG_CLIENT_DONE;
 		return 0;

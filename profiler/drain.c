@@ -25,6 +25,7 @@ struct fg_drain {
 	struct ring_buffer *samples, *events;
 	struct fg_err err; /* of the callbacks */
 	int rc;
+	bool lost_told;
 	size_t count, frame_count;
 	uint64_t time_ns[BATCH_SAMPLES];
 	uint32_t tgid[BATCH_SAMPLES], tid[BATCH_SAMPLES], result[BATCH_SAMPLES];
@@ -165,6 +166,21 @@ int fg_drain_samples(struct fg_drain *drain, struct fg_err *err)
 	return got == BATCH_FULL;
 }
 
+/* Once: how many there were in the end matters less than that some processes may be missing. */
+static int tell_lost_events(struct fg_drain *drain, const struct fg_bpf_stats *stats,
+			    struct fg_err *err)
+{
+	Fg__Wire__Notice notice;
+	char text[] = "processes came and went too fast to follow each: some stacks have no names";
+
+	if (!stats->lost_events || drain->lost_told)
+		return 0;
+	drain->lost_told = true;
+	fg__wire__notice__init(&notice);
+	notice.text = text;
+	return fg_wire_send(drain->wire, FG_WIRE_NOTICE, &notice.base, -1, err);
+}
+
 int fg_drain_stats(struct fg_drain *drain, struct fg_err *err)
 {
 	Fg__Wire__Stats message;
@@ -184,5 +200,8 @@ int fg_drain_stats(struct fg_drain *drain, struct fg_err *err)
 	message.frames = stats.frames;
 	message.helper_cpu_ns = fg_clock_process_cpu_ns();
 	message.processes = (uint32_t)drain->targets->count;
+	rc = tell_lost_events(drain, &stats, err);
+	if (rc)
+		return rc;
 	return fg_wire_send(drain->wire, FG_WIRE_STATS, &message.base, -1, err);
 }

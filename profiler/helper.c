@@ -13,6 +13,7 @@
 #include "profiler/wire.pb-c.h"
 
 enum { STATS_INTERVAL_MS = 200, PIDS_MAX = 4096 };
+#define SLICE_MIN_NS     (10 * FG_NS_PER_MS)
 #define START_TIMEOUT_NS (30 * FG_NS_PER_S)
 #define FLUSH_TIMEOUT_NS (3 * FG_NS_PER_S)
 
@@ -23,6 +24,7 @@ struct helper {
 	struct fg_targets targets;
 	struct fg_drain *drain;
 	bool greeted, started, stopping;
+	uint64_t slice_ns, border_ns, slice; /* length (0: no slices), next border, its number */
 };
 
 uint32_t fg_helper_prime(uint32_t frequency_hz)
@@ -114,19 +116,58 @@ static int send_kallsyms(struct helper *helper, struct fg_err *err)
 	return fd < 0 ? 0 : fg_wire_send(&helper->wire, FG_WIRE_KALLSYMS, &empty.base, fd, err);
 }
 
-static int begin(struct helper *helper, const Fg__Wire__Start *start, struct fg_err *err)
+bool fg_helper_slice_on(uint64_t slice)
 {
-	uint32_t frequency_hz = fg_helper_prime(start->frequency_hz);
-	uint64_t period_ns = FG_NS_PER_S / frequency_hz;
-	int rc = fg_rights_check_namespace(err);
+	/* splitmix64's finaliser over the pair's number. */
+	uint64_t z = (slice / 2 + 1) * 0x9e3779b97f4a7c15;
 
+	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
+	z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
+	return ((z ^ (z >> 31)) & 1) == (slice & 1);
+}
+
+/* Switches, and reads the targets' clocks right there. A border that comes late moves the next
+ * ones: a slice is never shorter than asked for. */
+static int next_slice(struct helper *helper, struct fg_err *err)
+{
+	Fg__Wire__Slice slice = FG__WIRE__SLICE__INIT;
+
+	slice.on = fg_helper_slice_on(helper->slice++);
+	int rc = fg_session_enable(helper->session, slice.on, err);
+
+	if (rc)
+		return rc;
+	slice.target_cpu_ns = fg_targets_cpu_ns(&helper->targets);
+	slice.time_ns = fg_clock_monotonic_ns();
+	helper->border_ns = slice.time_ns + helper->slice_ns;
+	return fg_wire_send(&helper->wire, FG_WIRE_SLICE, &slice.base, -1, err);
+}
+
+static int check_start(const Fg__Wire__Start *start, struct fg_err *err)
+{
+	int rc = fg_rights_check_self(err);
+
+	if (!rc)
+		rc = fg_rights_check_namespace(err);
 	if (rc)
 		return rc;
 	if (!start->n_pids || start->n_pids > PIDS_MAX)
 		return fg_err_set(err, FG_E_USAGE, "1 to %d processes, not %zu", PIDS_MAX,
 				  start->n_pids);
+	if (start->slice_ns && start->slice_ns < SLICE_MIN_NS)
+		return fg_err_set(err, FG_E_USAGE, "slices of less than 10 ms");
 	for (size_t i = 0; !rc && i < start->n_pids; i++)
 		rc = fg_rights_check_target(start->pids[i], err);
+	return rc;
+}
+
+static int begin(struct helper *helper, const Fg__Wire__Start *start, struct fg_err *err)
+{
+	uint32_t frequency_hz = fg_helper_prime(start->frequency_hz);
+	uint64_t period_ns = FG_NS_PER_S / frequency_hz;
+	int rc = check_start(start, err);
+
+	helper->slice_ns = start->slice_ns;
 	if (!rc)
 		rc = fg_session_new(&helper->session, err);
 	if (rc)
@@ -178,6 +219,8 @@ static int take_enable(struct helper *helper, const struct fg_wire_message *mess
 	bool on = enable->on;
 
 	fg__wire__enable__free_unpacked(enable, NULL);
+	if (helper->slice_ns)
+		return fg_err_set(err, FG_E_INVALID, "ENABLE while slices switch");
 	return fg_session_enable(helper->session, on, err);
 }
 
@@ -236,6 +279,8 @@ static int drain_due(struct helper *helper, uint64_t now_ns, uint64_t *drain_ns,
 {
 	int rc = fg_drain_events(helper->drain, err);
 
+	if (!rc && helper->slice_ns && now_ns >= helper->border_ns)
+		rc = next_slice(helper, err);
 	if (!rc && now_ns >= *drain_ns) {
 		rc = fg_drain_samples(helper->drain, err);
 		rc = rc > 0 ? 0 : rc;
@@ -255,7 +300,11 @@ static int run(struct helper *helper, struct fg_err *err)
 	int rc = 0;
 
 	while (!rc && !helper->stopping && !helper->wire.eof) {
-		if (wait_some(helper, helper->started ? drain_ns : start_by_ns) != 0)
+		uint64_t until_ns = helper->started ? drain_ns : start_by_ns;
+
+		if (helper->started && helper->slice_ns)
+			until_ns = FG_MIN(until_ns, helper->border_ns);
+		if (wait_some(helper, until_ns) != 0)
 			return fg_err_errno(err, errno, "poll");
 		rc = take_messages(helper, err);
 		now_ns = fg_clock_monotonic_ns();

@@ -36,7 +36,9 @@ int main(int argc, char **argv)
 	 */
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 	(void)signal(SIGPIPE, SIG_IGN);
-	(void)signal(SIGINT, SIG_IGN); /* the terminal's Ctrl-C is for flamegate, which drains us */
+	/* A terminal's Ctrl-C or end is for flamegate, which drains us. */
+	(void)signal(SIGINT, SIG_IGN);
+	(void)signal(SIGHUP, SIG_IGN);
 	(void)fcntl((int)fd, F_SETFD, FD_CLOEXEC);
 	return fg_helper_serve((int)fd, &err) ? EXIT_FAILURE : EXIT_SUCCESS;
 }

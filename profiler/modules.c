@@ -7,20 +7,21 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <sys/stat.h>
 
 #include <xxhash.h>
 
 #include "gate/base/vec.h"
 #include "profiler/wire.pb-c.h"
 
-enum { IMAGE_MAX = 256 << 10, PAGE_BYTES = 1 << FG_PAGE_SHIFT };
+enum { IMAGE_MAX = 256 << 10 };
 
 /* What opening a module yields before it is announced. */
 struct opened {
 	int fd;
 	uint8_t *image;
 	size_t image_len;
-	uint64_t image_hash;
+	uint64_t image_hash; /* of the vDSO's image, or the file's size and time */
 	char problem[256];
 };
 
@@ -42,13 +43,15 @@ static uint64_t device_of(const struct fg_mapping *mapping)
 	return (uint64_t)mapping->dev_major << 32 | mapping->dev_minor;
 }
 
+/* `image_hash` 0: whatever its content. */
 static const struct fg_module *lookup(const struct fg_modules *modules,
 				      const struct fg_mapping *mapping, uint64_t image_hash)
 {
 	for (size_t i = 0; i < modules->count; i++) {
 		const struct fg_module *module = &modules->items[i];
 
-		if (module->kind != mapping->kind || module->image_hash != image_hash)
+		if (module->kind != mapping->kind ||
+		    (image_hash && module->image_hash != image_hash))
 			continue;
 		if (mapping->kind == FG_MAPPING_VDSO ||
 		    (module->inode == mapping->inode && module->device == device_of(mapping) &&
@@ -164,6 +167,23 @@ static int read_image(pid_t pid, const struct fg_mapping *mapping, struct opened
 	return 0;
 }
 
+/* What tells a file from the one that was built over it since: the inode is the same, or is used
+ * again. 0 when we may not look, or the mapping is gone. */
+static uint64_t stamp_of(pid_t pid, const struct fg_mapping *mapping)
+{
+	char path[96];
+	struct stat status;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/map_files/%llx-%llx", (int)pid,
+		       (unsigned long long)mapping->start, (unsigned long long)mapping->end);
+	if (stat(path, &status) != 0)
+		return 0;
+	const uint64_t key[] = {(uint64_t)status.st_mtim.tv_sec, (uint64_t)status.st_mtim.tv_nsec,
+				(uint64_t)status.st_size};
+
+	return XXH3_64bits(key, sizeof(key));
+}
+
 static void note_problem(struct opened *opened, const struct fg_err *err)
 {
 	if (!opened->problem[0])
@@ -256,6 +276,8 @@ int fg_modules_find(struct fg_modules *modules, pid_t pid, const struct fg_mappi
 	if (mapping->kind == FG_MAPPING_VDSO) {
 		if (read_image(pid, mapping, &opened, &problem) != 0)
 			note_problem(&opened, &problem);
+	} else {
+		opened.image_hash = stamp_of(pid, mapping);
 	}
 	known = lookup(modules, mapping, opened.image_hash);
 	if (known) {

@@ -14,9 +14,9 @@
 
 /* libcap 2.66 knows them all; the kernel may not, which only makes the set smaller. */
 static const cap_value_t kept[] = {
-	CAP_BPF,                /* a map for each new shard and address space */
-	CAP_SYS_PTRACE,         /* /proc/PID/maps, mem */
-	CAP_DAC_READ_SEARCH,    /* binaries that only their owner may read */
+	CAP_BPF,             /* a map for each new shard and address space */
+	CAP_SYS_PTRACE,      /* /proc/PID/maps, mem */
+	CAP_DAC_READ_SEARCH, /* binaries that only their owner may read; for root's client only */
 	CAP_CHECKPOINT_RESTORE, /* /proc/PID/map_files */
 };
 
@@ -55,6 +55,10 @@ int fg_rights_drop(struct fg_err *err)
 	for (size_t i = 0; i < FG_ARRAY_LEN(kept); i++) {
 		cap_flag_value_t has = CAP_CLEAR;
 
+		/* What we open goes to the client. Its own targets' files it may read itself; more
+		 * would make a target with a well-chosen name for its mapping a way to any file. */
+		if (kept[i] == CAP_DAC_READ_SEARCH && getuid() != 0)
+			continue;
 		if (cap_get_flag(old, kept[i], CAP_PERMITTED, &has) != 0 || has != CAP_SET)
 			continue;
 		(void)cap_set_flag(reduced, CAP_PERMITTED, 1, &kept[i], CAP_SET);
@@ -68,6 +72,18 @@ out:
 	if (reduced)
 		(void)cap_free(reduced);
 	return rc;
+}
+
+int fg_rights_check_self(struct fg_err *err)
+{
+	if (getuid() == geteuid() && getgid() == getegid())
+		return 0;
+	/* Its files would be opened as another user, and giving up capabilities changes nothing. */
+	return fg_err_set(err, FG_E_PERMISSION,
+			  "flamegate-profiler is installed set-uid or set-gid, which it refuses; "
+			  "fix: remove that (sudo chmod ug-s) and grant capabilities: sudo setcap "
+			  "%s",
+			  FG_RIGHTS_CAPABILITIES);
 }
 
 int fg_rights_check_namespace(struct fg_err *err)

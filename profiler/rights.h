@@ -17,6 +17,8 @@ const char *fg_rights_fix(char text[FG_RIGHTS_TEXT_MAX]);
 /** Gives up every capability but those for reading maps and files of the targets and making maps
  *  for new code; no new ones can be gained. Call once attached. */
 int fg_rights_drop(struct fg_err *err) FG_MUST_USE;
+/** PERMISSION when this program runs as another user than the one who started it. */
+int fg_rights_check_self(struct fg_err *err) FG_MUST_USE;
 /** UNSUPPORTED inside a PID namespace of a container: the kernel side would see other numbers than
  *  we do, and the profile would be empty without any error. */
 int fg_rights_check_namespace(struct fg_err *err) FG_MUST_USE;

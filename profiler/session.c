@@ -33,7 +33,7 @@ struct fg_session {
 
 /* libbpf prints its reasons; the last lines of them are the best error text there is. The buffer
  * is static because libbpf's callback has no context; the helper loads one object, once. */
-enum { LOG_MAX = 1024 };
+enum { LOG_MAX = 1024, DATA_BYTES_MAX = 1 << 30 };
 static char log_text[LOG_MAX];
 
 FG_PRINTF(2, 0)
@@ -58,7 +58,8 @@ static int load_error(int errnum, struct fg_err *err)
 {
 	char fix[FG_RIGHTS_TEXT_MAX];
 
-	if (errnum == EPERM || errnum == EACCES)
+	/* EACCES is the verifier's: it takes the program for unsafe. Rights would not help. */
+	if (errnum == EPERM)
 		return fg_err_set(err, FG_E_PERMISSION, "loading BPF programs was refused: %s",
 				  fg_rights_fix(fix));
 	if (access("/sys/kernel/btf/vmlinux", R_OK) != 0)
@@ -69,12 +70,15 @@ static int load_error(int errnum, struct fg_err *err)
 			  strerror(errnum), log_text);
 }
 
-static void raise_limits(void)
+static void set_limits(void)
 {
 	/* Before 5.11 BPF memory counts against this limit; one event per CPU needs files. */
 	const struct rlimit unlimited = {RLIM_INFINITY, RLIM_INFINITY};
+	/* What libelf and libdw may take for a target's file that lies about its sections. */
+	const struct rlimit data = {DATA_BYTES_MAX, DATA_BYTES_MAX};
 	struct rlimit files;
 
+	(void)setrlimit(RLIMIT_DATA, &data);
 	(void)setrlimit(RLIMIT_MEMLOCK, &unlimited);
 	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
 		files.rlim_cur = files.rlim_max;
@@ -104,7 +108,7 @@ int fg_session_new(struct fg_session **ret, struct fg_err *err)
 		fg_session_free(session);
 		return fg_err_nomem(err);
 	}
-	raise_limits();
+	set_limits();
 	(void)libbpf_set_print(keep_log);
 	session->object = fg_sampler__open_and_load();
 	if (!session->object) {

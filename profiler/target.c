@@ -102,7 +102,16 @@ static const struct fg_unwind_segment *segment_of(const struct fg_module *module
 static size_t add_mapping(struct fg_bpf_space *space, size_t count, uint64_t start,
 			  const struct fg_bpf_mapping *entry)
 {
-	if (count == FG_MAPPINGS_MAX || start >= entry->end)
+	if (start >= entry->end)
+		return count;
+	struct fg_bpf_mapping *last = count ? &space->mappings[count - 1] : NULL;
+
+	/* JIT compilers map and protect page by page. */
+	if (last && entry->kind == FG_MAP_ANON && last->kind == FG_MAP_ANON && last->end == start) {
+		last->end = entry->end;
+		return count;
+	}
+	if (count == FG_MAPPINGS_MAX)
 		return count;
 	space->starts[count] = start;
 	space->mappings[count] = *entry;
@@ -302,6 +311,8 @@ static void exited(struct fg_targets *targets, const struct fg_bpf_event *event)
 
 	if (process)
 		forget(targets, process, event->value);
+	else /* its fork event was lost; the kernel side followed it all the same */
+		targets->exited_ns += event->value;
 }
 
 /* Beyond a limit the session goes on with what it has, and says once what is missing. */

@@ -32,6 +32,7 @@ enum fg_wire_type {
 	FG_WIRE_DONE,
 	FG_WIRE_ERROR,
 	FG_WIRE_NOTICE,
+	FG_WIRE_SLICE,
 	FG_WIRE_TYPE_COUNT
 };
 const char *fg_wire_type_name(unsigned type);

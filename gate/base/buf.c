@@ -71,6 +71,7 @@ void fg_buf_add(struct fg_buf *buf, const void *bytes, size_t len)
 {
 	if (!grow(buf, len))
 		return;
+	assert(buf->data);
 	if (len)
 		memcpy(buf->data + buf->len, bytes, len);
 	buf->len += len;

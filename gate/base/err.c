@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#define FG_ERR_IMPLEMENTATION
 #include "gate/base/err.h"
 
 #include <errno.h>

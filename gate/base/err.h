@@ -62,4 +62,14 @@ const char *fg_err_code_name(enum fg_err_code code);
 int fg_err_nomem(struct fg_err *err);
 void fg_err_clear(struct fg_err *err);
 
+/* The static analyser does not look into err.c; without this it believes that these may return 0,
+ * and follows the path of a success that never was. */
+#if defined(__clang_analyzer__) && !defined(FG_ERR_IMPLEMENTATION)
+#define fg_err_set(err, code, ...)     (fg_err_set(err, code, __VA_ARGS__), -(int)(code))
+#define fg_err_setv(err, code, ...)    (fg_err_setv(err, code, __VA_ARGS__), -(int)(code))
+#define fg_err_nomem(err)              (fg_err_nomem(err), -(int)FG_E_NOMEM)
+#define fg_err_errno(err, errnum, ...) (fg_err_errno(err, errnum, __VA_ARGS__), -(int)FG_E_IO)
+#define fg_err_wrap(err, ...)          (fg_err_wrap(err, __VA_ARGS__), -(int)FG_E_INTERNAL)
+#endif
+
 #endif

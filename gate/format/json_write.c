@@ -144,8 +144,7 @@ static void put_number(struct fg_buf *out, double value)
 		for (char *at = text; *at; at++)
 			if (!strchr("0123456789+-e", *at))
 				*at = '.';
-		if (fg_num_double(text, strlen(text), &back, NULL) == 0 &&
-		    memcmp(&back, &value, sizeof(back)) == 0)
+		if (fg_num_double(text, strlen(text), &back, NULL) == 0 && back == value)
 			break;
 	}
 	for (const char *at = text; *at; at++)

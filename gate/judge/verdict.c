@@ -374,6 +374,7 @@ static int headline_of_finding(struct fg_verdict *verdict, const struct fg_findi
 {
 	char effect[FG_FINDING_TEXT_MAX], limit[FG_FINDING_TEXT_MAX], base[FG_FINDING_TEXT_MAX];
 
+	assert(finding); /* decide() took the state from it */
 	return fg_verdict_text(&verdict->headline, err, "%s %s of %s, %s %s", finding->what,
 			       fg_finding_effect_text(finding, effect),
 			       fg_finding_value_text(finding, finding->base, base), verb,

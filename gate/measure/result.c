@@ -92,7 +92,9 @@ static int add_to_series(struct fg_result *result, const struct fg_slice *slice,
 						      result->registry.classes[i / 2].scenario,
 						      slice->second),
 		};
-		int rc = half->requests ? fg_series_add(&result->series, &key, half, err) : 0;
+		/* What was never sent is a response time without a request. */
+		const bool empty = !half->requests && !half->trends[FG_TREND_RESPONSE_TIME].count;
+		int rc = empty ? 0 : fg_series_add(&result->series, &key, half, err);
 
 		if (rc)
 			return rc;

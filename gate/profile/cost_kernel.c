@@ -95,7 +95,7 @@ bool fg_cost_kernel_group(const struct fg_profile *profile, const struct fg_psta
 	bool kernel = false;
 	struct fg_buf name;
 
-	fg_buf_init(&name, 2 * FG_NORMALISE_MAX);
+	fg_buf_init(&name, (size_t)2 * FG_NORMALISE_MAX);
 	/* From the root: an interrupt inside of a system call belongs to that call. */
 	for (size_t i = stack->frame_count; i-- > 0;) {
 		const struct fg_plocation *location = frame(profile, stack, i);

@@ -237,7 +237,10 @@ static int put_functions(struct page *page, const struct fg_result *result,
 		return rc;
 	}
 	put_text(page, "\n| self | total | self per request | function |\n|--:|--:|--:|---|\n");
-	for (size_t i = 0; i < cost->count && i < FUNCTIONS_SHOWN && cost->rows[i].self > 0; i++) {
+	for (size_t i = 0, shown = 0; i < cost->count && shown < FUNCTIONS_SHOWN; i++) {
+		if (!fg_report_shows(&cost->rows[i]))
+			continue;
+		shown++;
 		FG_AUTO_BUF struct fg_buf row = {.max = ROW_MAX};
 		double share = (double)cost->rows[i].self / (double)cost->samples;
 		char text[FG_NUM_TEXT_MAX];

@@ -51,6 +51,9 @@ int fg_report_class_of(const struct fg_result *result, const struct fg_profile *
 		       struct fg_err *err) FG_MUST_USE;
 
 /** Costs of the measured phase; NULL in *ret when there is no profile. */
+/** True for rows that a table of functions shows: kernel time appears once, by system call; a
+ * single kernel function would count it a second time. */
+bool fg_report_shows(const struct fg_cost_row *row);
 int fg_report_cost(const struct fg_profile *profile, struct fg_cost **ret,
 		   struct fg_err *err) FG_MUST_USE;
 

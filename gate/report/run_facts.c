@@ -236,6 +236,11 @@ int fg_report_class_of(const struct fg_result *result, const struct fg_profile *
 	return 0;
 }
 
+bool fg_report_shows(const struct fg_cost_row *row)
+{
+	return row->self > 0 && (!row->kernel || row->group);
+}
+
 int fg_report_cost(const struct fg_profile *profile, struct fg_cost **ret, struct fg_err *err)
 {
 	const struct fg_cost_options options = {.phase = "measure"};

@@ -315,20 +315,21 @@ static int write_functions(const struct fg_report_pen *pen, const struct fg_resu
 	double per_request = fg_result_cpu_per_request_ns(result);
 	struct fg_table table;
 	size_t shown = 0;
+	size_t i = 0;
 	int rc = 0;
 
 	fg_table_init(&table, 5, pen->width, 6);
 	table.flexible = 3;
 	table.align[3] = table.align[4] = FG_ALIGN_LEFT;
-	for (size_t i = 0; i < cost->count && shown < pen->functions && rc == 0; i++) {
-		if (cost->rows[i].self == 0)
-			break;
+	for (; i < cost->count && shown < pen->functions && rc == 0; i++) {
+		if (!fg_report_shows(&cost->rows[i]))
+			continue;
 		rc = add_function(&table, &cost->rows[i], cost, per_request, err);
 		shown++;
 	}
 	if (rc == 0)
 		fg_table_write(&table, pen->out);
-	if (rc == 0 && shown < cost->count && cost->rows[shown].self > 0)
+	if (rc == 0 && i < cost->count && cost->rows[i].self > 0)
 		fg_buf_add_str(pen->out, "       …\n");
 	fg_table_done(&table);
 	return rc;

@@ -142,6 +142,7 @@ static __always_inline void take_sample(struct bpf_perf_event_data *ctx,
 	if (!state)
 		return;
 	state->miss = 0;
+	state->mapping = 0;
 	state->guess = 0;
 	state->space = target->space;
 	state->sample.time_ns = now_ns;

@@ -17,8 +17,8 @@
 enum {
 	FG_ROWS_PER_SHARD = 1 << 19, /* 8-byte rows: 4 MiB, under the map value limit of 5.8 */
 	FG_SHARDS_MAX = 8,           /* 4.2 million rows; each shard is a map made when needed */
-	FG_PAGE_SHIFT = 12,          /* the page index has one entry per 4 KiB of module text */
-	FG_PAGES_MAX = 1 << 18,      /* 1 GiB of text over all modules, 1 MiB of index */
+	FG_PAGE_SHIFT = 10,          /* the page index has one entry per 1 KiB of module text */
+	FG_PAGES_MAX = 1 << 20,      /* 1 GiB of text over all modules, 4 MiB of index */
 	FG_SPACES_MAX = 1024,        /* address spaces (tgids, shared after fork until exec) */
 	FG_MAPPINGS_MAX = 512,       /* executable mappings of one address space */
 	FG_TGIDS_MAX = 16384,

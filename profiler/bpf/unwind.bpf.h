@@ -14,13 +14,15 @@
 #define FG_OPAQUE(x) asm volatile("" : "+r"(x))
 
 enum { FG_GO_ON = 0, FG_ENDED = 1 };
+enum { FG_SAVED_MAX = 16 };         /* a power of two */
 #define FG_GUESS_REACH (1ull << 20) /* RBP further up than this is data, not a frame */
 
 struct fg_unwind_state {
 	__u64 ip, sp, bp;
-	__u64 cfa;
-	__u64 miss; /* the address that no mapping holds, or 0 */
+	__u64 saved[FG_SAVED_MAX]; /* what lies below the CFA: from RBP up to the return address */
+	__u64 miss;                /* the address that no mapping holds, or 0 */
 	__u32 space;
+	__u32 mapping;  /* of the frame before: the next one is often in the same */
 	__u32 returned; /* 1: ip is a return address, look up ip − 1 */
 	__u64 guess;    /* FG_FRAME_GUESSED when the frame at ip was found by a guess */
 	struct fg_bpf_sample sample;
@@ -216,25 +218,33 @@ static __always_inline __u64 fg_cfa(const struct fg_unwind_state *state,
 static __always_inline int fg_step_cfa(struct fg_unwind_state *state,
 				       const struct fg_unwind_row *row)
 {
-	__u64 pair[2]; /* what lies below the CFA: usually RBP, then the return address */
 	__u64 cfa = fg_cfa(state, row);
+	__u64 words = (__u64) - (__s64)row->rbp_offset_8; /* from the saved RBP up to the CFA */
 
 	if (!cfa)
 		return fg_end(state, FG_BPF_READ_FAULT);
 	/* Only a leaf that has pushed nothing may stay in place, and even it pops the address. */
 	if (cfa <= state->sp)
 		return fg_end(state, FG_BPF_BAD);
-	if (bpf_probe_read_user(pair, sizeof(pair), (const void *)(cfa - sizeof(pair))))
+	/* One read for both where they lie close together, which is nearly always. */
+	bool together = words >= 2 && words < FG_SAVED_MAX;
+
+	if (!together)
+		words = 1;
+	FG_OPAQUE(words); /* or clang drops the mask, which the verifier needs */
+	words &= FG_SAVED_MAX - 1;
+	if (bpf_probe_read_user(state->saved, words * sizeof(__u64),
+				(const void *)(cfa - words * sizeof(__u64))))
 		return fg_end(state, FG_BPF_READ_FAULT);
-	if (row->rbp_offset_8 == -2) {
-		state->bp = pair[0];
+	if (together) {
+		state->bp = state->saved[0];
 	} else if (row->rbp_offset_8 != FG_RBP_SAME) {
 		__u64 saved = cfa + (__u64)((__s64)row->rbp_offset_8 * 8);
 
 		if (bpf_probe_read_user(&state->bp, sizeof(state->bp), (const void *)saved))
 			return fg_end(state, FG_BPF_READ_FAULT);
 	}
-	state->ip = pair[1];
+	state->ip = state->saved[(words - 1) & (FG_SAVED_MAX - 1)];
 	state->sp = cfa;
 	state->returned = 1;
 	state->guess = 0;
@@ -282,11 +292,15 @@ __attribute__((noinline)) int fg_unwind_frame(__u32 slot)
 		space = bpf_map_lookup_elem(space_map, &zero);
 	if (!space || pc >> 47)
 		return fg_miss(state, pc);
-	__u32 index = fg_find_mapping(space, pc);
+	__u32 index = state->mapping & (FG_MAPPINGS_MAX - 1);
+
+	if (pc < space->starts[index] || pc >= space->mappings[index].end)
+		index = fg_find_mapping(space, pc);
 	const struct fg_bpf_mapping *mapping = &space->mappings[index & (FG_MAPPINGS_MAX - 1)];
 
 	if (pc < space->starts[index & (FG_MAPPINGS_MAX - 1)] || pc >= mapping->end)
 		return fg_miss(state, pc);
+	state->mapping = index;
 	__u64 vaddr = pc - mapping->bias;
 
 	fg_emit(state, mapping->module, vaddr);

@@ -14,6 +14,9 @@
 #include "gate/base/vec.h"
 #include "profiler/unwind/cfi_scan.h"
 
+/* libelf reads a section as a whole. The largest that we know of have 20 MB. */
+enum { SECTION_BYTES_MAX = 256 << 20 };
+
 struct cfi_section {
 	const unsigned char *ident;
 	Elf_Data *data;
@@ -27,6 +30,19 @@ struct cie {
 	bool sized_augmentation; /* 'z': FDEs carry augmentation data with a length */
 	uint8_t encoding;        /* of the pointers in its FDEs */
 };
+
+/* From `offset` to the end of its segment. */
+static uint64_t bytes_behind(Elf *elf, size_t count, uint64_t offset)
+{
+	for (size_t i = 0; i < count; i++) {
+		GElf_Phdr phdr;
+
+		if (gelf_getphdr(elf, (int)i, &phdr) && phdr.p_type == PT_LOAD &&
+		    offset >= phdr.p_offset && offset - phdr.p_offset < phdr.p_filesz)
+			return phdr.p_filesz - (offset - phdr.p_offset);
+	}
+	return 0;
+}
 
 /* .eh_frame without section headers (a stripped vDSO): through PT_GNU_EH_FRAME. The pointer has
  * the encoding that every linker writes, or we do without. */
@@ -55,12 +71,11 @@ static bool locate_by_header(Elf *elf, struct cfi_section *ret)
 		memcpy(&delta, bytes + 4, sizeof(delta));
 		/* header and frames lie in one segment */
 		uint64_t distance = 4 + (uint64_t)(int64_t)delta, offset = phdr.p_offset + distance;
-		size_t file_size = 0;
+		uint64_t size = bytes_behind(elf, count, offset);
 
-		if (!elf_rawfile(elf, &file_size) || offset >= file_size)
+		if (size == 0 || size > SECTION_BYTES_MAX)
 			return false;
-		ret->data =
-			elf_getdata_rawchunk(elf, (int64_t)offset, file_size - offset, ELF_T_BYTE);
+		ret->data = elf_getdata_rawchunk(elf, (int64_t)offset, size, ELF_T_BYTE);
 		ret->vaddr = phdr.p_vaddr + distance;
 		return ret->data != NULL;
 	}
@@ -91,11 +106,32 @@ static bool locate_section(Elf *elf, const char *name, struct cfi_section *ret)
 	return false;
 }
 
+/* Also when we would go by the program headers: libdw, which evaluates the rules, goes by these. */
+static bool has_huge_section(Elf *elf)
+{
+	size_t names;
+	Elf_Scn *scn = NULL;
+
+	if (elf_getshdrstrndx(elf, &names))
+		return false;
+	while ((scn = elf_nextscn(elf, scn))) {
+		GElf_Shdr shdr;
+		const char *name =
+			gelf_getshdr(scn, &shdr) ? elf_strptr(elf, names, shdr.sh_name) : NULL;
+
+		if (name && shdr.sh_type != SHT_NOBITS && shdr.sh_size > SECTION_BYTES_MAX &&
+		    (strncmp(name, ".eh_frame", 9) == 0 || strcmp(name, ".debug_frame") == 0))
+			return true;
+	}
+	return false;
+}
+
 static bool locate(Elf *elf, struct cfi_section *ret)
 {
 	ret->ident = (const unsigned char *)elf_getident(elf, NULL);
 	ret->is_eh = true;
-	if (!ret->ident || ret->ident[EI_CLASS] != ELFCLASS64 || ret->ident[EI_DATA] != ELFDATA2LSB)
+	if (!ret->ident || ret->ident[EI_CLASS] != ELFCLASS64 ||
+	    ret->ident[EI_DATA] != ELFDATA2LSB || has_huge_section(elf))
 		return false;
 	if (locate_section(elf, ".eh_frame", ret) || locate_by_header(elf, ret))
 		return true;

@@ -199,10 +199,10 @@ void fg_mappings_done(struct fg_mappings *mappings)
 /* The mapped bytes against the file's, up to 1 MiB. A few may differ: breakpoints of uprobes. */
 static bool same_content(pid_t pid, const struct fg_mapping *mapping, int fd)
 {
-	enum { CHUNK_BYTES = 4096, CHUNKS_MAX = 256, BREAKPOINTS_MAX = 16 };
+	enum { CHUNK_BYTES = 4096, CHUNKS_MAX = 256, BREAKPOINTS_MAX = 16, PROOF_BYTES_MIN = 512 };
 	char path[64], ours[CHUNK_BYTES], theirs[CHUNK_BYTES];
 	FG_AUTO_CLOSE int memory = -1;
-	size_t different = 0, equal = 0;
+	size_t different = 0, compared = 0;
 
 	snprintf(path, sizeof(path), "/proc/%d/mem", pid);
 	memory = open(path, O_RDONLY | O_CLOEXEC);
@@ -220,11 +220,12 @@ static bool same_content(pid_t pid, const struct fg_mapping *mapping, int fd)
 			break; /* the last page of the file may be shorter than the mapping */
 		for (ssize_t k = 0; k < have; k++)
 			different += ours[k] != theirs[k];
-		equal += (size_t)have;
+		compared += (size_t)have;
 		if (different > BREAKPOINTS_MAX)
 			return false;
 	}
-	return equal > BREAKPOINTS_MAX;
+	/* A file's last few bytes can be guessed: they prove nothing. */
+	return compared >= PROOF_BYTES_MIN;
 }
 
 /* Same inode and device. Overlay and btrfs show other device numbers (older overlay: inodes too) in

@@ -113,7 +113,7 @@ const struct fg_command fg_command_ci = {
 		"told before the exit code; a first run without a baseline passes and says so.\n\n"
 		"  flamegate ci --baseline-dir .flamegate/baselines scenario.yaml",
 	.options = option_table,
-	.option_count = FG_ARRAY_LEN(option_table) - CI_ONLY_OPTIONS,
+	.option_count = FG_ARRAY_LEN(option_table),
 	.values_size = sizeof(struct fg_run_options),
 	.min_arguments = 1,
 	.max_arguments = 1,

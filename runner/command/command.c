@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "runner/command/command.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "gate/base/str.h"
 
@@ -71,6 +73,10 @@ static void print_error(const struct fg_err *err)
 	if (err->code == FG_E_NONE)
 		return;
 	(void)fg_err_text(err, text, sizeof(text));
+	/* A path or a server's words may hold escapes that a terminal would obey. */
+	for (char *c = text; *c; c++)
+		if (((unsigned char)*c < 0x20 && *c != '\n' && *c != '\t') || *c == 0x7f)
+			*c = '?';
 	int len = snprintf(line, sizeof(line), "flamegate: %s\n", text);
 
 	if (len > 0)
@@ -152,11 +158,25 @@ static enum fg_outcome unknown_command(const char *name, struct fg_err *err)
 	return FG_OUTCOME_USAGE;
 }
 
+/* Started with >&- or <&-, the next file or socket that is opened would become our standard output,
+ * and text would be written into it. */
+static bool fill_standard_descriptors(void)
+{
+	int fd;
+
+	do {
+		fd = open("/dev/null", O_RDWR);
+	} while (fd >= 0 && fd <= STDERR_FILENO);
+	return fd < 0 || close(fd) == 0;
+}
+
 int fg_command_main(int argc, char **argv)
 {
 	struct fg_err err = {0};
 	enum fg_outcome outcome;
 
+	if (!fill_standard_descriptors())
+		return fg_outcomes[FG_OUTCOME_INTERNAL].exit_code;
 	/* A reader that goes away (| head) must not cost the run: writes fail instead. */
 	(void)signal(SIGPIPE, SIG_IGN);
 	if (argc < 2) {

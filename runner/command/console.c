@@ -32,14 +32,29 @@ static void to_note(void *context, const char *text, size_t len)
 	fg_console_note(text, len);
 }
 
-static bool colour_allowed(bool no_color)
+/* As narrow as it is: a redrawn line that wraps would leave its first half behind. */
+static unsigned note_width(void *context)
 {
-	const char *no_color_env = getenv("NO_COLOR");
+	struct winsize size;
+
+	(void)context;
+	if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0)
+		return 80;
+	return FG_MIN(size.ws_col, 160u);
+}
+
+static bool obeys_escapes(int fd)
+{
 	const char *term = getenv("TERM");
 
-	if (no_color || (no_color_env && *no_color_env))
-		return false;
-	return term && strcmp(term, "dumb") != 0;
+	return isatty(fd) == 1 && term && *term && strcmp(term, "dumb") != 0;
+}
+
+static bool colour_wanted(bool no_color)
+{
+	const char *no_color_env = getenv("NO_COLOR");
+
+	return !no_color && !(no_color_env && *no_color_env);
 }
 
 static unsigned columns(int fd)
@@ -56,8 +71,9 @@ struct fg_run_io fg_console_io(bool no_color)
 	return (struct fg_run_io){
 		.result = to_out,
 		.note = to_note,
-		.note_is_tty = isatty(STDERR_FILENO) == 1 && colour_allowed(false),
-		.colour = isatty(STDOUT_FILENO) == 1 && colour_allowed(no_color),
+		.note_is_tty = obeys_escapes(STDERR_FILENO),
+		.note_width = note_width,
+		.colour = obeys_escapes(STDOUT_FILENO) && colour_wanted(no_color),
 		.width = columns(isatty(STDOUT_FILENO) == 1 ? STDOUT_FILENO : STDERR_FILENO),
 	};
 }

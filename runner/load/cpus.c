@@ -47,12 +47,18 @@ int fg_cpus_parse(const char *text, cpu_set_t *ret, struct fg_err *err)
 	return 0;
 }
 
-int fg_cpus_pin(const char *text, struct fg_err *err)
+int fg_cpus_pin(const char *text, const cpu_set_t *automatic, struct fg_err *err)
 {
 	cpu_set_t set;
 	int rc;
 
-	if (!text || !*text || !strcmp(text, "auto"))
+	if (!text || !strcmp(text, "auto")) {
+		/* A wish: where a container's rules changed meanwhile, unpinned is as good. */
+		if (automatic)
+			(void)sched_setaffinity(0, sizeof(*automatic), automatic);
+		return 0;
+	}
+	if (!*text)
 		return 0;
 	rc = fg_cpus_parse(text, &set, err);
 	if (rc)

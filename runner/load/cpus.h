@@ -11,7 +11,8 @@
 
 /** Parses a list into *ret; INVALID for anything else than numbers, ranges and commas. */
 int fg_cpus_parse(const char *text, cpu_set_t *ret, struct fg_err *err) FG_MUST_USE;
-/** Pins the calling thread; NULL, "" and "auto" leave it where the kernel puts it. */
-int fg_cpus_pin(const char *text, struct fg_err *err) FG_MUST_USE;
+/** Pins the calling thread to the list; NULL and "auto" to `automatic`, or nowhere if that is NULL;
+ *  "" leaves it where the kernel puts it. */
+int fg_cpus_pin(const char *text, const cpu_set_t *automatic, struct fg_err *err) FG_MUST_USE;
 
 #endif

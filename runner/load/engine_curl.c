@@ -23,8 +23,12 @@
 
 #define BODY_BYTES_MAX (1ull << 30)
 
-/* All hops of one request together; curl's own limit of 300 KB would look like a reset. */
-enum { HEADER_BYTES_MAX = 256 << 10 };
+/* HEADER_BYTES_MAX: all hops of one request together; curl's own limit of 300 KB would look like a
+ * reset. */
+enum {
+	HEADER_BYTES_MAX = 256 << 10,
+	CURL_INITIAL_POST_MAX = 64 << 10, /* MAX_INITIAL_POST_SIZE of lib/http.h */
+};
 
 struct fg_engine {
 	struct fg_curl_uv uv;
@@ -41,12 +45,28 @@ struct fg_engine_vu {
 	/* The running request. */
 	bool running;
 	bool got_cookie;
+	bool custom_method; /* set by CURLOPT_CUSTOMREQUEST */
+	bool long_body;
 	void (*on_done)(void *context, const struct fg_engine_response *response);
 	void *context;
 	uint64_t start_ns, first_byte_ns;
 	uint64_t header_bytes, body_bytes;
 	char error_text[CURL_ERROR_SIZE];
 };
+
+/* A custom method would stay for the hops after it, where browsers and k6 go on with GET; it is set
+ * again for the next request. */
+static void forget_method(struct fg_engine_vu *vu, const char *line, size_t len)
+{
+	const char *space = memchr(line, ' ', len);
+
+	if (len < 5 || memcmp(line, "HTTP/", 5) || !space || line + len - space < 4 ||
+	    memcmp(space + 1, "30", 2) || space[3] < '1' || space[3] > '3')
+		return;
+	curl_easy_setopt(vu->easy, CURLOPT_CUSTOMREQUEST, NULL);
+	vu->custom_method = false;
+	vu->constant_key = NULL;
+}
 
 static size_t on_header(char *line, size_t one, size_t len, void *user)
 {
@@ -56,6 +76,8 @@ static size_t on_header(char *line, size_t one, size_t len, void *user)
 	if (!vu->first_byte_ns)
 		vu->first_byte_ns = fg_clock_monotonic_ns();
 	vu->header_bytes += len;
+	if (vu->custom_method)
+		forget_method(vu, line, len);
 	if (len > 11 && (line[0] | 0x20) == 's' && !strncasecmp(line, "set-cookie:", 11))
 		vu->got_cookie = true;
 	return vu->header_bytes > HEADER_BYTES_MAX ? 0 : len;
@@ -129,11 +151,30 @@ static void fill_times(struct fg_engine_vu *vu, struct fg_engine_response *respo
 	response->receiving_ns = response->end_ns - first_byte_ns;
 }
 
+/* As on the wire, without what frames chunks. */
+static void fill_bytes(struct fg_engine_vu *vu, struct fg_engine_response *response)
+{
+	curl_off_t uploaded = 0, downloaded = 0;
+
+	response->sent_bytes = (uint64_t)info_long(vu->easy, CURLINFO_REQUEST_SIZE);
+	response->received_bytes = vu->header_bytes + vu->body_bytes;
+	/* A body up to this size is sent with the headers and counted there. */
+	if (vu->long_body && !curl_easy_getinfo(vu->easy, CURLINFO_SIZE_UPLOAD_T, &uploaded))
+		response->sent_bytes += (uint64_t)uploaded;
+	/* What on_body() sees is decompressed. */
+	if (vu->http->compression &&
+	    !curl_easy_getinfo(vu->easy, CURLINFO_SIZE_DOWNLOAD_T, &downloaded))
+		response->received_bytes = vu->header_bytes + (uint64_t)downloaded;
+}
+
 static void fill_error(struct fg_engine_vu *vu, CURLcode code, struct fg_engine_response *response)
 {
 	const bool connected = info_ns(vu->easy, CURLINFO_PRETRANSFER_TIME_T) > 0;
 
 	response->error = fg_curl_error(code, connected, info_long(vu->easy, CURLINFO_OS_ERRNO));
+	/* curl has no code of its own for garbage between chunks. */
+	if (code == CURLE_RECV_ERROR && strstr(vu->error_text, "chunk"))
+		response->error = FG_NET_BAD_RESPONSE;
 	snprintf(response->error_text, sizeof(response->error_text), "%.159s",
 		 vu->error_text[0] ? vu->error_text : curl_easy_strerror(code));
 }
@@ -157,8 +198,7 @@ static void on_transfer_done(void *context, CURL *easy, CURLcode code)
 	vu = (struct fg_engine_vu *)(void *)private;
 	status = info_long(easy, CURLINFO_RESPONSE_CODE);
 	response.status = status > 0 && status <= UINT16_MAX ? (uint16_t)status : 0;
-	response.sent_bytes = (uint64_t)info_long(easy, CURLINFO_REQUEST_SIZE);
-	response.received_bytes = vu->header_bytes + vu->body_bytes;
+	fill_bytes(vu, &response);
 	fill_times(vu, &response);
 	if (code)
 		fill_error(vu, code, &response);
@@ -252,13 +292,21 @@ static CURLcode set_http(CURL *easy, const struct fg_http_options *http)
 	return curl_easy_setopt(easy, CURLOPT_SSLKEY, http->key_file);
 }
 
-static CURLcode set_method(CURL *easy, const struct fg_engine_request *request)
+static CURLcode set_custom_method(struct fg_engine_vu *vu, const char *method)
+{
+	vu->custom_method = method != NULL;
+	return curl_easy_setopt(vu->easy, CURLOPT_CUSTOMREQUEST, method);
+}
+
+static CURLcode set_method(struct fg_engine_vu *vu, const struct fg_engine_request *request)
 {
 	const bool get = !strcmp(request->method, "GET");
 	const bool head = !strcmp(request->method, "HEAD");
 	const bool post = !strcmp(request->method, "POST");
+	CURL *easy = vu->easy;
 	CURLcode code;
 
+	vu->long_body = request->body && request->body_len > CURL_INITIAL_POST_MAX;
 	if (post || request->body) {
 		const char *body = request->body ? request->body : "";
 
@@ -267,12 +315,12 @@ static CURLcode set_method(CURL *easy, const struct fg_engine_request *request)
 					     (curl_off_t)request->body_len)) ||
 		    (code = curl_easy_setopt(easy, CURLOPT_POSTFIELDS, body)))
 			return code;
-		return curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, post ? NULL : request->method);
+		return set_custom_method(vu, post ? NULL : request->method);
 	}
 	if ((code = curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L)) ||
 	    (code = curl_easy_setopt(easy, CURLOPT_NOBODY, head ? 1L : 0L)))
 		return code;
-	return curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, get || head ? NULL : request->method);
+	return set_custom_method(vu, get || head ? NULL : request->method);
 }
 
 static bool header_is(const char *line, const char *name)
@@ -334,7 +382,7 @@ static CURLcode set_request(struct fg_engine_vu *vu, const struct fg_engine_requ
 			return code;
 	}
 	if ((code = curl_easy_setopt(vu->easy, CURLOPT_URL, request->url)) ||
-	    (code = set_method(vu->easy, request)) || (code = set_headers(vu, request)))
+	    (code = set_method(vu, request)) || (code = set_headers(vu, request)))
 		return code;
 	vu->http = request->http;
 	vu->constant_key = request->constant_key;
@@ -411,7 +459,7 @@ static void curl_cancel(struct fg_engine_vu *vu)
 		return;
 	response.end_ns = fg_clock_monotonic_ns();
 	fill_times(vu, &response);
-	response.received_bytes = vu->header_bytes + vu->body_bytes;
+	fill_bytes(vu, &response);
 	snprintf(response.error_text, sizeof(response.error_text), "cut");
 	fg_curl_uv_remove(&vu->engine->uv, vu->easy);
 	finish(vu, &response);

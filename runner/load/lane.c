@@ -192,26 +192,20 @@ static void serve(struct fg_lane *lane, uint64_t now_ns)
 	}
 }
 
-/* What waits when the regular duration ends was never sent. It enters the first step's class with
- * the time that it waited, also as service time: not sending must not make a gate greener. */
+/* What waits when the regular duration ends was never sent. It is no request, as in k6, but enters
+ * the first step's class with the time that it waited, also as service time: not sending must not
+ * make a gate greener. */
 static void drop_waiting(struct fg_lane *lane, uint64_t now_ns)
 {
-	struct fg_request_record record = {
-		.class_index = lane->options.program->first_class,
-		.lower_bound = true,
-		.error = FG_NET_UNFINISHED,
-	};
+	const struct fg_program *program = lane->options.program;
 
 	while (lane->serve_event < lane->due_event) {
 		const uint64_t due_ns = arrival_ns(lane, lane->serve_event);
-		const uint64_t waited_ns = now_ns > due_ns ? now_ns - due_ns : 0;
 
 		counters(lane, now_ns)->dropped++;
-		record.trends_ns[FG_TREND_RESPONSE_TIME] = waited_ns;
-		record.trends_ns[FG_TREND_BLOCKED] = waited_ns;
-		record.trends_ns[FG_TREND_DURATION] = waited_ns;
-		if (lane->options.program->has_request)
-			fg_meter_request(lane->options.env->meter, &record, now_ns);
+		if (program->has_request)
+			fg_meter_unsent(lane->options.env->meter, program->first_class,
+					now_ns > due_ns ? now_ns - due_ns : 0, now_ns);
 		lane->serve_event = event_after(lane, lane->serve_event);
 	}
 }

@@ -9,6 +9,8 @@
 #ifndef FG_LOAD_LOAD_H
 #define FG_LOAD_LOAD_H
 
+#include <sched.h>
+
 #include "gate/measure/result.h"
 #include "runner/scenario/scenario.h"
 
@@ -31,6 +33,9 @@ struct fg_load_options {
 	const struct fg_scenario_file *file;
 	const char *target_url; /* base for relative step URLs, no {{ }} left */
 	const char *engine;     /* "curl" (default, NULL) or "null" */
+	/** Where the workers run unless the file's loadgen.cpus says; NULL: anywhere. Also bounds
+	 * how many of them are started when nobody says. */
+	const cpu_set_t *cpus;
 	unsigned threads; /* 0 = from file, then auto: 1 up to 2 cores, else half, at most 4 */
 	uint64_t seed;
 	const struct fg_load_watch *watches;
@@ -40,8 +45,8 @@ struct fg_load_options {
 	void (*on_second)(void *context, struct fg_load *load, const struct fg_result *live,
 			  uint64_t elapsed_ns);
 	void *context;
-	/** SIGINT, SIGTERM → drain, then now. Both are ignored when fg_load_run() returns, so that
-	 *  an impatient third one does not cost the bundle. */
+	/** SIGINT, SIGTERM, SIGHUP → drain, then now. All are ignored when fg_load_run() returns,
+	 * so that an impatient third one does not cost the bundle. */
 	bool handle_signals;
 };
 

@@ -38,6 +38,21 @@ void fg_meter_request(struct fg_meter *meter, const struct fg_request_record *re
 		meter->lost++;
 }
 
+void fg_meter_unsent(struct fg_meter *meter, uint32_t class_index, uint64_t waited_ns,
+		     uint64_t now_ns)
+{
+	static const enum fg_trend trends[] = {FG_TREND_RESPONSE_TIME, FG_TREND_BLOCKED,
+					       FG_TREND_DURATION};
+	struct fg_class_slice *half;
+
+	fg_meter_turn(meter, now_ns);
+	half = fg_slice_class(meter->slice, class_index, false);
+	for (size_t i = 0; i < FG_ARRAY_LEN(trends); i++) {
+		if (fg_hist_record_lower_bound(&half->trends[trends[i]], waited_ns))
+			meter->lost++;
+	}
+}
+
 struct fg_scenario_slice *fg_meter_scenario(struct fg_meter *meter, uint32_t scenario,
 					    uint64_t now_ns)
 {

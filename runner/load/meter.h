@@ -26,6 +26,9 @@ void fg_meter_start(struct fg_meter *meter, uint64_t start_ns);
 void fg_meter_turn(struct fg_meter *meter, uint64_t now_ns);
 void fg_meter_request(struct fg_meter *meter, const struct fg_request_record *record,
 		      uint64_t end_ns);
+/** A request that waited and was never sent: no request, but lower bounds of its times. */
+void fg_meter_unsent(struct fg_meter *meter, uint32_t class_index, uint64_t waited_ns,
+		     uint64_t now_ns);
 /** The counters of a scenario in the second of `now_ns`. */
 struct fg_scenario_slice *fg_meter_scenario(struct fg_meter *meter, uint32_t scenario,
 					    uint64_t now_ns);

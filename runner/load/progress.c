@@ -233,11 +233,12 @@ static uint64_t lag_p99_ns(const struct fg_result *live)
 	return worst_ns;
 }
 
-static void add_thresholds(struct fg_buf *out, const struct fg_progress_view *view)
+static void add_thresholds(struct fg_buf *out, const char *before,
+			   const struct fg_progress_view *view)
 {
 	if (!view->thresholds_ok && !view->thresholds_failing)
 		return;
-	fg_buf_addf(out, " · thresholds %u ok", view->thresholds_ok);
+	fg_buf_addf(out, "%sthresholds %u ok", before, view->thresholds_ok);
 	if (view->thresholds_failing)
 		fg_buf_addf(out, " %u failing", view->thresholds_failing);
 }
@@ -247,12 +248,13 @@ static void add_rest(const struct fg_progress_view *view, size_t width, struct f
 	struct fg_buf line;
 
 	fg_buf_init(&line, LINE_MAX_BYTES);
-	add_time(&line, "  ", "lag p99", lag_p99_ns(view->live));
+	/* What decides comes first: a narrow terminal cuts the end. */
+	add_thresholds(&line, "  ", view);
+	add_time(&line, line.len ? " · " : "  ", "lag p99", lag_p99_ns(view->live));
 	if (view->generator_share >= 0)
 		fg_buf_addf(&line, " · generator %.0f %% of a core", 100 * view->generator_share);
 	if (view->extra && *view->extra)
 		fg_buf_addf(&line, " · %s", view->extra);
-	add_thresholds(&line, view);
 	if (line.data)
 		add_cut(out, line.data, width);
 	fg_buf_done(&line);
@@ -305,6 +307,6 @@ void fg_progress_line(const struct fg_progress_view *view, struct fg_buf *out)
 	}
 	if (first)
 		fg_buf_add_str(out, "waiting for the first scenario");
-	add_thresholds(out, view);
+	add_thresholds(out, " · ", view);
 	fg_buf_add_char(out, '\n');
 }

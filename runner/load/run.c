@@ -53,7 +53,7 @@ struct fg_load {
 	uv_loop_t loop;
 	uv_async_t wake;   /* a worker has something */
 	uv_timer_t ticker; /* patience with a stuck worker */
-	uv_signal_t signals[2];
+	uv_signal_t signals[3];
 	struct watch watches[WATCHES_MAX];
 	size_t watch_count;
 	struct worker_slot workers[WORKERS_MAX];
@@ -201,6 +201,7 @@ static void hold_signals(int how)
 	sigemptyset(&set);
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGHUP);
 	(void)pthread_sigmask(how, &set, NULL);
 }
 
@@ -208,6 +209,7 @@ static void ignore_signals(void)
 {
 	(void)signal(SIGINT, SIG_IGN);
 	(void)signal(SIGTERM, SIG_IGN);
+	(void)signal(SIGHUP, SIG_IGN);
 	hold_signals(SIG_UNBLOCK);
 }
 
@@ -304,10 +306,17 @@ static int add_watch(struct fg_load *load, const struct fg_load_watch *watch, st
 		  : 0;
 }
 
+static bool is_ignored(int number)
+{
+	struct sigaction now;
+
+	return sigaction(number, NULL, &now) == 0 && now.sa_handler == SIG_IGN;
+}
+
 /* Everything that close_all() closes is initialised before anything here can fail. */
 static int init_loop(struct fg_load *load, struct fg_err *err)
 {
-	static const int numbers[] = {SIGINT, SIGTERM};
+	static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
 	int rc = uv_loop_init(&load->loop);
 
 	if (rc)
@@ -322,7 +331,8 @@ static int init_loop(struct fg_load *load, struct fg_err *err)
 	}
 	uv_timer_start(&load->ticker, on_tick, PATIENCE_MS, PATIENCE_MS);
 	for (size_t i = 0; i < FG_ARRAY_LEN(numbers) && load->options->handle_signals; i++)
-		uv_signal_start(&load->signals[i], on_signal, numbers[i]);
+		if (numbers[i] != SIGHUP || !is_ignored(SIGHUP)) /* nohup means it */
+			uv_signal_start(&load->signals[i], on_signal, numbers[i]);
 	return 0;
 }
 
@@ -350,6 +360,8 @@ static unsigned choose_threads(const struct fg_load_options *options)
 
 	if (!threads)
 		threads = cores <= 2 ? 1 : FG_MIN((unsigned)cores / 2, 4u);
+	if (!options->threads && !options->file->threads && options->cpus)
+		threads = FG_MIN(threads, (unsigned)CPU_COUNT(options->cpus));
 	return FG_MIN(threads, (unsigned)WORKERS_MAX);
 }
 
@@ -394,6 +406,7 @@ static int make_workers(struct fg_load *load, struct fg_err *err)
 			.registry = &load->result->registry,
 			.target_url = load->options->target_url,
 			.ops = load->ops,
+			.cpus = load->options->cpus,
 			.seed = load->options->seed,
 			.index = i,
 			.count = load->worker_count,

@@ -250,7 +250,7 @@ static int set_up(struct fg_worker *worker, struct fg_err *err)
 	worker->lanes = calloc(scenarios + 1, sizeof(struct fg_lane *));
 	if (!worker->programs || !worker->lanes)
 		return fg_err_nomem(err);
-	if ((rc = fg_cpus_pin(options->file->loadgen_cpus, err)) ||
+	if ((rc = fg_cpus_pin(options->file->loadgen_cpus, options->cpus, err)) ||
 	    (rc = options->ops->engine_new(&worker->loop, options->file, &worker->engine, err)) ||
 	    (rc = make_slices(worker, err)))
 		return rc;

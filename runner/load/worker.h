@@ -33,6 +33,7 @@ struct fg_worker_options {
 	const struct fg_registry *registry;
 	const char *target_url;
 	const struct fg_engine_ops *ops;
+	const cpu_set_t *cpus; /* NULL: as the file says */
 	uint64_t seed;
 	unsigned index, count;
 	uv_async_t *notify; /* the coordinator's */

@@ -106,7 +106,8 @@ int fg_ci_run(const struct fg_run_options *options, const struct fg_run_io *io, 
 	      struct fg_err *err)
 {
 	struct fg_run_options run_options = *options;
-	const char *branch = options->branch ? options->branch : fg_github_branch();
+	const char *branch =
+		options->branch && *options->branch ? options->branch : fg_github_branch();
 	char reference[512];
 	struct fg_err github_err = {0};
 

@@ -53,7 +53,7 @@ static int compare(struct fg_session *s, struct fg_err *err)
 
 	if (!s->options->baseline)
 		return 0;
-	const struct fg_reference_options options = {.baseline_dir = s->file->baseline_dir};
+	const struct fg_reference_options options = {.baseline_dir = fg_session_baseline_dir(s)};
 	int rc = fg_reference_resolve(s->options->baseline, &options, path, err);
 
 	if (rc == 0)

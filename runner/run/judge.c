@@ -53,6 +53,37 @@ static void judge_status(struct fg_session *s)
 		fg_session_outcome(s, FG_OUTCOME_INVALID_MEASUREMENT);
 }
 
+/* Without thresholds nobody would notice a target that answers nothing but errors, and `ci` would
+ * keep it as the baseline: never silently green without data. */
+static int judge_success(struct fg_session *s, struct fg_err *err)
+{
+	struct fg_result *result = s->run->bundle.result;
+	uint64_t requests = 0, failed = 0;
+
+	for (size_t i = 0; result->totals && i < 2 * result->totals->class_count; i++) {
+		requests += result->totals->classes[i].requests;
+		failed += result->totals->classes[i].failed;
+	}
+	if (result->threshold_count || result->invalid_reason || failed < requests || !requests ||
+	    result->status != FG_RUN_COMPLETED)
+		return 0;
+	return fg_str_dup("every request failed, and no threshold says that this is expected",
+			  &result->invalid_reason, err);
+}
+
+/* A run that measured nothing is no pass, whatever its thresholds allow. */
+static int judge_emptiness(struct fg_session *s, struct fg_err *err)
+{
+	struct fg_result *result = s->run->bundle.result;
+
+	if (result->invalid_reason || result->status != FG_RUN_COMPLETED ||
+	    fg_result_requests(result) > 0)
+		return 0;
+	return fg_str_dup("no request ended in the measured phase; make the run longer than its "
+			  "warm-up and slowest request",
+			  &result->invalid_reason, err);
+}
+
 int fg_session_set_outcome(struct fg_session *s, struct fg_err *err)
 {
 	struct fg_result *result = s->run->bundle.result;
@@ -65,6 +96,12 @@ int fg_session_judge(struct fg_session *s, struct fg_err *err)
 {
 	int rc = evaluate_thresholds(s, err);
 
+	if (rc)
+		return rc;
+	rc = judge_success(s, err);
+	if (rc)
+		return rc;
+	rc = judge_emptiness(s, err);
 	if (rc)
 		return rc;
 	judge_status(s);

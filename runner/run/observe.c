@@ -95,12 +95,13 @@ void fg_session_on_profiler(void *context, struct fg_load *load)
 	if (!s->profiler || fg_profiler_fd(s->profiler) < 0)
 		return;
 	int fd = fg_profiler_fd(s->profiler);
+	int rc = fg_profiler_read(s->profiler, &err);
 
-	if (fg_profiler_read(s->profiler, &err)) {
+	if (fg_profiler_fd(s->profiler) < 0) /* closed: by an error, or at its end */
 		fg_load_unwatch(load, fd);
+	if (rc)
 		fg_session_note(s, "profile: partial, because %s; latency is measured as usual\n",
 				err.message);
-	}
 }
 
 void fg_session_on_target(void *context, struct fg_load *load)

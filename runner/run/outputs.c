@@ -120,6 +120,35 @@ static int find_kind(const char *word, const struct output_kind **ret, const cha
 		nearest ? "\"?" : "");
 }
 
+/* "dir" of "dir/file": where the temporary file has to go. */
+static int check_place(const char *path, struct fg_err *err)
+{
+	char dir[FG_PATH_MAX];
+	const char *slash = strrchr(path, '/');
+	int rc = fg_file_path(dir, err, "%.*s", slash ? (int)(slash - path + 1) : 1,
+			      slash ? path : ".");
+
+	if (rc)
+		return rc;
+	if (fg_file_is_dir(path))
+		return fg_err_set(err, FG_E_USAGE, "--out: %s is a directory", path);
+	if (!fg_file_is_dir(dir))
+		return fg_err_set(err, FG_E_USAGE, "--out %s: there is no directory %s", path, dir);
+	return 0;
+}
+
+static int check_twice(const struct fg_opt_list *outs, size_t index, const char *path,
+		       struct fg_err *err)
+{
+	for (size_t i = 0; i < index; i++)
+		if (strcmp(strchr(outs->items[i], '=') + 1, path) == 0 &&
+		    !fg_str_starts_with(path, "/dev/"))
+			return fg_err_set(err, FG_E_USAGE,
+					  "--out %s and --out %s: one would overwrite the other",
+					  outs->items[i], outs->items[index]);
+	return 0;
+}
+
 int fg_outputs_check(const struct fg_opt_list *outs, struct fg_err *err)
 {
 	for (size_t i = 0; i < outs->count; i++) {
@@ -135,6 +164,11 @@ int fg_outputs_check(const struct fg_opt_list *outs, struct fg_err *err)
 				"--out %s comes with a later version of flamegate; this one "
 				"writes json, verdict, markdown, junit, pprof and folded",
 				kind->name);
+		rc = check_place(path, err);
+		if (rc == 0)
+			rc = check_twice(outs, i, path, err);
+		if (rc)
+			return rc;
 	}
 	return 0;
 }

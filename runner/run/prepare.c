@@ -8,6 +8,7 @@
 
 #include "gate/base/num.h"
 #include "gate/base/str.h"
+#include "runner/http_client.h"
 #include "runner/run/pairs.h"
 #include "runner/run/session.h"
 
@@ -124,6 +125,14 @@ int fg_session_load_scenario(struct fg_session *s, struct fg_err *err)
 	return rc;
 }
 
+/* The label is printed and kept in run.json: neither a secret nor a URL's password may show in it.
+ */
+static int set_label(struct fg_session *s, const char *label, struct fg_err *err)
+{
+	s->target_label = fg_secrets_mask(&s->file->secrets, label, err);
+	return s->target_label ? 0 : -FG_E_NOMEM;
+}
+
 static int start_target(struct fg_session *s, struct fg_err *err)
 {
 	struct fg_target_start_options options = {
@@ -144,10 +153,10 @@ static int start_target(struct fg_session *s, struct fg_err *err)
 	s->target_url = fg_buf_take(&url, NULL);
 	char label[512];
 
-	(void)snprintf(label, sizeof(label), "%s (pid %u, started in %.1f s)",
+	(void)snprintf(label, sizeof(label), "%.400s (pid %u, started in %.1f s)",
 		       s->file->target.command[0], s->target_pid,
 		       (double)fg_target_start_duration_ns(s->target) / 1e9);
-	return s->target_url ? fg_str_dup(label, &s->target_label, err) : fg_err_nomem(err);
+	return s->target_url ? set_label(s, label, err) : fg_err_nomem(err);
 }
 
 /* Which local process answers; "" in `why` when found. */
@@ -196,15 +205,18 @@ static int find_target(struct fg_session *s, struct fg_err *err)
 	if (rc)
 		return rc;
 	char name[64];
+	char url[320];
 	char label[512];
+
+	fg_http_url_masked(s->target_url, url, sizeof(url));
 
 	s->target_pid = find_process(s, name, sizeof(name));
 	if (s->target_pid)
-		(void)snprintf(label, sizeof(label), "%.300s (%s%spid %u)", s->target_url, name,
+		(void)snprintf(label, sizeof(label), "%s (%s%spid %u)", url, name,
 			       name[0] ? ", " : "", s->target_pid);
 	else
-		(void)snprintf(label, sizeof(label), "%.500s", s->target_url);
-	return fg_str_dup(label, &s->target_label, err);
+		(void)snprintf(label, sizeof(label), "%s", url);
+	return set_label(s, label, err);
 }
 
 int fg_session_prepare_target(struct fg_session *s, struct fg_err *err)

@@ -45,6 +45,9 @@ struct fg_run_io {
 	void (*result)(void *context, const char *text, size_t len); /* stdout */
 	void (*note)(void *context, const char *text, size_t len);   /* stderr */
 	bool note_is_tty;
+	/** Columns of the terminal behind `note` now (it may be resized meanwhile); NULL: `width`.
+	 */
+	unsigned (*note_width)(void *context);
 	bool colour; /* of results */
 	unsigned width;
 };

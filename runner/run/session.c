@@ -11,8 +11,11 @@
 
 #include "gate/base/clock.h"
 #include "gate/base/str.h"
+#include "runner/load/engine.h"
 #include "runner/run/environment.h"
 #include "runner/run/outputs.h"
+#include "runner/store/reference.h"
+#include "runner/target/cpus.h"
 
 void fg_session_note(const struct fg_session *s, const char *format, ...)
 {
@@ -39,7 +42,9 @@ void fg_session_outcome(struct fg_session *s, enum fg_outcome outcome)
 
 static void note_profile(const struct fg_session *s)
 {
-	if (s->profiler || s->options->quiet)
+	/* Who asked for none need not be told why there is none. */
+	if (s->profiler || s->options->quiet || s->options->no_profile ||
+	    s->file->profile_enabled == FG_PROFILE_OFF)
 		return;
 	fg_session_note(s,
 			"profile: off, because %s\n"
@@ -82,8 +87,33 @@ static void on_second(void *context, struct fg_load *load, const struct fg_resul
 	fg_live_second(s->live, load, live, elapsed_ns);
 }
 
+/* The other side of what target.start.cpus took: only when we started the target and both sides are
+ * "auto" is there a split of which the generator has a part. */
+static bool generator_cpus(const struct fg_session *s, cpu_set_t *ret)
+{
+	const char *target_cpus = s->file->target.cpus;
+	cpu_set_t allowed;
+	bool any = false;
+
+	CPU_ZERO(&allowed);
+	if (!s->target || (target_cpus && strcmp(target_cpus, "auto") != 0) ||
+	    sched_getaffinity(0, sizeof(allowed), &allowed) != 0)
+		return false;
+	return fg_cpus_choose("auto", FG_CPUS_GENERATOR, &allowed, ret, &any, NULL) == 0 && any;
+}
+
+/* Chosen anew for each run when nobody gave one; run.json keeps it, so that a run can be repeated.
+ */
+static uint64_t choose_seed(const struct fg_session *s)
+{
+	if (s->options->seed || s->file->seed)
+		return s->options->seed ? s->options->seed : s->file->seed;
+	return 1 + (uint64_t)fg_place_random() * 65536 + fg_place_random();
+}
+
 static int run_load(struct fg_session *s, struct fg_err *err)
 {
+	cpu_set_t cpus;
 	struct fg_load_watch watches[2];
 	size_t watch_count = 0;
 
@@ -97,8 +127,9 @@ static int run_load(struct fg_session *s, struct fg_err *err)
 		.file = s->file,
 		.target_url = s->target_url,
 		.engine = s->options->engine,
+		.cpus = generator_cpus(s, &cpus) ? &cpus : NULL,
 		.threads = (unsigned)s->options->threads,
-		.seed = s->options->seed ? s->options->seed : s->file->seed,
+		.seed = choose_seed(s),
 		.watches = watches,
 		.watch_count = watch_count,
 		.on_second = on_second,
@@ -169,8 +200,11 @@ static int drive(struct fg_session *s, struct fg_err *err)
 			fg_session_note(s, "target: %s\n", stop_err.message);
 		s->target = NULL;
 	}
-	if (!s->run->bundle.result)
+	if (!s->run->bundle.result) {
+		if (rc == -FG_E_USAGE)
+			fg_session_outcome(s, FG_OUTCOME_USAGE);
 		return rc;
+	}
 	struct fg_err conclude_err = {0};
 	int concluded = conclude(s, &conclude_err);
 
@@ -192,6 +226,52 @@ static void session_done(struct fg_session *s)
 	s->run->file = s->file;
 }
 
+/* What would fail for certain after the run is said before it. */
+static int check_options(const struct fg_run_options *options, struct fg_err *err)
+{
+	if (options->bundle && fg_file_exists(options->bundle))
+		return fg_err_set(err, FG_E_USAGE,
+				  "--bundle %s exists already; a bundle is never overwritten",
+				  options->bundle);
+	if (options->engine && !fg_engine_find(options->engine))
+		return fg_err_set(err, FG_E_USAGE, "unknown engine \"%s\"; there are curl and null",
+				  options->engine);
+	const char *save = options->save_baseline;
+
+	if (save && strcmp(save, "auto") != 0 && strcmp(save, "always") != 0 &&
+	    strcmp(save, "never") != 0)
+		return fg_err_set(err, FG_E_USAGE,
+				  "--save-baseline knows auto, always and never, got \"%s\"", save);
+	if (options->pid > INT32_MAX)
+		return fg_err_set(err, FG_E_USAGE, "--pid %llu is no process id",
+				  (unsigned long long)options->pid);
+	return 0;
+}
+
+/* A reference that can never name a bundle is a typing error; one that names none yet is told by
+ * the comparison. */
+static int check_baseline(struct fg_session *s, struct fg_err *err)
+{
+	const struct fg_reference_options where = {.baseline_dir = fg_session_baseline_dir(s)};
+	char path[FG_PATH_MAX];
+	struct fg_err why = {0};
+
+	if (!s->options->baseline)
+		return 0;
+	int rc = fg_reference_resolve(s->options->baseline, &where, path, &why);
+
+	if (rc != -FG_E_USAGE && rc != -FG_E_LATER)
+		return 0;
+	*err = why;
+	fg_session_outcome(s, FG_OUTCOME_USAGE);
+	return fg_err_wrap(err, "--baseline %s", s->options->baseline);
+}
+
+const char *fg_session_baseline_dir(const struct fg_session *s)
+{
+	return s->options->baseline_dir ? s->options->baseline_dir : s->file->baseline_dir;
+}
+
 int fg_run_scenario(const struct fg_run_options *options, const struct fg_run_io *io,
 		    struct fg_run *ret, struct fg_err *err)
 {
@@ -201,11 +281,15 @@ int fg_run_scenario(const struct fg_run_options *options, const struct fg_run_io
 	*ret = (struct fg_run){.outcome = FG_OUTCOME_PASSED};
 	int rc = fg_outputs_check(&options->outs, err);
 
+	if (rc == 0)
+		rc = check_options(options, err);
 	if (rc) {
 		ret->outcome = FG_OUTCOME_USAGE;
 		return rc;
 	}
 	rc = fg_session_load_scenario(&s, err);
+	if (rc == 0)
+		rc = check_baseline(&s, err);
 	if (rc == 0) {
 		fg_place_run_id(fg_clock_realtime_ns(), fg_place_random(), s.run_id);
 		/* A read-only disk is no reason not to measure; the write says it once more. */

@@ -57,6 +57,9 @@ int fg_session_judge(struct fg_session *s, struct fg_err *err) FG_MUST_USE;
 int fg_session_set_outcome(struct fg_session *s, struct fg_err *err) FG_MUST_USE;
 int fg_session_deliver(struct fg_session *s, struct fg_err *err) FG_MUST_USE;
 
+/** Where baseline:NAME is looked up: --baseline-dir, the scenario's, or NULL for the default. */
+const char *fg_session_baseline_dir(const struct fg_session *s);
+
 /* Text helpers over the io. */
 void fg_session_note(const struct fg_session *s, const char *format, ...) FG_PRINTF(2, 3);
 void fg_session_result(const struct fg_session *s, const struct fg_buf *text);

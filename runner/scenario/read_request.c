@@ -410,6 +410,28 @@ static bool start_from_defaults(struct fg_reader *reader, struct fg_step_http *h
 	return true;
 }
 
+/* White space and control characters, as plain text or from a variable. */
+static bool url_is_clean(const struct fg_template *url)
+{
+	for (size_t p = 0; p < url->part_count; p++) {
+		const struct fg_template_part *part = &url->parts[p];
+
+		for (size_t i = 0; part->kind == FG_PART_TEXT && i < part->len; i++)
+			if ((unsigned char)part->text[i] <= ' ' || part->text[i] == 0x7f)
+				return false;
+	}
+	return true;
+}
+
+static void check_body(struct fg_reader *reader, const struct fg_node *node,
+		       const struct fg_step_http *http)
+{
+	if (http->has_body && http->method && strcmp(http->method, "HEAD") == 0)
+		fg_reader_fault(reader, node,
+				"a HEAD request cannot have a body; use get, or request: with "
+				"another method");
+}
+
 static void check_url(struct fg_reader *reader, const struct fg_node *node,
 		      const struct fg_step_http *http)
 {
@@ -417,14 +439,18 @@ static void check_url(struct fg_reader *reader, const struct fg_node *node,
 		node->kind == FG_NODE_MAP ? fg_node_get(node, "url", NULL) : node;
 	const char *first = http->url.part_count ? http->url.parts[0].text : NULL;
 
-	if (!url || url->kind != FG_NODE_SCALAR || !http->url.source || !first || reader->later)
+	if (!url || url->kind != FG_NODE_SCALAR || !http->url.source || reader->later)
+		return;
+	if (!url_is_clean(&http->url)) {
+		fg_reader_fault(reader, url, "a URL cannot hold spaces or line breaks; write %%20");
+		return;
+	}
+	if (!first)
 		return;
 	bool is_absolute =
 		fg_str_starts_with(first, "http://") || fg_str_starts_with(first, "https://");
 
-	if (strpbrk(first, " \t\r\n"))
-		fg_reader_fault(reader, url, "a URL cannot hold spaces; write %%20");
-	else if (!is_absolute && first[0] != '/' && first[0] != '?')
+	if (!is_absolute && first[0] != '/' && first[0] != '?')
 		fg_reader_fault(reader, url,
 				"\"%.80s\" is neither a path (/items) nor an http:// URL", first);
 	else if (!is_absolute && !reader->has_url)
@@ -470,6 +496,7 @@ void fg_read_request_step(struct fg_reader *reader, const struct fg_key *key,
 	read_fields(reader, key, node, &step.http);
 	set_method(reader, key, node, &step.http);
 	check_url(reader, node, &step.http);
+	check_body(reader, node, &step.http);
 	set_name(reader, &step.http);
 	if (!scenario || !step.http.url.source || !step.http.method || !step.http.name) {
 		fg_step_done(&step);

@@ -116,8 +116,6 @@ const char *fg_env_get(const struct fg_reader *reader, const char *name);
 
 /** A plain scalar as JSON would write it (number, true, null)? */
 bool fg_json_is_bare(const char *text);
-/** A copy with every secret's value as "***"; free it; NULL on failure. */
-char *fg_secrets_mask(const struct fg_tags *secrets, const char *text, struct fg_err *err);
 /** The tree as resolved JSON text and its hash, into the file. */
 void fg_resolve_file(struct fg_reader *reader, const struct fg_node *root);
 /** Merges `environments: NAME` over the rest; the root afterwards (without environments:). */

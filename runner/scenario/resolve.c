@@ -17,6 +17,7 @@
 
 #include "gate/base/num.h"
 #include "gate/base/str.h"
+#include "runner/http_client.h"
 
 static const char *const not_hashed[] = {"name",       "publish", "baseline",     "report",
 					 "gate",       "ab",      "environments", "secrets",
@@ -75,7 +76,16 @@ static json_t *masked_string(const struct fg_reader *reader, const char *text)
 	struct fg_err err = {0};
 	FG_AUTO_FREE char *masked = fg_secrets_mask(&reader->file->secrets, text, &err);
 
-	return masked ? json_string(masked) : NULL;
+	if (!masked)
+		return NULL;
+	/* Nobody lists the password of user:password@host under secrets. */
+	size_t size_bytes = strlen(masked) + sizeof("***");
+	FG_AUTO_FREE char *shown = malloc(size_bytes);
+
+	if (!shown)
+		return NULL;
+	fg_http_url_masked(masked, shown, size_bytes);
+	return json_string(strstr(masked, "://") ? shown : masked);
 }
 
 static json_t *scalar_json(const struct fg_reader *reader, const struct fg_node *node)
@@ -103,8 +113,20 @@ static json_t *scalar_json(const struct fg_reader *reader, const struct fg_node 
 static json_t *node_json(const struct fg_reader *reader, const struct fg_node *node,
 			 const struct fg_table *table, enum fg_shape shape);
 
+static json_t *default_json(const struct fg_key *key)
+{
+	bool is_number = key->type == FG_T_UINT || key->type == FG_T_BOOL;
+	int64_t whole = 0;
+
+	if (key->type == FG_T_BOOL)
+		return json_boolean(strcmp(key->standard, "true") == 0);
+	if (is_number && fg_num_i64(key->standard, strlen(key->standard), &whole, NULL) == 0)
+		return json_integer(whole);
+	return json_string(key->standard);
+}
+
 /* Defaults of keys that nobody wrote; those that belong to another executor would only mislead. */
-static void add_defaults(const struct fg_node *node, const struct fg_table *table, json_t *object)
+static bool add_defaults(const struct fg_node *node, const struct fg_table *table, json_t *object)
 {
 	const struct fg_node *executor = fg_node_get(node, "executor", NULL);
 	unsigned bit = 0;
@@ -118,19 +140,11 @@ static void add_defaults(const struct fg_node *node, const struct fg_table *tabl
 		if (!key->standard || key->later || json_object_get(object, key->name) ||
 		    (key->executors && !(key->executors & bit)))
 			continue;
-		bool is_number = key->type == FG_T_UINT || key->type == FG_T_BOOL;
-		int64_t whole = 0;
-		json_t *value = NULL;
-
-		if (key->type == FG_T_BOOL)
-			value = json_boolean(strcmp(key->standard, "true") == 0);
-		else if (is_number &&
-			 fg_num_i64(key->standard, strlen(key->standard), &whole, NULL) == 0)
-			value = json_integer(whole);
-		else
-			value = json_string(key->standard);
-		(void)json_object_set_new(object, key->name, value);
+		/* A default that is missing would be another scenario with another hash. */
+		if (json_object_set_new(object, key->name, default_json(key)))
+			return false;
 	}
+	return true;
 }
 
 static enum fg_shape shape_of(const struct fg_key *key)
@@ -164,8 +178,10 @@ static json_t *map_json(const struct fg_reader *reader, const struct fg_node *no
 			return NULL;
 		}
 	}
-	if (object && table && shape == FG_SHAPE_ONE)
-		add_defaults(node, table, object);
+	if (object && table && shape == FG_SHAPE_ONE && !add_defaults(node, table, object)) {
+		json_decref(object);
+		return NULL;
+	}
 	return object;
 }
 
@@ -191,7 +207,7 @@ static json_t *node_json(const struct fg_reader *reader, const struct fg_node *n
 }
 
 /* Blocks that the file leaves out hold their defaults too. */
-static void add_blocks(const struct fg_reader *reader, json_t *root)
+static bool add_blocks(const struct fg_reader *reader, json_t *root)
 {
 	const struct fg_table *table = &fg_schema_root;
 	struct fg_node nothing = {.kind = FG_NODE_MAP};
@@ -199,11 +215,12 @@ static void add_blocks(const struct fg_reader *reader, json_t *root)
 	for (size_t i = 0; i < table->count; i++) {
 		const struct fg_key *key = &table->keys[i];
 
-		if (key->type == FG_T_OBJECT && !key->later && !json_object_get(root, key->name))
-			(void)json_object_set_new(root, key->name,
-						  map_json(reader, &nothing, key->table,
-							   FG_SHAPE_ONE));
+		if (key->type == FG_T_OBJECT && !key->later && !json_object_get(root, key->name) &&
+		    json_object_set_new(root, key->name,
+					map_json(reader, &nothing, key->table, FG_SHAPE_ONE)))
+			return false;
 	}
+	return true;
 }
 
 static bool set_hash(struct fg_scenario_file *file, json_t *root)
@@ -234,8 +251,7 @@ void fg_resolve_file(struct fg_reader *reader, const struct fg_node *node)
 	struct fg_err err = {0};
 	bool ok = false;
 
-	if (root) {
-		add_blocks(reader, root);
+	if (root && add_blocks(reader, root)) {
 		reader->file->resolved_json = json_dumps(root, JSON_SORT_KEYS | JSON_COMPACT);
 		ok = reader->file->resolved_json && set_hash(reader->file, root);
 	}

@@ -273,6 +273,8 @@ int fg_scenario_quick(const struct fg_quick_options *options, struct fg_scenario
 int fg_scenario_register(const struct fg_scenario_file *file, const char *engine,
 			 struct fg_registry *registry, struct fg_err *err) FG_MUST_USE;
 
+/** A copy with every secret's value as "***"; free it; NULL on failure. */
+char *fg_secrets_mask(const struct fg_tags *secrets, const char *text, struct fg_err *err);
 /** Replaces {{ target.port }}, {{ target.side }} and {{ target.dir }} in `text` (appended). */
 int fg_target_expand(const char *text, uint16_t port, const char *side, const char *dir,
 		     struct fg_buf *out, struct fg_err *err) FG_MUST_USE;

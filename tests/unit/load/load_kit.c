@@ -208,6 +208,9 @@ static void answer(struct server *server, struct client *client)
 	case SERVER_HEADERS:
 		say_endless_headers(client);
 		return;
+	case SERVER_CHUNKS:
+		say(client->fd, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n");
+		return;
 	case SERVER_ECHO:
 		say(client->fd, strstr(client->text, server->expect)
 					? OK_ANSWER

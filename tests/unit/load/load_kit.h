@@ -46,6 +46,7 @@ enum server_mode {
 	SERVER_CLOSE,      /* 200 with Connection: close */
 	SERVER_IDLE_CLOSE, /* 200 keep-alive, then closes at once anyway */
 	SERVER_HEADERS,    /* endless headers */
+	SERVER_CHUNKS,     /* 200 with garbage where a chunk's size should be */
 	SERVER_ECHO,       /* 200 only if the request holds `expect` */
 	SERVER_DELAY,      /* 200 after delay_ms */
 	SERVER_COOKIE,     /* sets a cookie; 500 if a request carries one on a "/first" */

@@ -58,8 +58,9 @@ static void test_exact_counts(void **state)
 		uint64_t rate, vus, vus_max;
 		unsigned threads;
 	} cases[] = {
-		{900, 1, 1, 1},  {997, 3, 3, 2}, {1000, 0, 8, 3},
-		{1001, 2, 5, 4}, {300, 1, 1, 4}, /* three workers without a VU */
+		/* VUs enough for what comes due while the machine is busy with something else */
+		{900, 300, 300, 1}, {997, 3, 301, 2}, {1000, 0, 302, 3},
+		{1001, 2, 303, 4},  {10, 1, 1, 4}, /* three workers without a VU */
 	};
 
 	(void)state;
@@ -106,7 +107,7 @@ static void test_no_allocation_per_request(void **state)
 		requests[i] = fg_result_requests(result);
 		fg_result_free(result);
 	}
-	/* Tenfold, unless the machine is so slow that events are dropped (one request each). */
+	/* Tenfold, unless the machine is so slow that events are dropped (no request). */
 	assert_true(requests[1] >= 3 * requests[0]);
 	print_message("%lu allocations for %lu requests, %lu for %lu\n", used[0],
 		      (unsigned long)requests[0], used[1], (unsigned long)requests[1]);

@@ -201,10 +201,26 @@ static void test_cpu_lists(void **state)
 		else
 			assert_int_equal(CPU_COUNT(&set), cases[i].cpus);
 	}
-	assert_int_equal(fg_cpus_pin("auto", NULL), 0);
-	assert_int_equal(fg_cpus_pin("", NULL), 0);
-	assert_int_equal(fg_cpus_pin(NULL, NULL), 0);
-	assert_true(fg_cpus_pin("1000-1001", NULL) < 0); /* no such CPU here */
+	cpu_set_t before, after;
+
+	/* "" wins over what would be chosen, "auto" and nothing take it. */
+	assert_int_equal(sched_getaffinity(0, sizeof(before), &before), 0);
+	cpu_set_t one;
+
+	CPU_ZERO(&one);
+	for (size_t cpu = 0; cpu < CPU_SETSIZE && !CPU_COUNT(&one); cpu++)
+		if (CPU_ISSET(cpu, &before))
+			CPU_SET(cpu, &one);
+	assert_int_equal(fg_cpus_pin("", &one, NULL), 0);
+	assert_int_equal(sched_getaffinity(0, sizeof(after), &after), 0);
+	assert_true(CPU_EQUAL(&before, &after));
+	assert_int_equal(fg_cpus_pin(NULL, &one, NULL), 0);
+	assert_int_equal(sched_getaffinity(0, sizeof(after), &after), 0);
+	assert_true(CPU_EQUAL(&one, &after));
+	assert_int_equal(sched_setaffinity(0, sizeof(before), &before), 0);
+	assert_int_equal(fg_cpus_pin("auto", NULL, NULL), 0);
+	assert_int_equal(fg_cpus_pin(NULL, NULL, NULL), 0);
+	assert_true(fg_cpus_pin("1000-1001", NULL, NULL) < 0); /* no such CPU here */
 }
 
 static void test_error_kinds(void **state)

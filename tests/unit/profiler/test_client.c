@@ -243,6 +243,40 @@ static void wrong_stats_backwards(struct stage *stage)
 	say_stats(stage, 9, 1, 0);
 }
 
+static void say_slice(struct stage *stage, uint64_t time_ns, bool on, uint64_t cpu_ns)
+{
+	Fg__Wire__Slice slice = FG__WIRE__SLICE__INIT;
+
+	slice.time_ns = time_ns;
+	slice.on = on;
+	slice.target_cpu_ns = cpu_ns;
+	say(stage, FG_WIRE_SLICE, &slice.base);
+}
+
+static void say_borders(struct stage *stage, uint64_t slice_ns, uint64_t time_ns, uint64_t cpu_ns)
+{
+	stage->client->slice_ns = slice_ns;
+	say_hello(stage);
+	say_ready(stage);
+	say_slice(stage, 2, true, 2);
+	say_slice(stage, time_ns, false, cpu_ns);
+}
+
+static void wrong_slice_unasked(struct stage *stage)
+{
+	say_borders(stage, 0, 3, 3);
+}
+
+static void wrong_slice_backwards(struct stage *stage)
+{
+	say_borders(stage, FG_NS_PER_S, 1, 3);
+}
+
+static void wrong_slice_cpu_backwards(struct stage *stage)
+{
+	say_borders(stage, FG_NS_PER_S, 3, 1);
+}
+
 static void wrong_clients_word(struct stage *stage)
 {
 	Fg__Wire__Empty empty;
@@ -304,6 +338,9 @@ static void test_wrong_words(void **state)
 		{"unknown result", wrong_result, -FG_E_INVALID, "sample"},
 		{"columns", wrong_columns, -FG_E_INVALID, "SAMPLES"},
 		{"stats backwards", wrong_stats_backwards, -FG_E_INVALID, "STATS"},
+		{"slice nobody asked for", wrong_slice_unasked, -FG_E_INVALID, "SLICE"},
+		{"slices backwards", wrong_slice_backwards, -FG_E_INVALID, "SLICE order"},
+		{"CPU time backwards", wrong_slice_cpu_backwards, -FG_E_INVALID, "SLICE order"},
 		{"a client's word", wrong_clients_word, -FG_E_INVALID, "message type"},
 		{"broken protobuf", wrong_protobuf, -FG_E_INVALID, "SAMPLES"},
 		{"ends early", wrong_end, -FG_E_IO, "ended unexpectedly"},
@@ -507,6 +544,26 @@ static void test_stats_between(void **state)
 	close_stage(&stage);
 }
 
+static void test_slices_are_kept(void **state)
+{
+	(void)state;
+	const struct fg_profiler_slice *slices;
+	struct fg_err err = {0};
+	struct stage stage;
+
+	begin(&stage);
+	stage.client->slice_ns = FG_NS_PER_S;
+	for (uint64_t i = 0; i < 100; i++)
+		say_slice(&stage, 1000 + i, i % 2 == 0, 7 * i);
+	assert_ok(fg_client_take(stage.client, &err), &err);
+	assert_int_equal(fg_profiler_slices(stage.client, &slices), 100);
+	for (uint64_t i = 0; i < 100; i++) {
+		assert_true(slices[i].time_ns == 1000 + i && slices[i].target_cpu_ns == 7 * i);
+		assert_int_equal(slices[i].on, i % 2 == 0);
+	}
+	close_stage(&stage);
+}
+
 static void test_no_helper(void **state)
 {
 	(void)state;
@@ -535,6 +592,7 @@ int main(void)
 		cmocka_unit_test(test_notice_is_told),
 		cmocka_unit_test(test_same_stacks_are_kept_once),
 		cmocka_unit_test(test_stats_between),
+		cmocka_unit_test(test_slices_are_kept),
 		cmocka_unit_test(test_no_helper),
 	};
 

@@ -39,6 +39,24 @@ static void test_prime(void **state)
 		assert_int_equal(fg_helper_prime(cases[i][0]), cases[i][1]);
 }
 
+/* One of each pair samples; which one must not follow a rhythm that the target could have too. */
+static void test_slices(void **state)
+{
+	(void)state;
+	enum { PAIRS = 10000 };
+	int first_on = 0, changes = 0;
+
+	for (uint64_t pair = 0; pair < PAIRS; pair++) {
+		bool first = fg_helper_slice_on(2 * pair);
+
+		assert_int_equal(fg_helper_slice_on(2 * pair + 1), !first);
+		first_on += first;
+		changes += pair && first != fg_helper_slice_on(2 * pair - 2);
+	}
+	assert_in_range(first_on, PAIRS * 48 / 100, PAIRS * 52 / 100);
+	assert_in_range(changes, PAIRS * 48 / 100, PAIRS * 52 / 100);
+}
+
 static void test_rights(void **state)
 {
 	(void)state;
@@ -86,6 +104,10 @@ static void test_nonsense(void **state)
 	talk("\x04\x00\x00\x00\x01\x00\x08\x01\x10\x01"
 	     "\x06\x00\x00\x00\x02\x00\x0a\x04\xff\xff\xff\x01",
 	     22, -FG_E_NOT_FOUND, "nobody there");
+	/* … and START with slices of 1000 ns */
+	talk("\x04\x00\x00\x00\x01\x00\x08\x01\x10\x01"
+	     "\x06\x00\x00\x00\x02\x00\x0a\x01\x01\x18\xe8\x07",
+	     22, -FG_E_USAGE, "slices too short");
 	static_assert(FG_WIRE_PROTOCOL == 1 && FG_BPF_ABI == 1, "the bytes above say 1");
 }
 
@@ -93,6 +115,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_prime),
+		cmocka_unit_test(test_slices),
 		cmocka_unit_test(test_rights),
 		cmocka_unit_test(test_nonsense),
 	};

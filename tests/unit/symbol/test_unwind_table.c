@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "gate/base/clock.h"
@@ -322,6 +323,45 @@ static void test_refusals(void **state)
 	free(bytes);
 }
 
+/* A sparse file whose .eh_frame claims most of it: not read into a privileged program's memory. */
+static void test_huge_section(void **state)
+{
+	const uint64_t claimed = 3ull << 30;
+	char path[] = "/tmp/fg-unit-huge-XXXXXX";
+	size_t len;
+	unsigned char *bytes = variant_bytes("full", &len);
+	int fd = mkstemp(path);
+	struct fg_err err = {0};
+	struct fg_unwind_table table;
+	struct rusage used;
+	unsigned changed = 0;
+
+	(void)state;
+	assert_non_null(bytes);
+	assert_true(fd >= 0);
+	assert_int_equal(unlink(path), 0);
+	Elf64_Ehdr *header = (void *)bytes;
+	Elf64_Shdr *sections = (void *)(bytes + header->e_shoff);
+	const char *names = (const char *)bytes + sections[header->e_shstrndx].sh_offset;
+
+	for (int i = 0; i < header->e_shnum; i++) {
+		if (strcmp(names + sections[i].sh_name, ".eh_frame") == 0) {
+			sections[i].sh_size = claimed;
+			changed++;
+		}
+	}
+	assert_int_equal(changed, 1);
+	assert_int_equal(write(fd, bytes, len), (ssize_t)len);
+	assert_int_equal(ftruncate(fd, (off_t)(claimed + len)), 0);
+	assert_ok(fg_unwind_table_build(fd, "huge", &table, &err), &err);
+	assert_int_equal(table.row_count, 0);
+	fg_unwind_table_done(&table);
+	assert_int_equal(getrusage(RUSAGE_SELF, &used), 0);
+	assert_true(used.ru_maxrss < 1 << 20); /* KiB */
+	close(fd);
+	free(bytes);
+}
+
 /* Every cut and every eighth flipped byte: no crash, and whatever comes out can be searched. */
 static void test_damage(void **state)
 {
@@ -358,6 +398,7 @@ int main(void)
 		cmocka_unit_test(test_layouts),
 		cmocka_unit_test(test_vdso),
 		cmocka_unit_test(test_refusals),
+		cmocka_unit_test(test_huge_section),
 		cmocka_unit_test(test_damage),
 	};
 

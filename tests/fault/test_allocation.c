@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Every allocation fails once, alone and with all that follow: no crash, nothing left behind, and
+ * an error each time, never a result that lacks something.
+ */
+#include "tests/kit/kit.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "gate/base/file.h"
+#include "gate/judge/verdict.h"
+#include "gate/profile/pprof.h"
+#include "runner/scenario/scenario.h"
+#include "tests/fault/failmalloc.h"
+#include "tests/unit/judge/sample_run.h"
+
+/* What all operations work on; made before anything fails. */
+static struct fg_bundle base, head;
+static struct fg_buf pprof;
+static char written[] = "/tmp/flamegate-fault-XXXXXX";
+static char target_dir[64], source_dir[64];
+/* What the operation gave in the round without failures. */
+static char *resolved;
+static bool is_complete;
+
+/* The first result of an operation is kept, later ones are held against it. */
+static void keep_or_compare(const char *text)
+{
+	is_complete = resolved && strcmp(resolved, text) == 0;
+	if (!resolved) {
+		resolved = strdup(text);
+		assert_non_null(resolved);
+	}
+}
+
+static int run_scenario(const char *name, struct fg_err *err)
+{
+	static const char dir[] = FG_SCENARIOS "/";
+	struct fg_scenario_options options = {0};
+	struct fg_diagnostics diagnostics = {0};
+	struct fg_scenario_file *file = NULL;
+	struct fg_registry registry;
+	char path[512];
+
+	assert_true((size_t)snprintf(path, sizeof(path), "%s%s", dir, name) < sizeof(path));
+	int rc = fg_scenario_load(path, &options, &file, &diagnostics, err);
+
+	fg_registry_init(&registry);
+	if (!rc)
+		keep_or_compare(file->resolved_json);
+	if (!rc)
+		rc = fg_scenario_register(file, "curl", &registry, err);
+	fg_registry_done(&registry);
+	fg_diagnostics_done(&diagnostics);
+	fg_scenario_file_free(file);
+	return rc;
+}
+
+static int load_quickstart(struct fg_err *err)
+{
+	return run_scenario("quickstart.yaml", err);
+}
+
+static int load_constant(struct fg_err *err)
+{
+	return run_scenario("constant-vus.yaml", err);
+}
+
+static int load_ramping(struct fg_err *err)
+{
+	return run_scenario("ramping-vus.yaml", err);
+}
+
+static int load_quick(struct fg_err *err)
+{
+	const struct fg_quick_options options = {
+		.url = "http://127.0.0.1:8080/items?q=1",
+		.stages = "30s:50,1m:100",
+	};
+	struct fg_scenario_file *file = NULL;
+	int rc = fg_scenario_quick(&options, &file, err);
+
+	fg_scenario_file_free(file);
+	return rc;
+}
+
+static int read_bundle(struct fg_err *err)
+{
+	struct fg_bundle bundle = {0};
+	struct fg_buf text;
+	failmalloc_spare_jansson(true);
+	int rc = fg_bundle_read(source_dir, &bundle, err);
+
+	failmalloc_spare_jansson(false);
+
+	if (rc)
+		return rc;
+	fg_buf_init(&text, 16 << 20);
+	rc = fg_bundle_run_json(bundle.result, &text, err);
+	if (!rc && (bundle.profile->sample_count == base.profile->sample_count))
+		keep_or_compare(text.data);
+	fg_buf_done(&text);
+	fg_bundle_done(&bundle);
+	return rc;
+}
+
+static int write_bundle(struct fg_err *err)
+{
+	int rc = fg_bundle_write(target_dir, base.result, base.profile, err);
+
+	/* All or nothing. */
+	assert_int_equal(fg_file_exists(target_dir), rc == 0);
+	if (rc == 0)
+		rc = fg_file_remove_tree(target_dir, err);
+	return rc;
+}
+
+static int encode(struct fg_err *err)
+{
+	const struct fg_pprof_options options = {.gzip = true, .labels = true};
+	struct fg_buf out;
+
+	fg_buf_init(&out, FG_PROFILE_BYTES_MAX);
+	int rc = fg_pprof_encode(base.profile, &options, &out, err);
+
+	fg_buf_done(&out);
+	return rc;
+}
+
+static int decode(struct fg_err *err)
+{
+	struct fg_profile *profile = NULL;
+	int rc = fg_pprof_decode(pprof.data, pprof.len, &profile, err);
+
+	fg_profile_free(profile);
+	return rc;
+}
+
+static int compare(struct fg_err *err)
+{
+	struct fg_verdict *verdict = NULL;
+	struct fg_buf json;
+	struct fg_gate gate;
+
+	fg_gate_init(&gate);
+	fg_buf_init(&json, 1 << 20);
+	int rc = fg_verdict_compare(&base, &head, &gate, &verdict, err);
+
+	if (!rc)
+		rc = fg_verdict_json(verdict, &json, err);
+	fg_buf_done(&json);
+	fg_verdict_free(verdict);
+	fg_gate_done(&gate);
+	return rc;
+}
+
+/* The first hundred one by one, later ones with growing steps: they are mostly loops. */
+static size_t after(size_t index)
+{
+	return index + 1 + (index > 100 ? index / 32 : 0);
+}
+
+static void fail_each(const char *name, int (*operation)(struct fg_err *err), bool and_later)
+{
+	struct fg_err err = {0};
+	size_t rounds = 0;
+
+	free(resolved);
+	resolved = NULL;
+	assert_ok(operation(&err), &err); /* what is made once and kept exists from here on */
+	const size_t before = failmalloc_live();
+
+	for (size_t index = 0;; index = after(index)) {
+		fg_err_clear(&err);
+		is_complete = false;
+		failmalloc_arm(index, and_later);
+		int rc = operation(&err);
+		bool has_failed = failmalloc_disarm();
+
+		/* jansson gets over some of its failures; then nothing may lack. */
+		if (has_failed && rc == 0 && !is_complete)
+			fail_msg("%s: allocation %zu failed and nobody noticed", name, index);
+		if (rc && (err.code == FG_E_NONE || !err.message[0]))
+			fail_msg("%s: allocation %zu: no message", name, index);
+		if (failmalloc_live() != before)
+			fail_msg("%s: allocation %zu failed: %zu blocks leaked (%s)", name, index,
+				 failmalloc_live() - before, err.message);
+		if (!has_failed) {
+			assert_ok(rc, &err);
+			break;
+		}
+		rounds++;
+	}
+	assert_true(rounds > 3);
+	print_message("%s: %zu failures noticed\n", name, rounds);
+}
+
+static const struct {
+	const char *name;
+	int (*run)(struct fg_err *err);
+} operations[] = {
+	{"scenario quickstart", load_quickstart},
+	{"scenario constant-vus", load_constant},
+	{"scenario ramping-vus", load_ramping},
+	{"quick scenario", load_quick},
+	{"read bundle", read_bundle},
+	{"write bundle", write_bundle},
+	{"encode profile", encode},
+	{"decode profile", decode},
+	{"compare", compare},
+};
+
+static void test_one_fails(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < FG_ARRAY_LEN(operations); i++)
+		fail_each(operations[i].name, operations[i].run, false);
+}
+
+static void test_all_fail_from_one_on(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < FG_ARRAY_LEN(operations); i++)
+		fail_each(operations[i].name, operations[i].run, true);
+}
+
+static int set_up(void **state)
+{
+	static const struct sample_function functions[] = {{"parse", 0.3}, {"escape", 0.2}};
+	struct sample_server server = {.cpu_ns = 237000,
+				       .cpu_jitter = 0.02,
+				       .latency_ns = 1100000,
+				       .latency_sigma = 0.4,
+				       .seconds = 12,
+				       .rate_per_s = 30,
+				       .classes = 2,
+				       .seed = 1};
+	const struct fg_pprof_options options = {.gzip = true, .labels = true};
+	struct fg_err err = {0};
+
+	(void)state;
+	failmalloc_init();
+	assert_non_null(mkdtemp(written));
+	(void)snprintf(target_dir, sizeof(target_dir), "%s/target", written);
+	(void)snprintf(source_dir, sizeof(source_dir), "%s/source", written);
+	base.result = sample_server_run(&server);
+	base.profile = sample_profile(functions, FG_ARRAY_LEN(functions), 400, 12, 1);
+	sample_profile_info(base.result, 400);
+	server.seed = 2;
+	head.result = sample_server_run(&server);
+	head.profile = sample_profile(functions, FG_ARRAY_LEN(functions), 400, 12, 2);
+	sample_profile_info(head.result, 400);
+	assert_ok(fg_bundle_write(source_dir, base.result, base.profile, &err), &err);
+	fg_buf_init(&pprof, FG_PROFILE_BYTES_MAX);
+	assert_ok(fg_pprof_encode(base.profile, &options, &pprof, &err), &err);
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	struct fg_err err = {0};
+
+	(void)state;
+	free(resolved);
+	fg_buf_done(&pprof);
+	fg_bundle_done(&base);
+	fg_bundle_done(&head);
+	assert_ok(fg_file_remove_tree(written, &err), &err);
+	return 0;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_one_fails),
+		cmocka_unit_test(test_all_fail_from_one_on),
+	};
+
+	return cmocka_run_group_tests(tests, set_up, tear_down);
+}
