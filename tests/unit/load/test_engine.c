@@ -173,6 +173,8 @@ static void test_cut_while_connecting(void **state)
 				      .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	socklen_t len = sizeof(address);
 	int fd = socket(AF_INET, SOCK_STREAM, 0), fill[8];
+	struct fg_stage stages[] = {{300 * FG_NS_PER_MS, 8}, {0, 0}, {700 * FG_NS_PER_MS, 0}};
+	struct fg_scenario *ramp;
 	struct load_file lf;
 	struct fg_result *result;
 	struct sums sums;
@@ -188,8 +190,13 @@ static void test_cut_while_connecting(void **state)
 	load_file_init(&lf);
 	load_file_vus(&lf, 8, FG_NS_PER_S)->graceful_stop_ns = 0;
 	load_file_request(&lf, "GET", "/")->http.connect_timeout_ns = 60 * FG_NS_PER_MS;
-	load_file_vus(&lf, 8, FG_NS_PER_S)->graceful_stop_ns = 0;
-	load_file_request(&lf, "GET", "/");
+	ramp = load_file_vus(&lf, 8, FG_NS_PER_S);
+	ramp->executor = FG_EXEC_RAMPING_VUS;
+	ramp->start_vus = 8;
+	ramp->stages = stages;
+	ramp->stage_count = FG_ARRAY_LEN(stages);
+	ramp->graceful_ramp_down_ns = 0;
+	load_file_request(&lf, "GET", "/")->http.connect_timeout_ns = 10 * FG_NS_PER_S;
 	result = run_file(&lf, ntohs(address.sin_port));
 	add_up(result, &sums);
 	assert_true(sums.errors[FG_NET_DIAL_TIMEOUT] >= 8);
