@@ -83,6 +83,8 @@ static int load_quick(struct fg_err *err)
 	struct fg_scenario_file *file = NULL;
 	int rc = fg_scenario_quick(&options, &file, err);
 
+	if (!rc)
+		keep_or_compare(file->resolved_json);
 	fg_scenario_file_free(file);
 	return rc;
 }
