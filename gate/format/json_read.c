@@ -2,7 +2,9 @@
 #include "gate/format/json.h"
 
 #include <math.h>
+#include <pthread.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "gate/base/str.h"
@@ -61,6 +63,47 @@ static int check_bounds(const char *text, size_t len, struct fg_err *err)
 	return 0;
 }
 
+/* jansson 2.14 ignores that the buffer of its scanner could not grow (lex_save() in load.c drops
+ * the result): a token then lacks characters and the document is accepted, or a string is read past
+ * its end. So after the first allocation that fails during a parse, no other succeeds: the one for
+ * the token's value comes next, and jansson does look at that. */
+struct parse_guard {
+	bool is_parsing;
+	bool has_failed;
+};
+
+static _Thread_local struct parse_guard guard;
+static pthread_once_t guard_once = PTHREAD_ONCE_INIT;
+
+static void *guarded_malloc(size_t size)
+{
+	if (guard.is_parsing && guard.has_failed)
+		return NULL;
+	void *block = malloc(size);
+
+	guard.has_failed = guard.has_failed || !block;
+	return block;
+}
+
+static void install_guard(void)
+{
+	json_set_alloc_funcs(guarded_malloc, free);
+}
+
+static json_t *load_guarded(const char *text, size_t len, json_error_t *ret_why)
+{
+	(void)pthread_once(&guard_once, install_guard);
+	guard = (struct parse_guard){.is_parsing = true};
+	json_t *value = json_loadb(text, len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, ret_why);
+
+	guard.is_parsing = false;
+	if (value && guard.has_failed) {
+		json_decref(value);
+		value = NULL;
+	}
+	return value;
+}
+
 int fg_json_parse(const char *text, size_t len, json_t **ret, struct fg_err *err)
 {
 	json_error_t why = {0};
@@ -68,10 +111,10 @@ int fg_json_parse(const char *text, size_t len, json_t **ret, struct fg_err *err
 
 	if (rc)
 		return rc;
-	json_t *value = json_loadb(text, len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &why);
+	json_t *value = load_guarded(text, len, &why);
 
 	if (!value) {
-		if (json_error_code(&why) == json_error_out_of_memory)
+		if (guard.has_failed || json_error_code(&why) == json_error_out_of_memory)
 			return fg_err_nomem(err);
 		rc = fg_err_set(err, FG_E_INVALID, "not valid JSON: %s", why.text);
 		if (err) {

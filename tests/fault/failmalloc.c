@@ -10,7 +10,7 @@
 
 enum { SLOTS = 1 << 20 };
 
-static bool armed, fails_later, has_failed, spares_jansson;
+static bool armed, fails_later, has_failed;
 static size_t next_index, failing_index;
 static const void *slots[SLOTS]; /* the live blocks; open addressing, no gaps in a chain */
 static size_t live;
@@ -128,19 +128,9 @@ void __wrap_free(void *old)
 	__real_free(old);
 }
 
-static void *jansson_malloc(size_t size)
-{
-	return spares_jansson ? note(__real_malloc(size)) : __wrap_malloc(size);
-}
-
 void failmalloc_init(void)
 {
-	json_set_alloc_funcs(jansson_malloc, __wrap_free);
-}
-
-void failmalloc_spare_jansson(bool spare)
-{
-	spares_jansson = spare;
+	json_set_alloc_funcs(__wrap_malloc, __wrap_free);
 }
 
 void failmalloc_arm(size_t index, bool and_later)

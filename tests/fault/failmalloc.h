@@ -14,9 +14,6 @@
 
 /** Lets jansson allocate here; before any JSON is touched. */
 void failmalloc_init(void);
-/** Whether jansson's own allocations succeed: json_loadb() of 2.14 was seen to return a document in
- *  spite of a failed one, and that document was not the whole. */
-void failmalloc_spare_jansson(bool spare);
 /** From now on allocation number `index` (from 0) fails, and all later ones if `and_later`. */
 void failmalloc_arm(size_t index, bool and_later);
 /** No more failures; returns whether one happened. */

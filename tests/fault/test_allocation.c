@@ -93,10 +93,7 @@ static int read_bundle(struct fg_err *err)
 {
 	struct fg_bundle bundle = {0};
 	struct fg_buf text;
-	failmalloc_spare_jansson(true);
 	int rc = fg_bundle_read(source_dir, &bundle, err);
-
-	failmalloc_spare_jansson(false);
 
 	if (rc)
 		return rc;
@@ -182,7 +179,7 @@ static void fail_each(const char *name, int (*operation)(struct fg_err *err), bo
 		int rc = operation(&err);
 		bool has_failed = failmalloc_disarm();
 
-		/* jansson gets over some of its failures; then nothing may lack. */
+		/* json_dumps() gets over some of its failures; then nothing may lack. */
 		if (has_failed && rc == 0 && !is_complete)
 			fail_msg("%s: allocation %zu failed and nobody noticed", name, index);
 		if (rc && (err.code == FG_E_NONE || !err.message[0]))
