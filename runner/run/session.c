@@ -70,7 +70,8 @@ static void note_header(const struct fg_session *s)
 	fg_registry_init(&registry);
 	if (fg_scenario_register(s->file, "curl", &registry, NULL) == 0)
 		for (size_t i = 0; i < registry.scenario_count; i++)
-			fg_session_note(s, "  %-10s %s\n", registry.scenarios[i].name,
+			fg_session_note(s, "  %-8s %s %s\n", registry.scenarios[i].name,
+					registry.scenarios[i].executor,
 					registry.scenarios[i].description);
 	fg_registry_done(&registry);
 	fg_session_note(s, "\n");
