@@ -306,7 +306,7 @@ static int grow_slots(struct builder *builder, struct fg_err *err)
 
 	if (builder->slots_used * 2 < old_count)
 		return 0;
-	struct location_slot *slots = malloc(old_count * 2 * sizeof(*slots));
+	struct location_slot *slots = calloc(old_count * 2, sizeof(*slots));
 
 	if (!slots)
 		return fg_err_nomem(err);

@@ -311,7 +311,7 @@ static int take_message(struct fg_profiler *profiler, const struct fg_wire_messa
 
 int fg_client_take(struct fg_profiler *profiler, struct fg_err *err)
 {
-	struct fg_wire_message message;
+	struct fg_wire_message message = {0};
 	struct fg_err local;
 	int rc = fg_wire_fill(&profiler->wire, &local);
 

@@ -104,12 +104,14 @@ static size_t add_mapping(struct fg_bpf_space *space, size_t count, uint64_t sta
 {
 	if (start >= entry->end)
 		return count;
-	struct fg_bpf_mapping *last = count ? &space->mappings[count - 1] : NULL;
+	if (count && entry->kind == FG_MAP_ANON) {
+		struct fg_bpf_mapping *last = &space->mappings[count - 1];
 
-	/* JIT compilers map and protect page by page. */
-	if (last && entry->kind == FG_MAP_ANON && last->kind == FG_MAP_ANON && last->end == start) {
-		last->end = entry->end;
-		return count;
+		/* JIT compilers map and protect page by page. */
+		if (last->kind == FG_MAP_ANON && last->end == start) {
+			last->end = entry->end;
+			return count;
+		}
 	}
 	if (count == FG_MAPPINGS_MAX)
 		return count;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "gate/format/json.h"
 
+#include <assert.h>
 #include <math.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -328,6 +329,7 @@ int fg_json_text(const struct fg_json_at *object, const char *key, char *buffer,
 		return rc;
 	if (len >= size_bytes)
 		return fg_json_error(&at, err, "longer than %zu bytes", size_bytes - 1);
+	assert(text);
 	memcpy(buffer, text, len + 1);
 	return 0;
 }
@@ -341,6 +343,7 @@ int fg_json_word(const struct fg_json_at *object, const char *key, const char *c
 
 	if (rc)
 		return rc;
+	assert(text);
 	for (size_t i = 0; i < count; i++) {
 		if (words[i] && strcmp(words[i], text) == 0) {
 			*ret = i;

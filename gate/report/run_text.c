@@ -126,11 +126,12 @@ static int add_check(const struct fg_report_pen *pen, struct fg_table *table,
 		return fg_table_cell(row, 2, err, "never ran");
 	if (counts->fails == 0)
 		return fg_table_cell(row, 2, err, "%s", fg_num_format_count(all, total));
+	/* k6 truncates: 99.999 % is not 100 % */
+	uint64_t hundredths = counts->passes * 10000 / all;
+
 	return fg_table_cell(row, 2, err, "%s of %s (%.2f %%)",
 			     fg_num_format_count(counts->passes, passes),
-			     fg_num_format_count(all, total),
-			     /* k6 truncates: 99.999 % is not 100 % */
-			     (double)(counts->passes * 10000 / all) / 100.0);
+			     fg_num_format_count(all, total), (double)hundredths / 100.0);
 }
 
 static int write_checks(const struct fg_report_pen *pen, const struct fg_result *result,

@@ -5,6 +5,7 @@
  */
 #include "profiler/symbol/perfmap.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -111,6 +112,7 @@ static int emit(struct fg_perfmap *map, const struct fg_perfmap_entry *entry, ui
 
 	if (rc)
 		return rc;
+	assert(map->items);
 	struct fg_perfmap_entry *last = map->count ? &map->items[map->count - 1] : NULL;
 
 	if (last && last->line == entry->line && last->end == start) {

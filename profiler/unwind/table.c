@@ -188,13 +188,16 @@ int fg_unwind_table_build_memory(const void *image, size_t len, const char *name
 {
 	if (len == 0 || len > IMAGE_BYTES_MAX)
 		return fg_err_set(err, FG_E_LIMIT, "%s: image of %zu bytes", name, len);
-	FG_AUTO_FREE char *copy = malloc(len); /* libelf may convert in place */
+	char *copy = malloc(len); /* libelf may convert in place */
 
 	if (!copy)
 		return fg_err_nomem(err);
 	memcpy(copy, image, len);
 	elf_version(EV_CURRENT);
-	return build(elf_memory(copy, len), name, ret, err);
+	int rc = build(elf_memory(copy, len), name, ret, err);
+
+	free(copy);
+	return rc;
 }
 
 void fg_unwind_table_done(struct fg_unwind_table *table)

@@ -96,10 +96,9 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 static struct fg_curl_watch *watch_new(struct fg_curl_uv *uv, curl_socket_t fd, bool ours)
 {
 	struct fg_curl_watch *watch = NULL;
-	struct fg_curl_watch **watches = uv->watches;
 
 	if (fd < 0 || fg_vec_grow((void **)&uv->watches, &uv->watch_capacity, (size_t)fd + 1,
-				  DESCRIPTORS_MAX, sizeof(*watches), NULL))
+				  DESCRIPTORS_MAX, sizeof(*uv->watches), NULL))
 		return NULL;
 	if (uv->watches[fd]) /* cannot be: curl closed it behind our back */
 		watch_close(uv->watches[fd]);

@@ -60,8 +60,8 @@ static void forget_method(struct fg_engine_vu *vu, const char *line, size_t len)
 {
 	const char *space = memchr(line, ' ', len);
 
-	if (len < 5 || memcmp(line, "HTTP/", 5) || !space || line + len - space < 4 ||
-	    memcmp(space + 1, "30", 2) || space[3] < '1' || space[3] > '3')
+	if (len < 5 || memcmp(line, "HTTP/", 5) != 0 || !space || line + len - space < 4 ||
+	    memcmp(space + 1, "30", 2) != 0 || space[3] < '1' || space[3] > '3')
 		return;
 	curl_easy_setopt(vu->easy, CURLOPT_CUSTOMREQUEST, NULL);
 	vu->custom_method = false;

@@ -120,7 +120,6 @@ static int render(const struct fg_program_step *step, const struct fg_program_id
 {
 	const struct fg_step_http *http = &step->step->http;
 	size_t offset = 0;
-	int rc;
 
 	fg_buf_clear(url);
 	fg_buf_clear(body);
@@ -140,8 +139,7 @@ static int render(const struct fg_program_step *step, const struct fg_program_id
 				   ids->scenario_iteration, header_text);
 		fg_buf_add_char(header_text, '\0');
 	}
-	if ((rc = fg_buf_check(url, err)) || (rc = fg_buf_check(body, err)) ||
-	    (rc = fg_buf_check(header_text, err)))
+	if (fg_buf_check(url, err) || fg_buf_check(body, err) || fg_buf_check(header_text, err))
 		return fg_err_wrap(err, "step \"%s\"", http->name);
 	for (size_t i = 0; i < http->header_count; i++) {
 		headers[i] = header_text->data + offset;

@@ -21,8 +21,8 @@ enum {
 
 /* The server's window is now − 1 h … now + 10 min; a minute is left for the upload and for clocks
  * that differ. */
-#define FG_PYROSCOPE_OLDEST_NS (59 * 60 * FG_NS_PER_S)
-#define FG_PYROSCOPE_NEWEST_NS (9 * 60 * FG_NS_PER_S)
+#define FG_PYROSCOPE_OLDEST_NS (59ull * 60 * FG_NS_PER_S)
+#define FG_PYROSCOPE_NEWEST_NS (9ull * 60 * FG_NS_PER_S)
 
 /* -- pyroscope_labels.c --------------------------------------------------------------------- */
 

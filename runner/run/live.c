@@ -170,7 +170,7 @@ static void draw(struct fg_live *live, const struct fg_progress_view *view, uint
 	const struct fg_run_io *io = live->s->io;
 	FG_AUTO_BUF struct fg_buf text;
 
-	fg_buf_init(&text, 2 * BLOCK_MAX);
+	fg_buf_init(&text, (size_t)2 * BLOCK_MAX);
 	if (io->note_is_tty) {
 		redraw(live, view, &text);
 	} else if (elapsed_ns / FG_NS_PER_S >= live->last_line_s + LINE_EVERY_S) {

@@ -86,8 +86,8 @@ static int add_scenario(const struct fg_scenario *scenario, struct fg_registry *
 	describe(scenario, &text);
 	int rc = executor ? fg_buf_check(&text, err) : fg_err_nomem(err);
 
-	if (rc)
-		return rc;
+	if (rc)            /* clang 14's analyser does not know the cleanup attribute */
+		return rc; // NOLINT(clang-analyzer-unix.Malloc)
 	struct fg_scenario_def def = {
 		.name = scenario->name,
 		.executor = executor,
@@ -144,7 +144,8 @@ static int add_step(const struct fg_scenario_file *file, uint32_t index,
 
 		rc = fg_registry_add_class(registry, &def, err);
 	}
-	fg_tags_done(&tags);
+	/* clang 14's analyser does not know the cleanup attribute */
+	fg_tags_done(&tags); // NOLINT(clang-analyzer-unix.Malloc)
 	return rc < 0 ? rc : add_checks(http, index, (uint32_t)rc, registry, err);
 }
 

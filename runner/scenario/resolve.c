@@ -45,7 +45,7 @@ char *fg_secrets_mask(const struct fg_tags *secrets, const char *text, struct fg
 {
 	FG_AUTO_BUF struct fg_buf out = {0};
 
-	fg_buf_init(&out, 4 * FG_SCENARIO_FILE_MAX);
+	fg_buf_init(&out, (size_t)4 * FG_SCENARIO_FILE_MAX);
 	fg_buf_add(&out, "", 0);
 	while (*text) {
 		size_t longest = 0;

@@ -7,6 +7,7 @@
  */
 #include "runner/scenario/reader.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -394,6 +395,7 @@ static void add_expression(struct fg_reader *reader, const struct fg_node *node,
 	text[expression->len] = '\0';
 	struct name name = find_name(reader, text);
 
+	assert(name.kind != NAME_CONSTANT || name.text);
 	if (name.kind == NAME_CONSTANT)
 		fg_template_bytes(builder, name.text, strlen(name.text), escape);
 	else if (name.kind == NAME_PART && mode == FG_TEXT_TEMPLATE)

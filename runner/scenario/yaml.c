@@ -69,7 +69,7 @@ struct fg_node *fg_node_new(struct fg_yaml *yaml, enum fg_node_kind kind, struct
 
 int fg_node_append(struct fg_node *node, struct fg_node *item, struct fg_err *err)
 {
-	int rc = FG_VEC_ROOM(node, items, count, capacity, 2 * FG_SCENARIO_NODES_MAX, err);
+	int rc = FG_VEC_ROOM(node, items, count, capacity, (size_t)2 * FG_SCENARIO_NODES_MAX, err);
 
 	if (rc)
 		return rc;

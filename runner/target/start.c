@@ -123,7 +123,7 @@ static int add_variable(struct words *envp, const char *key, const char *value, 
 {
 	struct fg_buf text;
 
-	fg_buf_init(&text, 2 * WORD_BYTES_MAX);
+	fg_buf_init(&text, (size_t)2 * WORD_BYTES_MAX);
 	fg_buf_addf(&text, "%s=%s", key, value);
 	char *taken = fg_buf_take(&text, NULL);
 

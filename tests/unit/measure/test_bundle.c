@@ -282,6 +282,7 @@ static void test_read_only_directory(void **state)
 			_exit(3);
 		int rc = fg_bundle_write(at("runs/bundle"), result, NULL, &err);
 
+		fg_result_free(result); /* valgrind looks at the child, too */
 		_exit(rc == -FG_E_PERMISSION && strstr(err.message, "cannot create") ? 0 : 1);
 	}
 	assert_int_equal(waitpid(child, &status, 0), child);
