@@ -13,7 +13,7 @@
 #include "profiler/wire.pb-c.h"
 
 enum { DEFAULT_FREQUENCY_HZ = 499, PIDS_MAX = 4096, EXIT_WAIT_MS = 1000 };
-#define DEFAULT_TIMEOUT_NS (10 * FG_NS_PER_S)
+#define DEFAULT_TIMEOUT_NS (30 * FG_NS_PER_S)
 #define STOP_TIMEOUT_NS    (4 * FG_NS_PER_S)
 
 int fg_client_new(int fd, const uint32_t *pids, size_t pid_count, uint32_t frequency_hz,

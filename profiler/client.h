@@ -20,7 +20,7 @@ struct fg_profiler_options {
 	const uint32_t *pids;    /* roots; their threads and later children are followed */
 	size_t pid_count;
 	uint32_t frequency_hz; /* made prime by the helper; the real one is in the info */
-	uint64_t timeout_ns;   /* for spawn, load and attach; 0 = 10 s */
+	uint64_t timeout_ns;   /* for spawn, load and attach; 0 = 30 s */
 	uint64_t slice_ns;     /* > 0: sampling on and off in such slices, for measuring its cost */
 };
 

@@ -85,4 +85,7 @@ int fg_client_spawn(const char *helper_path, int *ret_fd, pid_t *ret_pid,
 int fg_client_find_helper(const char *helper_path, char *path, size_t size_bytes,
 			  struct fg_err *err) FG_MUST_USE;
 
+/** What makes the existing helper at `path` executable for this user; returns `text`. */
+const char *fg_client_execute_fix(const char *path, char *text, size_t size_bytes);
+
 #endif

@@ -90,8 +90,7 @@ static bool probe_helper(struct list *list, const char *helper_path)
 			       "install flamegate-profiler, or set FLAMEGATE_PROFILER to its path");
 	} else if (access(path, X_OK) != 0) {
 		probe->ok = false;
-		(void)snprintf(probe->fix, sizeof(probe->fix),
-			       "sudo usermod -aG flamegate $USER, then log in again");
+		(void)fg_client_execute_fix(path, probe->fix, sizeof(probe->fix));
 	}
 	return probe->ok;
 }

@@ -2,6 +2,7 @@
 #include "profiler/client_internal.h"
 
 #include <errno.h>
+#include <grp.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
@@ -9,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 #include "gate/base/file.h"
 
@@ -87,13 +89,29 @@ int fg_client_find_helper(const char *helper_path, char *path, size_t size_bytes
 				      "fix: install it, or set FLAMEGATE_PROFILER to its path");
 }
 
+const char *fg_client_execute_fix(const char *path, char *text, size_t size_bytes)
+{
+	struct stat status = {0};
+	/* A group of our own installation's kind: enough to join. Root's own group is not joined.
+	 */
+	bool by_group = stat(path, &status) == 0 && (status.st_mode & S_IXGRP) && status.st_gid;
+	struct group *group = by_group && geteuid() != 0 ? getgrgid(status.st_gid) : NULL;
+
+	if (group)
+		(void)snprintf(text, size_bytes, "sudo usermod -aG %s $USER, then log in again",
+			       group->gr_name);
+	else
+		(void)snprintf(text, size_bytes, "sudo chmod a+rx %s, or run as root", path);
+	return text;
+}
+
 static int spawn_error(int errnum, const char *path, struct fg_err *err)
 {
+	char fix[FG_PATH_MAX];
+
 	if (errnum == EACCES || errnum == EPERM)
-		return fg_err_set(err, FG_E_PERMISSION,
-				  "may not run %s; fix: join the group that owns it (sudo usermod "
-				  "-aG flamegate $USER, then log in again), or run as root",
-				  path);
+		return fg_err_set(err, FG_E_PERMISSION, "may not run %s; fix: %s", path,
+				  fg_client_execute_fix(path, fix, sizeof(fix)));
 	return fg_err_errno(err, errnum, "starting %s", path);
 }
 

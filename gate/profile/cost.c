@@ -138,7 +138,9 @@ static int64_t row_of_function(struct builder *b, uint32_t index, uint32_t flags
 	fg_buf_clear(&b->text);
 	fg_buf_add_str(&b->text, fg_profile_module_name(b->profile, function->module));
 	fg_buf_add_char(&b->text, ' ');
-	if (flags & nameless)
+	/* Kernel functions keep their raw names: normalised, __x64_sys_writev is the name of the
+	 * whole group of its system call, which is gated. */
+	if (flags & (nameless | FG_LOC_KERNEL))
 		fg_buf_add_str(&b->text, name);
 	else
 		fg_normalise_name(name, &b->text);

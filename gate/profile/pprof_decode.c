@@ -41,7 +41,7 @@ struct decoder {
 	int64_t unknown_module; /* for locations without mapping; -1: not made yet */
 };
 
-static void *unpack(struct decoder *dec, const struct fg_wire_field *field,
+static void *unpack(struct decoder *dec, const struct fg_pprof_wire_field *field,
 		    const ProtobufCMessageDescriptor *type, const char *what)
 {
 	return fg_pprof_unpack(&dec->unpacker, field, type, what, dec->err);
@@ -73,7 +73,7 @@ static const char *text_at(struct decoder *dec, int64_t index)
 	return string < 0 ? NULL : fg_profile_text(dec->profile, (uint32_t)string);
 }
 
-static int take_string(struct decoder *dec, const struct fg_wire_field *field)
+static int take_string(struct decoder *dec, const struct fg_pprof_wire_field *field)
 {
 	if (field->wire != FG_WIRE_BYTES)
 		return fg_err_set(dec->err, FG_E_INVALID,
@@ -94,7 +94,7 @@ static int take_string(struct decoder *dec, const struct fg_wire_field *field)
 	return 0;
 }
 
-static int take_type(struct decoder *dec, const struct fg_wire_field *field, bool period)
+static int take_type(struct decoder *dec, const struct fg_pprof_wire_field *field, bool period)
 {
 	Fg__Pprof__ValueType *type =
 		unpack(dec, field, &fg__pprof__value_type__descriptor, "sample type");
@@ -108,7 +108,7 @@ static int take_type(struct decoder *dec, const struct fg_wire_field *field, boo
 }
 
 /* Strings and everything that is a plain number. */
-static int take_header(struct decoder *dec, const struct fg_wire_field *field)
+static int take_header(struct decoder *dec, const struct fg_pprof_wire_field *field)
 {
 	switch (field->number) {
 	case FG_PPROF_STRING:
@@ -134,7 +134,7 @@ static int take_header(struct decoder *dec, const struct fg_wire_field *field)
 	}
 }
 
-static int take_mapping(struct decoder *dec, const struct fg_wire_field *field)
+static int take_mapping(struct decoder *dec, const struct fg_pprof_wire_field *field)
 {
 	Fg__Pprof__Mapping *mapping =
 		unpack(dec, field, &fg__pprof__mapping__descriptor, "mapping");
@@ -167,7 +167,7 @@ static uint32_t line_number(int64_t line)
 	return line > 0 && line <= UINT32_MAX ? (uint32_t)line : 0;
 }
 
-static int take_function(struct decoder *dec, const struct fg_wire_field *field)
+static int take_function(struct decoder *dec, const struct fg_pprof_wire_field *field)
 {
 	Fg__Pprof__Function *message =
 		unpack(dec, field, &fg__pprof__function__descriptor, "function");
@@ -201,7 +201,7 @@ static int take_function(struct decoder *dec, const struct fg_wire_field *field)
 	return fg_pprof_ids_add(&dec->function_ids, id, (uint32_t)dec->function_count++, dec->err);
 }
 
-static int take_tables(struct decoder *dec, const struct fg_wire_field *field)
+static int take_tables(struct decoder *dec, const struct fg_pprof_wire_field *field)
 {
 	if (field->number == FG_PPROF_MAPPING)
 		return take_mapping(dec, field);
@@ -323,7 +323,7 @@ static int add_location(struct decoder *dec, const Fg__Pprof__Location *message)
 	return fg_pprof_ids_add(&dec->location_ids, message->id, (uint32_t)index, dec->err);
 }
 
-static int take_location(struct decoder *dec, const struct fg_wire_field *field)
+static int take_location(struct decoder *dec, const struct fg_pprof_wire_field *field)
 {
 	if (field->number != FG_PPROF_LOCATION)
 		return 0;
@@ -442,7 +442,7 @@ static int add_sample(struct decoder *dec, const Fg__Pprof__Sample *message)
 				   dec->err);
 }
 
-static int take_sample(struct decoder *dec, const struct fg_wire_field *field)
+static int take_sample(struct decoder *dec, const struct fg_pprof_wire_field *field)
 {
 	if (field->number != FG_PPROF_SAMPLE)
 		return 0;
@@ -456,13 +456,14 @@ static int take_sample(struct decoder *dec, const struct fg_wire_field *field)
 	return rc;
 }
 
-static int walk(struct decoder *dec, int (*take)(struct decoder *, const struct fg_wire_field *))
+static int walk(struct decoder *dec,
+		int (*take)(struct decoder *, const struct fg_pprof_wire_field *))
 {
 	struct fg_wire wire = {.bytes = dec->bytes, .len = dec->len};
-	struct fg_wire_field field;
+	struct fg_pprof_wire_field field;
 	int rc;
 
-	while ((rc = fg_wire_next(&wire, &field, dec->err)) > 0) {
+	while ((rc = fg_pprof_wire_next(&wire, &field, dec->err)) > 0) {
 		rc = take(dec, &field);
 		if (rc)
 			return rc;

@@ -47,7 +47,7 @@ void fg_pprof_unpacker_done(struct fg_pprof_unpacker *unpacker)
 	unpacker->block = NULL;
 }
 
-void *fg_pprof_unpack(struct fg_pprof_unpacker *unpacker, const struct fg_wire_field *field,
+void *fg_pprof_unpack(struct fg_pprof_unpacker *unpacker, const struct fg_pprof_wire_field *field,
 		      const ProtobufCMessageDescriptor *type, const char *what, struct fg_err *err)
 {
 	if (field->wire != FG_WIRE_BYTES) {

@@ -23,7 +23,7 @@ int fg_pprof_unpacker_init(struct fg_pprof_unpacker *unpacker, const uint8_t *st
 			   struct fg_err *err) FG_MUST_USE;
 void fg_pprof_unpacker_done(struct fg_pprof_unpacker *unpacker);
 /** The message, or NULL with `err` set. At most one lives at a time. */
-void *fg_pprof_unpack(struct fg_pprof_unpacker *unpacker, const struct fg_wire_field *field,
+void *fg_pprof_unpack(struct fg_pprof_unpacker *unpacker, const struct fg_pprof_wire_field *field,
 		      const ProtobufCMessageDescriptor *type, const char *what,
 		      struct fg_err *err) FG_MUST_USE;
 void fg_pprof_unpack_free(struct fg_pprof_unpacker *unpacker, void *message);

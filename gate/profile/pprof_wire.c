@@ -37,7 +37,7 @@ static int fixed(struct fg_wire *wire, size_t len, uint64_t *ret, struct fg_err 
 	return 0;
 }
 
-static int delimited(struct fg_wire *wire, struct fg_wire_field *field, struct fg_err *err)
+static int delimited(struct fg_wire *wire, struct fg_pprof_wire_field *field, struct fg_err *err)
 {
 	uint64_t len = 0;
 	int rc = varint(wire, &len, err);
@@ -52,9 +52,9 @@ static int delimited(struct fg_wire *wire, struct fg_wire_field *field, struct f
 	return 0;
 }
 
-int fg_wire_next(struct fg_wire *wire, struct fg_wire_field *ret, struct fg_err *err)
+int fg_pprof_wire_next(struct fg_wire *wire, struct fg_pprof_wire_field *ret, struct fg_err *err)
 {
-	struct fg_wire_field field = {0};
+	struct fg_pprof_wire_field field = {0};
 	uint64_t tag = 0;
 
 	if (wire->at == wire->len)

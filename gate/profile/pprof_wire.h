@@ -8,7 +8,7 @@
 
 #include "gate/base/err.h"
 
-struct fg_wire_field {
+struct fg_pprof_wire_field {
 	uint64_t number;
 	unsigned wire;        /* enum fg_pprof_wire */
 	uint64_t value;       /* of a varint or fixed field */
@@ -23,6 +23,7 @@ struct fg_wire {
 };
 
 /** 1 with the next field in *ret, 0 at the end, or a negative error code. */
-int fg_wire_next(struct fg_wire *wire, struct fg_wire_field *ret, struct fg_err *err) FG_MUST_USE;
+int fg_pprof_wire_next(struct fg_wire *wire, struct fg_pprof_wire_field *ret,
+		       struct fg_err *err) FG_MUST_USE;
 
 #endif

@@ -88,6 +88,14 @@ static void add_case(struct suite *suite, const char *class_name, const char *na
 	fg_buf_add_str(out, "\"/>\n    </testcase>\n");
 }
 
+/* Outcomes that other test cases stand for. */
+static bool has_own_cases(enum fg_outcome outcome)
+{
+	return outcome == FG_OUTCOME_PASSED || outcome == FG_OUTCOME_THRESHOLDS ||
+	       outcome == FG_OUTCOME_REGRESSED || outcome == FG_OUTCOME_INCONCLUSIVE ||
+	       outcome == FG_OUTCOME_NO_BASELINE;
+}
+
 /* Whether there is anything to trust; a report without this case would be green without data. */
 static void add_run(struct suite *suite, const struct fg_result *result)
 {
@@ -96,22 +104,13 @@ static void add_run(struct suite *suite, const struct fg_result *result)
 	enum case_state state = CASE_PASSED;
 	FG_AUTO_BUF struct fg_buf message = {.max = 16384};
 
-	switch (outcome) {
-	case FG_OUTCOME_PASSED: /* the others have cases of their own */
-	case FG_OUTCOME_THRESHOLDS:
-	case FG_OUTCOME_REGRESSED:
-	case FG_OUTCOME_INCONCLUSIVE:
-	case FG_OUTCOME_NO_BASELINE:
+	if (outcome >= 0 && !has_own_cases((enum fg_outcome)outcome)) {
+		state = CASE_FAILED;
+		reason = reason ? reason : fg_outcomes[outcome].meaning;
+	} else {
 		if (!reason && fg_result_requests(result) == 0)
 			reason = "no request ended in the measured phase";
 		state = reason ? CASE_SKIPPED : CASE_PASSED;
-		break;
-	default:
-		if (outcome >= 0)
-			state = CASE_FAILED;
-		if (!reason && outcome >= 0)
-			reason = fg_outcomes[outcome].meaning;
-		break;
 	}
 	fg_buf_addf(&message, "%s%s", state == CASE_SKIPPED ? "warning: " : "",
 		    reason ? reason : "");

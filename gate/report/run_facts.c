@@ -136,32 +136,35 @@ void fg_report_samples(const struct fg_profile_info *info, struct fg_buf *out)
 			    100.0 * (double)kernel_only / (double)info->samples);
 }
 
+static void add_passed(size_t judged, size_t warned, struct fg_buf *out)
+{
+	if (judged == 0) {
+		fg_buf_add_str(out, "PASSED: no thresholds were set");
+		return;
+	}
+	fg_buf_addf(out, "PASSED: %zu of %zu threshold%s", judged - warned, judged,
+		    judged == 1 ? "" : "s");
+	if (warned > 0)
+		fg_buf_addf(out, "; %zu not met, but only warn%s", warned, warned == 1 ? "s" : "");
+}
+
 void fg_report_outcome(const struct fg_result *result, struct fg_buf *out)
 {
 	size_t judged = 0, failed = 0, warned = 0;
 	int outcome = result->outcome ? fg_outcome_find(result->outcome) : -1;
 
-	if (outcome == FG_OUTCOME_PASSED && fg_result_requests(result) == 0) {
+	for (size_t i = 0; i < result->threshold_count; i++) {
+		const struct fg_threshold_result *one = &result->thresholds[i];
+
+		judged += one->level != FG_LEVEL_OFF;
+		failed += !one->passed && one->level == FG_LEVEL_ERROR;
+		warned += !one->passed && one->level == FG_LEVEL_WARN;
+	}
+	if (outcome == FG_OUTCOME_PASSED && fg_result_requests(result) == 0)
 		fg_buf_add_str(out, "PASSED, but nothing was measured: no request ended in the "
 				    "measured phase");
-		return;
-	}
-	for (size_t i = 0; i < result->threshold_count; i++) {
-		if (result->thresholds[i].level == FG_LEVEL_OFF)
-			continue;
-		judged++;
-		if (!result->thresholds[i].passed)
-			*(result->thresholds[i].level == FG_LEVEL_ERROR ? &failed : &warned) += 1;
-	}
-	if (outcome == FG_OUTCOME_PASSED && judged > 0)
-		fg_buf_addf(out, "PASSED: %zu of %zu threshold%s", judged - failed - warned, judged,
-			    judged == 1 ? "" : "s");
-	if (outcome == FG_OUTCOME_PASSED && warned > 0)
-		fg_buf_addf(out, "; %zu not met, but only warn%s", warned, warned == 1 ? "s" : "");
-	if (outcome == FG_OUTCOME_PASSED && judged > 0)
-		return;
-	if (outcome == FG_OUTCOME_PASSED)
-		fg_buf_add_str(out, "PASSED: no thresholds were set");
+	else if (outcome == FG_OUTCOME_PASSED)
+		add_passed(judged, warned, out);
 	else if (outcome == FG_OUTCOME_THRESHOLDS)
 		fg_buf_addf(out, "FAILED: %zu of %zu threshold%s (exit %d)", failed, judged,
 			    judged == 1 ? "" : "s", result->exit_code);

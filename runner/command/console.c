@@ -43,14 +43,18 @@ static unsigned note_width(void *context)
 	return FG_MIN(size.ws_col, 160u);
 }
 
-static bool colour_allowed(bool no_color)
+static bool obeys_escapes(int fd)
 {
-	const char *no_color_env = getenv("NO_COLOR");
 	const char *term = getenv("TERM");
 
-	if (no_color || (no_color_env && *no_color_env))
-		return false;
-	return term && strcmp(term, "dumb") != 0;
+	return isatty(fd) == 1 && term && *term && strcmp(term, "dumb") != 0;
+}
+
+static bool colour_wanted(bool no_color)
+{
+	const char *no_color_env = getenv("NO_COLOR");
+
+	return !no_color && !(no_color_env && *no_color_env);
 }
 
 static unsigned columns(int fd)
@@ -67,9 +71,9 @@ struct fg_run_io fg_console_io(bool no_color)
 	return (struct fg_run_io){
 		.result = to_out,
 		.note = to_note,
-		.note_is_tty = isatty(STDERR_FILENO) == 1 && colour_allowed(false),
+		.note_is_tty = obeys_escapes(STDERR_FILENO),
 		.note_width = note_width,
-		.colour = isatty(STDOUT_FILENO) == 1 && colour_allowed(no_color),
+		.colour = obeys_escapes(STDOUT_FILENO) && colour_wanted(no_color),
 		.width = columns(isatty(STDOUT_FILENO) == 1 ? STDOUT_FILENO : STDERR_FILENO),
 	};
 }

@@ -130,10 +130,11 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *user, void *s
 		if (!watch)
 			return 0;
 		watch->wanted = 0;
-		if (!watch->ours) /* the resolver's pipe: closed without a word to us */
+		/* The resolver's pipe, and (curl 7.88) a socket that was still connecting, are
+		 * closed without a word to us, perhaps already: libuv aborts on a closed
+		 * descriptor. */
+		if (!watch->ours || watch->watched & UV_WRITABLE)
 			watch_close(watch);
-		else if (watch->watched & UV_WRITABLE)
-			watch_set(watch, UV_READABLE);
 		return 0;
 	}
 	if (!watch)

@@ -263,6 +263,31 @@ static long clamp_ms(uint64_t ns)
 	return ms > INT32_MAX ? INT32_MAX : (long)ms;
 }
 
+static bool same_path(const char *a, const char *b)
+{
+	return a == b || (a && b && !strcmp(a, b));
+}
+
+/* Every step has its own copy; setting a dozen options per request costs more than comparing them.
+ */
+static bool same_http(const struct fg_http_options *a, const struct fg_http_options *b)
+{
+	return a == b ||
+	       (a && a->version == b->version && a->timeout_ns == b->timeout_ns &&
+		a->connect_timeout_ns == b->connect_timeout_ns && a->connection == b->connection &&
+		a->max_redirects == b->max_redirects && a->compression == b->compression &&
+		a->insecure_skip_verify == b->insecure_skip_verify &&
+		same_path(a->ca_file, b->ca_file) && same_path(a->cert_file, b->cert_file) &&
+		same_path(a->key_file, b->key_file));
+}
+
+static const char *default_ca(CURL *easy)
+{
+	const char *path = NULL;
+
+	return curl_easy_getinfo(easy, CURLINFO_CAINFO, &path) ? NULL : path;
+}
+
 static CURLcode set_http(CURL *easy, const struct fg_http_options *http)
 {
 	static const long versions[] = {
@@ -286,7 +311,8 @@ static CURLcode set_http(CURL *easy, const struct fg_http_options *http)
 	if (code ||
 	    (code = curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING,
 				     http->compression ? "" : NULL)) ||
-	    (http->ca_file && (code = curl_easy_setopt(easy, CURLOPT_CAINFO, http->ca_file))) ||
+	    (code = curl_easy_setopt(easy, CURLOPT_CAINFO,
+				     http->ca_file ? http->ca_file : default_ca(easy))) ||
 	    (code = curl_easy_setopt(easy, CURLOPT_SSLCERT, http->cert_file)))
 		return code;
 	return curl_easy_setopt(easy, CURLOPT_SSLKEY, http->key_file);
@@ -376,7 +402,7 @@ static CURLcode set_request(struct fg_engine_vu *vu, const struct fg_engine_requ
 	if (request->constant_key && request->constant_key == vu->constant_key)
 		return CURLE_OK;
 	vu->constant_key = NULL;
-	if (vu->http != request->http) {
+	if (!same_http(vu->http, request->http)) {
 		vu->http = NULL;
 		if ((code = set_http(vu->easy, request->http)))
 			return code;

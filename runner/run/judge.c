@@ -71,6 +71,19 @@ static int judge_success(struct fg_session *s, struct fg_err *err)
 			  &result->invalid_reason, err);
 }
 
+/* A run that measured nothing is no pass, whatever its thresholds allow. */
+static int judge_emptiness(struct fg_session *s, struct fg_err *err)
+{
+	struct fg_result *result = s->run->bundle.result;
+
+	if (result->invalid_reason || result->status != FG_RUN_COMPLETED ||
+	    fg_result_requests(result) > 0)
+		return 0;
+	return fg_str_dup("no request ended in the measured phase; make the run longer than its "
+			  "warm-up and slowest request",
+			  &result->invalid_reason, err);
+}
+
 int fg_session_set_outcome(struct fg_session *s, struct fg_err *err)
 {
 	struct fg_result *result = s->run->bundle.result;
@@ -86,6 +99,9 @@ int fg_session_judge(struct fg_session *s, struct fg_err *err)
 	if (rc)
 		return rc;
 	rc = judge_success(s, err);
+	if (rc)
+		return rc;
+	rc = judge_emptiness(s, err);
 	if (rc)
 		return rc;
 	judge_status(s);

@@ -17,12 +17,14 @@ enum {
 	SCENARIOS_SHOWN_MAX = 32,
 	THRESHOLD_EVERY_S = 2, /* as k6 */
 	LINE_EVERY_S = 10,
+	LINES_MAX = SCENARIOS_SHOWN_MAX + 2,
 	BLOCK_MAX = 1 << 16,
 };
 
 struct fg_live {
 	struct fg_session *s;
 	unsigned drawn_lines; /* on the terminal now */
+	unsigned drawn_columns[LINES_MAX];
 	uint64_t last_line_s;
 	uint64_t last_check_s;
 	unsigned ok, failing;
@@ -114,6 +116,33 @@ static void extra_text(const struct fg_live *live, struct fg_buf *out)
 		fg_buf_addf(out, ", %.2f %% complete", complete * 100);
 }
 
+static unsigned columns_of(const char *text, size_t len)
+{
+	unsigned columns = 0;
+
+	for (size_t i = 0; i < len; i++)
+		columns += ((unsigned char)text[i] & 0xc0) != 0x80;
+	return columns;
+}
+
+/* How many rows the block takes on a terminal that has `columns` now: a narrower one than when it
+ * was drawn has wrapped its lines. */
+static unsigned drawn_rows(const struct fg_live *live, unsigned columns)
+{
+	unsigned rows = 0;
+
+	for (unsigned i = 0; i < live->drawn_lines; i++)
+		rows += FG_MAX((live->drawn_columns[i] + columns - 1) / columns, 1u);
+	return rows;
+}
+
+static unsigned terminal_columns(const struct fg_live *live)
+{
+	const struct fg_run_io *io = live->s->io;
+
+	return FG_MAX(io->note_width ? io->note_width(io->context) : io->width, 2u);
+}
+
 /* One write per redraw, over the old text and not after erasing it: nothing flickers. */
 static void redraw(struct fg_live *live, const struct fg_progress_view *view, struct fg_buf *out)
 {
@@ -124,13 +153,13 @@ static void redraw(struct fg_live *live, const struct fg_progress_view *view, st
 	if (!block.data)
 		return;
 	if (live->drawn_lines)
-		fg_buf_addf(out, "\x1b[%uA", live->drawn_lines);
+		fg_buf_addf(out, "\x1b[%uA", drawn_rows(live, (unsigned)view->width + 1));
 	live->drawn_lines = 0;
-	for (const char *line = block.data; *line;) {
+	for (const char *line = block.data; *line && live->drawn_lines < LINES_MAX;) {
 		int len = (int)strcspn(line, "\n");
 
 		fg_buf_addf(out, "\r%.*s\x1b[K\n", len, line);
-		live->drawn_lines++;
+		live->drawn_columns[live->drawn_lines++] = columns_of(line, (size_t)len);
 		line += len + (line[len] == '\n');
 	}
 	fg_buf_add_str(out, "\x1b[J");
@@ -155,7 +184,6 @@ static void draw(struct fg_live *live, const struct fg_progress_view *view, uint
 void fg_live_second(struct fg_live *live, struct fg_load *load, const struct fg_result *result,
 		    uint64_t elapsed_ns)
 {
-	const struct fg_run_io *io = live->s->io;
 	uint64_t second = elapsed_ns / FG_NS_PER_S;
 	struct fg_load_progress scenarios[SCENARIOS_SHOWN_MAX];
 	FG_AUTO_BUF struct fg_buf extra;
@@ -174,7 +202,7 @@ void fg_live_second(struct fg_live *live, struct fg_load *load, const struct fg_
 		.scenario_count = fg_load_progress(load, scenarios, SCENARIOS_SHOWN_MAX),
 		.live = result,
 		/* The last column stays free: some terminals wrap when it is filled. */
-		.width = io->note_width ? FG_MAX(io->note_width(io->context), 2u) - 1 : io->width,
+		.width = terminal_columns(live) - 1,
 		.generator_share = live->generator_share,
 		.extra = extra.len ? extra.data : NULL,
 		.thresholds_ok = live->ok,
@@ -189,6 +217,6 @@ void fg_live_clear(struct fg_live *live)
 	if (!live || !live->drawn_lines)
 		return;
 	/* Up to the block's first line, then erase to the end of the screen. */
-	fg_session_note(live->s, "\r\x1b[%uA\x1b[J", live->drawn_lines);
+	fg_session_note(live->s, "\r\x1b[%uA\x1b[J", drawn_rows(live, terminal_columns(live)));
 	live->drawn_lines = 0;
 }

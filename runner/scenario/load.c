@@ -155,7 +155,9 @@ int fg_scenario_parse(const char *text, size_t len, const char *path,
 		      struct fg_diagnostics *diagnostics, struct fg_err *err)
 {
 	struct fg_err local = {0};
-	struct fg_source source = {.name = path, .text = text, .len = len};
+	/* Editors on Windows put a byte order mark in front; libyaml would take it for content. */
+	const size_t skip = len >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
+	struct fg_source source = {.name = path, .text = text + skip, .len = len - skip};
 	struct fg_reader reader = {
 		.source = &source, .diagnostics = diagnostics, .options = options};
 

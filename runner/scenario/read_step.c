@@ -38,7 +38,6 @@ static const struct fg_key *find_step(struct fg_reader *reader, const struct fg_
 	for (size_t i = 0; i + 1 < item->count; i += 2) {
 		const struct fg_node *name = item->items[i];
 		const struct fg_key *key = fg_schema_find(&fg_schema_step, name->text, NULL);
-		const char *near = fg_schema_nearest(&fg_schema_step, name->text);
 
 		if (found && key && strcmp(key->name, "with") == 0 &&
 		    strcmp(found->name, "run") == 0)
@@ -51,9 +50,7 @@ static const struct fg_key *find_step(struct fg_reader *reader, const struct fg_
 			return NULL;
 		}
 		if (!key) {
-			fg_reader_fault(reader, name, "unknown step \"%s\"%s%s%s", name->text,
-					near ? "; did you mean \"" : "", near ? near : "",
-					near ? "\"?" : "");
+			fg_reader_unknown(reader, name, &fg_schema_step);
 			return NULL;
 		}
 		found = key;

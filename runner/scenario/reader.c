@@ -6,7 +6,7 @@
 
 #include "gate/base/str.h"
 
-enum { NAMES_MAX = 64 };
+enum { NAMES_MAX = 64, NAMES_SHOWN_BYTES = 120 };
 
 /* -- faults --------------------------------------------------------------------------------- */
 
@@ -122,19 +122,35 @@ const char *fg_schema_nearest(const struct fg_table *table, const char *name)
 	return fg_str_nearest(name, names, count);
 }
 
+/* "a, b, c, …" for somebody whose key resembles none. */
+static void list_keys(const struct fg_table *table, struct fg_buf *out)
+{
+	for (; table; table = table->base)
+		for (size_t i = 0; i < table->count; i++) {
+			if (table->keys[i].later || out->len > NAMES_SHOWN_BYTES)
+				continue;
+			fg_buf_addf(out, "%s%s", out->len ? ", " : "", table->keys[i].name);
+			if (out->len > NAMES_SHOWN_BYTES)
+				fg_buf_add_str(out, ", …");
+		}
+}
+
 void fg_reader_unknown(struct fg_reader *reader, const struct fg_node *key,
 		       const struct fg_table *table)
 {
 	const char *near = fg_schema_nearest(table, key->text);
+	FG_AUTO_BUF struct fg_buf known = {.max = FG_ERR_MESSAGE_MAX};
 
 	if (near)
 		fg_reader_fault(reader, key, "unknown %s \"%s\"; did you mean \"%s\"?", table->what,
 				key->text, near);
 	else if (strcmp(key->text, "<<") == 0)
 		fg_reader_fault(reader, key, "merge keys (<<) are not part of the language");
-	else
-		fg_reader_fault(reader, key, "unknown %s \"%s\" in %s", table->what, key->text,
-				table->where);
+	else {
+		list_keys(table, &known);
+		fg_reader_fault(reader, key, "unknown %s \"%.60s\" in %s; known: %s", table->what,
+				key->text, table->where, known.data ? known.data : "none");
+	}
 }
 
 /* -- values of several parts ---------------------------------------------------------------- */

@@ -27,7 +27,8 @@ static void describe_vus(const struct fg_scenario *scenario, struct fg_buf *out)
 		fg_buf_addf(out, ", %" PRIu64 "–%" PRIu64 " VUs", scenario->pre_allocated_vus,
 			    scenario->max_vus);
 	else
-		fg_buf_addf(out, ", %" PRIu64 " VUs", scenario->pre_allocated_vus);
+		fg_buf_addf(out, ", %" PRIu64 " VU%s", scenario->pre_allocated_vus,
+			    scenario->pre_allocated_vus == 1 ? "" : "s");
 }
 
 /* "200/s for 1m, 50–200 VUs" */
@@ -52,7 +53,8 @@ static void describe(const struct fg_scenario *scenario, struct fg_buf *out)
 		describe_ramp(scenario, " VUs", out);
 		break;
 	case FG_EXEC_CONSTANT_VUS:
-		fg_buf_addf(out, "%" PRIu64 " VUs for %s", scenario->vus,
+		fg_buf_addf(out, "%" PRIu64 " VU%s for %s", scenario->vus,
+			    scenario->vus == 1 ? "" : "s",
 			    fg_num_format_duration(scenario->duration_ns, text));
 		break;
 	default:

@@ -255,18 +255,27 @@ static struct fg_node *compose_scalar(struct composer *c, const yaml_event_t *ev
 	return node;
 }
 
-static struct fg_node *compose_list(struct composer *c, const yaml_event_t *start, unsigned depth)
+/* An empty list or map, counted; NULL with the fault noted. */
+static struct fg_node *open_container(struct composer *c, const yaml_event_t *start,
+				      enum fg_node_kind kind)
 {
 	struct fg_mark mark = mark_of(start->start_mark, start->end_mark);
 
 	if (!count_nodes(c, 1, mark))
 		return NULL;
-	struct fg_node *list = fg_node_new(c->yaml, FG_NODE_LIST, mark);
+	struct fg_node *node = fg_node_new(c->yaml, kind, mark);
 
-	if (!list) {
+	if (!node)
 		(void)fg_err_nomem(c->err);
+	return node;
+}
+
+static struct fg_node *compose_list(struct composer *c, const yaml_event_t *start, unsigned depth)
+{
+	struct fg_node *list = open_container(c, start, FG_NODE_LIST);
+
+	if (!list)
 		return NULL;
-	}
 	for (;;) {
 		yaml_event_t event;
 
@@ -348,16 +357,10 @@ static bool check_duplicates(struct composer *c, const struct fg_node *map)
 
 static struct fg_node *compose_map(struct composer *c, const yaml_event_t *start, unsigned depth)
 {
-	struct fg_mark mark = mark_of(start->start_mark, start->end_mark);
+	struct fg_node *map = open_container(c, start, FG_NODE_MAP);
 
-	if (!count_nodes(c, 1, mark))
+	if (!map)
 		return NULL;
-	struct fg_node *map = fg_node_new(c->yaml, FG_NODE_MAP, mark);
-
-	if (!map) {
-		(void)fg_err_nomem(c->err);
-		return NULL;
-	}
 	for (;;) {
 		yaml_event_t event;
 

@@ -101,10 +101,12 @@ int fg_target_wait_url(const char *url, uint64_t timeout_ns, struct fg_err *err)
 		if (fault == 0)
 			return 0;
 		if (fg_clock_monotonic_ns() >= deadline_ns)
-			return fg_err_set(err, FG_E_TIMEOUT,
-					  "nothing accepts connections on %s:%u after %s (%s)",
-					  host, port, fg_num_format_duration(timeout_ns, waited),
-					  strerror(fault));
+			return fg_err_set(
+				err, FG_E_TIMEOUT,
+				"nothing accepts connections on %s:%u after %s (%s); is the server "
+				"running?",
+				host, port, fg_num_format_duration(timeout_ns, waited),
+				strerror(fault));
 		(void)poll(NULL, 0, pause_ms);
 	}
 	return rc;

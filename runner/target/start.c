@@ -289,7 +289,10 @@ static int check_port_is_free(const struct preparation *prep, struct fg_err *err
 static int open_log(const char *path, int *ret, struct fg_err *err)
 {
 	const char *name = path ? path : "/dev/null";
-	int opened = open(name, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0666);
+	/* No link is followed: without a run directory the log lies in /tmp, where anybody may put
+	 * one. */
+	int opened =
+		open(name, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0666);
 
 	if (opened < 0)
 		return fg_err_errno(err, errno, "cannot open the target's log %s", name);

@@ -557,6 +557,21 @@ def case_probe(bench):
     check("FAILED: profiler helper" in done.stdout and "fix: install" in done.stdout, done.stdout)
 
 
+def case_not_executable(bench):
+    """The fix that doctor names makes the helper run."""
+    os.chmod(bench.dir, 0o755)
+    helper = shutil.copy(bench.helper, bench.dir)
+    os.chmod(helper, 0o640)
+
+    def probe():
+        return subprocess.run([bench.tool, helper, "probe"], stdout=subprocess.PIPE, text=True, timeout=30).stdout
+
+    text = probe()
+    check(f"FAILED: profiler helper: {helper}; fix: sudo chmod a+rx {helper}" in text, text)
+    subprocess.run(["chmod", "a+rx", helper], check=True)
+    check("FAILED: profiler helper" not in probe(), "the fix does not help")
+
+
 CASES = {name[len("case_"):]: value for name, value in sorted(globals().items())
          if name.startswith("case_")}
 

@@ -110,6 +110,19 @@ scenarios:
         done = self.flamegate("run", "--no-profile", path)
         self.assertIn("1050", done.out)
 
+    def test_nothing_measured_is_invalid_not_green(self):
+        port = self.hostile(lambda c: c.recv(1 << 16) and c.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"))
+        path = self.write("s.yaml", f"""
+version: 1
+name: empty
+target: {{ url: "{self.url(port)}" }}
+scenarios:
+  a: {{ executor: constant-arrival-rate, rate: 1, timeUnit: 1h, duration: 2s, warmup: 1s, arrivals: uniform,
+       preAllocatedVUs: 1, steps: [ {{ get: / }} ] }}
+""")
+        done = self.flamegate("run", "--no-profile", path, check=16)
+        self.assertNotIn("PASSED", done.out)
+
     def test_never_ready_is_13(self):
         port = kit.reserve_port()
         path = self.write("s.yaml", f"""

@@ -29,7 +29,6 @@ def daemon():
     os.setsid()
     if os.fork():
         os._exit(0)
-    os.setsid() if os.getpid() != os.getsid(0) else None
     while True:
         time.sleep(1)
 daemon()
@@ -88,6 +87,10 @@ scenarios:
         except OSError:
             return False
         return f"({name})" in text and ") Z " not in text
+
+    @staticmethod
+    def turns(pid):
+        return int(re.search(r"^voluntary_ctxt_switches:\s+(\d+)", pathlib.Path(f"/proc/{pid}/status").read_text(), re.M)[1])
 
     def no_half_bundle(self):
         runs = self.dir / ".flamegate" / "runs"
@@ -200,10 +203,11 @@ scenarios:
 
     @unittest.skipUnless(ROOT_USER, "needs root for eBPF")
     def test_killed_helper_leaves_a_partial_profile_and_whole_latency(self):
-        process = self.spawn("run", self.scenario("4s"))
+        process = self.spawn("run", self.scenario("6s"))
         self.wait_for_load(process)
         helper = kit.wait_until(lambda: helpers_of(process.pid).get("flamegate-profi"), 10, "the helper")
-        time.sleep(1.5)  # samples have come
+        begin = self.turns(helper)  # it sleeps between two looks at the ring: after twenty, samples have been sent
+        kit.wait_until(lambda: self.turns(helper) > begin + 20, 20, "the helper's work")
         os.kill(helper, signal.SIGKILL)
         out, err = process.communicate(timeout=60)
         self.assertEqual(process.returncode, 0, out + err)

@@ -165,6 +165,48 @@ static void test_refused_and_bad_addresses(void **state)
 	}
 }
 
+/* A full queue of connections: ours stay half open until the dial times out or the VU is cut. libuv
+ * aborts if it is asked to watch what curl has closed meanwhile. */
+static void test_cut_while_connecting(void **state)
+{
+	struct sockaddr_in address = {.sin_family = AF_INET,
+				      .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t len = sizeof(address);
+	int fd = socket(AF_INET, SOCK_STREAM, 0), fill[8];
+	struct fg_stage stages[] = {{300 * FG_NS_PER_MS, 8}, {0, 0}, {700 * FG_NS_PER_MS, 0}};
+	struct fg_scenario *ramp;
+	struct load_file lf;
+	struct fg_result *result;
+	struct sums sums;
+
+	(void)state;
+	assert_int_equal(bind(fd, (struct sockaddr *)&address, len), 0);
+	assert_int_equal(listen(fd, 0), 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &len), 0);
+	for (size_t i = 0; i < FG_ARRAY_LEN(fill); i++) {
+		fill[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+		(void)!connect(fill[i], (struct sockaddr *)&address, len);
+	}
+	load_file_init(&lf);
+	load_file_vus(&lf, 8, FG_NS_PER_S)->graceful_stop_ns = 0;
+	load_file_request(&lf, "GET", "/")->http.connect_timeout_ns = 60 * FG_NS_PER_MS;
+	ramp = load_file_vus(&lf, 8, FG_NS_PER_S);
+	ramp->executor = FG_EXEC_RAMPING_VUS;
+	ramp->start_vus = 8;
+	ramp->stages = stages;
+	ramp->stage_count = FG_ARRAY_LEN(stages);
+	ramp->graceful_ramp_down_ns = 0;
+	load_file_request(&lf, "GET", "/")->http.connect_timeout_ns = 10 * FG_NS_PER_S;
+	result = run_file(&lf, ntohs(address.sin_port));
+	add_up(result, &sums);
+	assert_true(sums.errors[FG_NET_DIAL_TIMEOUT] >= 8);
+	assert_int_equal(result->totals->scenarios[1].interrupted, 8);
+	fg_result_free(result);
+	for (size_t i = 0; i < FG_ARRAY_LEN(fill); i++)
+		close(fill[i]);
+	close(fd);
+}
+
 /* Connections belong to VUs: as many as VUs in use, however unevenly the requests fall. */
 static void test_connections_are_the_vus(void **state)
 {
@@ -237,7 +279,7 @@ static void test_what_is_sent(void **state)
 
 		server_start(&server, SERVER_OK);
 		load_file_init(&lf);
-		quick_arrival(&lf, 3, 1, 1);
+		quick_arrival(&lf, 3, 3, 3);
 		http = load_file_request(&lf, cases[i].method, cases[i].url);
 		if (cases[i].body) {
 			http->has_body = true;
@@ -511,6 +553,7 @@ int main(void)
 		cmocka_unit_test(test_refused_and_bad_addresses),
 		cmocka_unit_test(test_connections_are_the_vus),
 		cmocka_unit_test(test_what_is_sent),
+		cmocka_unit_test(test_cut_while_connecting),
 		cmocka_unit_test(test_redirected_methods),
 		cmocka_unit_test(test_cookies_live_for_an_iteration),
 		cmocka_unit_test(test_waiting_counts),

@@ -148,6 +148,26 @@ static void test_kernel_is_grouped_by_system_call(void **state)
 	}
 }
 
+/* The profiler's kernel module is "[kernel]", so a function could have the key of its group. */
+static void test_group_is_not_the_function(void **state)
+{
+	struct fg_profile *profile = fg_sample_new();
+	uint32_t frames[] = {
+		fg_sample_location(profile, "[kernel]", "__x64_sys_writev", 0x9000, FG_LOC_KERNEL),
+		fg_sample_location(profile, "/bin/app", "main", 0x9200, 0),
+	};
+	int64_t stack = fg_profile_stack(profile, frames, 2, FG_STACK_COMPLETE, NULL);
+
+	(void)state;
+	fg_sample_add(profile, (uint32_t)stack, "GET /", "measure", 1, 7);
+	struct fg_cost *cost = cost_of(profile, &everything);
+
+	assert_row(cost, "[kernel] sys_writev", 7, 7, true);
+	assert_row(cost, "[kernel] __x64_sys_writev", 7, 7, false);
+	fg_cost_free(cost);
+	fg_profile_free(profile);
+}
+
 static void test_truncated_and_guessed_stacks(void **state)
 {
 	static const char *const whole[] = {"leaf", "middle", "main", NULL};
@@ -396,6 +416,7 @@ int main(void)
 		cmocka_unit_test(test_selection_and_blocks),
 		cmocka_unit_test(test_kernel_is_grouped_by_system_call),
 		cmocka_unit_test(test_truncated_and_guessed_stacks),
+		cmocka_unit_test(test_group_is_not_the_function),
 		cmocka_unit_test(test_what_is_never_gated),
 		cmocka_unit_test(test_same_name_in_two_files),
 		cmocka_unit_test(test_bad_blocks),

@@ -170,6 +170,22 @@ static void test_scenarios(void **state)
 	check_faults(faults, FG_ARRAY_LEN(faults));
 }
 
+static void test_what_cannot_be_sent(void **state)
+{
+	static const struct fault faults[] = {
+		{HEAD "vars: { v: \"a\\r\\nB: c\" }\n" MAIN "      - get: \"/{{ vu }}/{{ v }}\"\n",
+		 "cannot hold spaces or line breaks"},
+		{HEAD MAIN "      - get: \"{{ vu }}/a b\"\n", "cannot hold spaces or line breaks"},
+		{HEAD MAIN "      - head: { url: /, body: x }\n",
+		 "HEAD request cannot have a body"},
+		{HEAD MAIN "      - request: { method: head, url: /, json: 1 }\n",
+		 "HEAD request cannot have a body"},
+	};
+
+	(void)state;
+	check_faults(faults, FG_ARRAY_LEN(faults));
+}
+
 static void test_steps(void **state)
 {
 	static const struct fault faults[] = {
@@ -190,13 +206,6 @@ static void test_steps(void **state)
 		{HEAD "vars: { v: \"a\\r\\nB: c\" }\n" MAIN
 		      "      - get: { url: /, headers: { A: \"{{ v }}\" } }\n",
 		 "cannot hold a line break"},
-		{HEAD "vars: { v: \"a\\r\\nB: c\" }\n" MAIN "      - get: \"/{{ vu }}/{{ v }}\"\n",
-		 "cannot hold spaces or line breaks"},
-		{HEAD MAIN "      - get: \"{{ vu }}/a b\"\n", "cannot hold spaces or line breaks"},
-		{HEAD MAIN "      - head: { url: /, body: x }\n",
-		 "HEAD request cannot have a body"},
-		{HEAD MAIN "      - request: { method: head, url: /, json: 1 }\n",
-		 "HEAD request cannot have a body"},
 		{HEAD MAIN "      - get: { url: /, expect: { status: 20 } }\n",
 		 "\"20\" is not a status"},
 		{HEAD MAIN "      - get: { url: /, expect: { status: 300-200 } }\n",
@@ -230,7 +239,9 @@ static void test_steps(void **state)
 		 "command is empty"},
 		{"version: 1\ntarget: { start: { cwd: . } }\n" MAIN GET,
 		 "target.start needs \"command\""},
-		{HEAD "x: y\n" MAIN GET, "unknown key \"x\" in the file"},
+		{HEAD "x: y\n" MAIN GET,
+		 "unknown key \"x\" in the file; known: version, vars, secrets,"},
+		{"\xef\xbb\xbf" HEAD "x: y\n" MAIN GET, "unknown key \"x\" in the file"},
 		{"version: 1\ntarget: { start: { command: a, stop: { signal: SIGTRM } } }\n" MAIN
 			 GET,
 		 "did you mean \"SIGTERM\"?"},
@@ -519,6 +530,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_values),
 		cmocka_unit_test(test_scenarios),
+		cmocka_unit_test(test_what_cannot_be_sent),
 		cmocka_unit_test(test_steps),
 		cmocka_unit_test(test_later),
 		cmocka_unit_test(test_later_defaults),
