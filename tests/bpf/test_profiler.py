@@ -414,7 +414,6 @@ def case_helper_killed(bench):
     tool, helper = start_tool(bench, target.pid)
     time.sleep(1)
     os.kill(helper, signal.SIGKILL)
-    time.sleep(0.2)
     # profile_pid notices, keeps what it has and symbolises it.
     text, _ = tool.communicate(timeout=40)
     result = Result(text)
