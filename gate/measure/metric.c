@@ -14,6 +14,12 @@ const struct fg_metric fg_metrics[FG_METRIC_COUNT] = {
 	[FG_TREND_DURATION] = {
 		.name = "http_req_duration", .type = FG_METRIC_TREND, .scope = FG_SCOPE_CLASS, .is_time = true,
 		.help = "sending + waiting + receiving, from the actual send"},
+	[FG_TREND_SERVICE_TIME] = {
+		.name = "http_req_service_time", .type = FG_METRIC_TREND, .scope = FG_SCOPE_CLASS, .is_time = true,
+		.help = "from the actual send to the last byte in the kernel; without kernel stamps http_req_duration"},
+	[FG_TREND_WAKEUP] = {
+		.name = "http_req_wakeup", .type = FG_METRIC_TREND, .scope = FG_SCOPE_CLASS, .is_time = true,
+		.help = "from the last byte in the kernel until the generator had it: its own delay"},
 	[FG_TREND_BLOCKED] = {
 		.name = "http_req_blocked", .type = FG_METRIC_TREND, .scope = FG_SCOPE_CLASS, .is_time = true,
 		.help = "waiting for a connection, including name look-up, connect and TLS of a new one"},

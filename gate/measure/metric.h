@@ -15,7 +15,12 @@ enum fg_metric_type { FG_METRIC_COUNTER, FG_METRIC_GAUGE, FG_METRIC_RATE, FG_MET
 /* Per-request trends, in ns inside, in ms outside (as k6). */
 enum fg_trend {
 	FG_TREND_RESPONSE_TIME, /* http_req_response_time: from the due time (ours; gate on this) */
-	FG_TREND_DURATION, /* http_req_duration: sending + waiting + receiving (service time) */
+	FG_TREND_DURATION,     /* http_req_duration: sending + waiting + receiving, as k6: until our
+				  thread     had the last byte */
+	FG_TREND_SERVICE_TIME, /* http_req_service_time (ours): send → last byte in the kernel;
+				  where the kernel gives no stamps the same as http_req_duration */
+	FG_TREND_WAKEUP, /* http_req_wakeup (ours): last byte in the kernel → our thread had it: the
+			    generator's own delay; not recorded without kernel stamps */
 	FG_TREND_BLOCKED,
 	FG_TREND_DNS, /* http_req_dns (ours) */
 	FG_TREND_CONNECTING,
@@ -42,8 +47,17 @@ enum fg_metric_id {
 	FG_METRIC_GROUP_DURATION,             /* trend */
 	FG_METRIC_COUNT
 };
+/* A custom metric's id is FG_METRIC_COUNT + its index among the registry's custom metrics' names.
+ */
 
-enum fg_metric_scope { FG_SCOPE_CLASS, FG_SCOPE_SCENARIO, FG_SCOPE_CHECK, FG_SCOPE_RUN };
+enum fg_metric_scope {
+	FG_SCOPE_CLASS,
+	FG_SCOPE_SCENARIO,
+	FG_SCOPE_CHECK,
+	FG_SCOPE_RUN,
+	FG_SCOPE_GROUP,
+	FG_SCOPE_CUSTOM
+};
 
 struct fg_metric {
 	const char *name;

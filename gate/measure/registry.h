@@ -10,12 +10,15 @@
 #define FG_MEASURE_REGISTRY_H
 
 #include "gate/base/err.h"
+#include "gate/measure/metric.h"
 
 enum {
 	FG_REGISTRY_SCENARIOS_MAX = 256,
 	FG_REGISTRY_CLASSES_MAX = 4096,
 	FG_REGISTRY_CHECKS_MAX = 4096,
 	FG_REGISTRY_TAGS_MAX = 32,
+	FG_REGISTRY_CUSTOMS_MAX = 1024,
+	FG_REGISTRY_GROUPS_MAX = 1024,
 };
 
 struct fg_tag {
@@ -58,6 +61,24 @@ struct fg_scenario_def {
 	struct fg_tags tags;
 };
 
+/* A custom metric in one place of a scenario; one slice counter each. The same name in several
+ * places has one type. */
+struct fg_custom {
+	uint32_t scenario;
+	char *name;
+	enum fg_metric_type type;
+	bool is_time; /* values are ms */
+	char *group;
+	struct fg_tags tags; /* of the scenario */
+};
+
+/* A group of steps whose duration is measured (group_duration). */
+struct fg_group {
+	uint32_t scenario;
+	char *path; /* "::outer::inner" */
+	struct fg_tags tags;
+};
+
 struct fg_registry {
 	struct fg_scenario_def *scenarios;
 	size_t scenario_count, scenario_capacity;
@@ -65,6 +86,10 @@ struct fg_registry {
 	size_t class_count, class_capacity;
 	struct fg_check *checks;
 	size_t check_count, check_capacity;
+	struct fg_custom *customs;
+	size_t custom_count, custom_capacity;
+	struct fg_group *groups;
+	size_t group_count, group_capacity;
 };
 
 void fg_registry_init(struct fg_registry *registry);
@@ -77,6 +102,14 @@ int fg_registry_add_scenario(struct fg_registry *registry, const struct fg_scena
 int fg_registry_add_class(struct fg_registry *registry, const struct fg_class *def,
 			  struct fg_err *err) FG_MUST_USE;
 int fg_registry_add_check(struct fg_registry *registry, const struct fg_check *def,
+			  struct fg_err *err) FG_MUST_USE;
+/** Scenario, name and group equal to an earlier one: its index; INVALID when the name exists with
+ *  another type, or is a built-in's, or is no metric name (k6: a letter or _, then 1–128 letters,
+ *  digits, _). */
+int fg_registry_add_custom(struct fg_registry *registry, const struct fg_custom *def,
+			   struct fg_err *err) FG_MUST_USE;
+/** Scenario and path equal to an earlier one: its index. */
+int fg_registry_add_group(struct fg_registry *registry, const struct fg_group *def,
 			  struct fg_err *err) FG_MUST_USE;
 int fg_registry_copy(struct fg_registry *dst, const struct fg_registry *src,
 		     struct fg_err *err) FG_MUST_USE;

@@ -46,6 +46,17 @@ struct fg_check_slice {
 	uint64_t fails;
 };
 
+/* A custom metric's values of one second. Trends keep their values × FG_CUSTOM_SCALE in a histogram
+ * (three digits); counters and gauges are exact doubles. */
+#define FG_CUSTOM_SCALE 1e6
+struct fg_custom_slice {
+	uint64_t count; /* samples; of a rate: all of them */
+	uint64_t trues; /* of a rate */
+	double sum, min, max, last;
+	struct fg_hist
+		trend; /* of a trend; values below 0 are entered as 0 and stay in min and sum */
+};
+
 struct fg_slice {
 	uint32_t second; /* since the run's start */
 	uint32_t worker;
@@ -53,6 +64,9 @@ struct fg_slice {
 	struct fg_class_slice *classes; /* 2 × class_count; index with fg_slice_class() */
 	struct fg_scenario_slice *scenarios;
 	struct fg_check_slice *checks;
+	size_t custom_count, group_count;
+	struct fg_custom_slice *customs;
+	struct fg_hist *groups;    /* group_duration */
 	struct fg_hist_pool *pool; /* not owned; may be NULL */
 };
 
@@ -94,6 +108,9 @@ struct fg_request_record {
 	uint64_t trends_ns[FG_TREND_COUNT];
 	uint64_t sent_bytes, received_bytes;
 };
+/** One sample of a custom metric (of a rate: value != 0 is true). NaN and infinities are refused
+ *  (INVALID). */
+int fg_slice_custom(struct fg_slice *slice, uint32_t custom_index, double value) FG_MUST_USE;
 /** No allocation once blocks and status counters exist. NOMEM: counted as a request, but missing in
  *  at least one histogram. */
 int fg_slice_request(struct fg_slice *slice, const struct fg_request_record *record) FG_MUST_USE;

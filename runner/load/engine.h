@@ -2,9 +2,12 @@
 /*
  * What a protocol engine is to the step machine: five functions on one worker's loop.
  *
- * An engine performs one request at a time per VU connection slot and reports it by callback with
+ * An engine performs one request at a time per slot of a VU (a VU has as many slots as
+ * its widest `parallel`; connections are shared between them)  and reports it by callback with
  * every phase measured on the monotonic clock. It knows no scenario, no metrics, no VU logic.
- * engine_curl is the reference; engine_null completes at once; engine_native comes with issue B.
+ * It follows no redirect, keeps no cookie, undoes no compression: those are the step machine's, the
+ * same for every engine. engine_curl is the reference; engine_native is our own HTTP/1.1 on the hot
+ * path; engine_null completes at once.
  */
 #ifndef FG_LOAD_ENGINE_H
 #define FG_LOAD_ENGINE_H
@@ -16,6 +19,15 @@
 
 struct fg_engine;
 struct fg_engine_vu; /* a VU's connections, cookies … inside the engine */
+
+/* Credentials that need the protocol's help (digest, SigV4); rendered. */
+struct fg_engine_auth {
+	enum fg_auth_kind kind;
+	const char *user, *password, *session_token;
+	const char *sigv4_region, *sigv4_service;
+};
+
+enum { FG_ENGINE_BODY_MAX = 16 << 20 }; /* of a wanted body; more is FG_NET_BAD_RESPONSE */
 
 /* What to send; all memory stays the caller's until on_done. */
 struct fg_engine_request {
@@ -29,17 +41,30 @@ struct fg_engine_request {
 	const char *body; /* NULL: none */
 	size_t body_len;
 	const struct fg_http_options *http;
+	const char *cookie; /* value of the Cookie header, NULL: none; not part of what
+			       constant_key vouches for */
+	const struct fg_engine_auth *auth; /* NULL: none */
+	bool want_body;  /* keep the body for on_done; otherwise it is counted and dropped */
 	uint64_t due_ns; /* from when response time counts */
 };
 
 struct fg_engine_response {
 	enum fg_net_error error;
 	uint16_t status;
-	uint64_t send_ns; /* when it was actually given to the network */
-	uint64_t end_ns;  /* last byte, or failure */
+	uint64_t send_ns;       /* when it was actually given to the network */
+	uint64_t end_ns;        /* last byte, or failure: when our thread had it */
+	uint64_t kernel_end_ns; /* when the last byte reached the kernel, on the monotonic clock; 0:
+				   the kernel gave no stamp, or the response failed */
 	uint64_t blocked_ns, dns_ns, connecting_ns, tls_ns, sending_ns, waiting_ns, receiving_ns;
 	uint64_t sent_bytes, received_bytes;
 	bool reused;
+	uint16_t http_version; /* 11, 20 …; 0: none */
+	/* Borrowed until on_done returns. */
+	const char *head; /* header lines "Name: value\r\n" of the final response, without the
+			     status line; NUL-terminated */
+	size_t head_len;
+	const char *body; /* as sent, still compressed; NULL unless wanted */
+	size_t body_len;
 	char error_text[160];
 };
 
@@ -52,17 +77,23 @@ struct fg_engine_ops {
 	void (*engine_close)(struct fg_engine *engine);
 	/** After the loop has no more of its handles. */
 	void (*engine_free)(struct fg_engine *engine);
-	int (*vu_new)(struct fg_engine *engine, struct fg_engine_vu **ret, struct fg_err *err);
+	/** `slots` ≥ 1: how many requests may run at once. */
+	int (*vu_new)(struct fg_engine *engine, unsigned slots, struct fg_engine_vu **ret,
+		      struct fg_err *err);
 	void (*vu_free)(struct fg_engine_vu *vu); /* nothing may be running */
-	/** End of an iteration: forget cookies, close connections if `connection: iteration`. */
+	/** End of an iteration: close connections if `connection: iteration`. */
 	void (*vu_reset)(struct fg_engine_vu *vu, enum fg_connection connection);
-	/** Starts; exactly one on_done follows, never from inside this call. */
-	int (*start)(struct fg_engine_vu *vu, const struct fg_engine_request *request,
+	/** Starts in a free slot; exactly one on_done follows, never from inside this call. */
+	int (*start)(struct fg_engine_vu *vu, unsigned slot,
+		     const struct fg_engine_request *request,
 		     void (*on_done)(void *context, const struct fg_engine_response *response),
 		     void *context, struct fg_err *err);
-	/** Cuts a running request: on_done follows with FG_NET_UNFINISHED, now or later. No-op when
-	 *  nothing runs. */
+	/** Cuts what runs in any slot: on_done follows for each with FG_NET_UNFINISHED, now or
+	 * later. No-op when nothing runs. */
 	void (*cancel)(struct fg_engine_vu *vu);
+	/** NULL when this engine can send every request of this step, else why not ("HTTP/2 needs
+	 *  curl"). */
+	const char *(*refuses)(const struct fg_http_options *http, const char *url);
 };
 
 extern const struct fg_engine_ops fg_engine_curl, fg_engine_null;

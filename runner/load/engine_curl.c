@@ -503,12 +503,14 @@ static void curl_vu_free(struct fg_engine_vu *vu)
 	free(vu);
 }
 
-static int curl_vu_new(struct fg_engine *engine, struct fg_engine_vu **ret, struct fg_err *err)
+static int curl_vu_new(struct fg_engine *engine, unsigned slots, struct fg_engine_vu **ret,
+		       struct fg_err *err)
 {
 	struct fg_engine_vu *vu = calloc(1, sizeof(*vu));
 	CURLcode code = CURLE_OUT_OF_MEMORY;
 	int rc;
 
+	(void)slots;
 	if (!vu)
 		return fg_err_nomem(err);
 	vu->engine = engine;
@@ -537,12 +539,14 @@ static void curl_vu_reset(struct fg_engine_vu *vu, enum fg_connection connection
 	(void)own_connections(vu); /* if it fails, the worker's common connections are used */
 }
 
-static int curl_start(struct fg_engine_vu *vu, const struct fg_engine_request *request,
+static int curl_start(struct fg_engine_vu *vu, unsigned slot,
+		      const struct fg_engine_request *request,
 		      void (*on_done)(void *context, const struct fg_engine_response *response),
 		      void *context, struct fg_err *err)
 {
 	int rc;
 
+	(void)slot;
 	if (vu->running)
 		return fg_err_set(err, FG_E_INTERNAL, "curl engine: VU already has a request");
 	rc = set_failed(set_request(vu, request), err);

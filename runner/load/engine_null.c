@@ -83,10 +83,12 @@ static void null_free(struct fg_engine *engine)
 	free(engine);
 }
 
-static int null_vu_new(struct fg_engine *engine, struct fg_engine_vu **ret, struct fg_err *err)
+static int null_vu_new(struct fg_engine *engine, unsigned slots, struct fg_engine_vu **ret,
+		       struct fg_err *err)
 {
 	struct fg_engine_vu *vu = calloc(1, sizeof(*vu));
 
+	(void)slots;
 	if (!vu)
 		return fg_err_nomem(err);
 	vu->engine = engine;
@@ -121,13 +123,15 @@ static void null_vu_reset(struct fg_engine_vu *vu, enum fg_connection connection
 	(void)connection;
 }
 
-static int null_start(struct fg_engine_vu *vu, const struct fg_engine_request *request,
+static int null_start(struct fg_engine_vu *vu, unsigned slot,
+		      const struct fg_engine_request *request,
 		      void (*on_done)(void *context, const struct fg_engine_response *response),
 		      void *context, struct fg_err *err)
 {
 	struct fg_engine *engine = vu->engine;
 
 	(void)request;
+	(void)slot;
 	if (vu->pending)
 		return fg_err_set(err, FG_E_INTERNAL, "null engine: VU already has a request");
 	vu->on_done = on_done;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "runner/load/plan.h"
 
-#include "runner/load/random.h"
+#include "gate/base/random.h"
+#include "runner/load/think.h"
 
 __extension__ typedef unsigned __int128 u128;
 

@@ -189,11 +189,11 @@ static int step_init(struct fg_program_step *step, const struct fg_program *prog
 static int add_steps(struct fg_program *program, const struct fg_registry *registry,
 		     const char *target_url, struct fg_err *err)
 {
-	for (size_t i = 0; i < program->scenario->step_count; i++) {
+	for (size_t i = 0; i < program->scenario->steps.count; i++) {
 		struct fg_program_step *step = &program->steps[i];
 		int rc;
 
-		step->step = &program->scenario->steps[i];
+		step->step = &program->scenario->steps.items[i];
 		program->step_count = i + 1;
 		if (step->step->kind != FG_STEP_HTTP)
 			continue;
@@ -222,7 +222,7 @@ int fg_program_new(const struct fg_scenario_file *file, size_t scenario_index,
 		return fg_err_nomem(err);
 	program->scenario = scenario;
 	program->scenario_index = (uint32_t)scenario_index;
-	program->steps = calloc(scenario->step_count + 1, sizeof(*program->steps));
+	program->steps = calloc(scenario->steps.count + 1, sizeof(*program->steps));
 	rc = program->steps ? add_steps(program, registry, target_url, err) : fg_err_nomem(err);
 	if (rc) {
 		fg_program_free(program);

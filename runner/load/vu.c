@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "gate/base/clock.h"
+#include "runner/load/think.h"
 
 const char *const fg_vu_state_names[FG_VU_STATE_COUNT] = {
 	[FG_VU_IDLE] = "idle",         [FG_VU_RUNNING] = "running", [FG_VU_WAITING] = "waiting",
@@ -118,6 +119,7 @@ static void record(struct fg_vu *vu, const struct fg_engine_response *response)
 		trends[FG_TREND_RESPONSE_TIME] = response->end_ns - vu->due_ns;
 	trends[FG_TREND_DURATION] =
 		response->sending_ns + response->waiting_ns + response->receiving_ns;
+	trends[FG_TREND_SERVICE_TIME] = trends[FG_TREND_DURATION];
 	trends[FG_TREND_BLOCKED] = response->blocked_ns;
 	trends[FG_TREND_DNS] = response->dns_ns;
 	trends[FG_TREND_CONNECTING] = response->connecting_ns;
@@ -142,8 +144,8 @@ static bool run_checks(struct fg_vu *vu, const struct fg_engine_response *respon
 
 	for (size_t i = 0; i < http->check_count; i++)
 		fg_meter_check(vu->env->meter, step->check_indices[i],
-			       within(status, http->checks[i].status_low,
-				      http->checks[i].status_high));
+			       within(status, http->checks[i].condition.status_low,
+				      http->checks[i].condition.status_high));
 	return !http->expect_status_low ||
 	       within(status, http->expect_status_low, http->expect_status_high);
 }
@@ -191,7 +193,7 @@ static void send_request(struct fg_vu *vu, uint64_t now_ns)
 	move(vu, FG_VU_SEND);
 	rc = fg_program_request(vu->program, vu->step, &vu->ids, &vu->scratch, &request, &err);
 	if (!rc)
-		rc = vu->env->ops->start(vu->connection, &request, on_response, vu, &err);
+		rc = vu->env->ops->start(vu->connection, 0, &request, on_response, vu, &err);
 	if (rc)
 		fail_request(vu, &err, now_ns);
 	else
@@ -218,7 +220,7 @@ static void run(struct fg_vu *vu, uint64_t now_ns)
 			send_request(vu, now_ns);
 			continue;
 		}
-		think_ns = fg_random_think_ns(&vu->random, &step->think);
+		think_ns = fg_think_ns(&vu->random, &step->think);
 		vu->step++;
 		if (think_ns)
 			think_until(vu, vu->due_ns + think_ns);
@@ -254,7 +256,7 @@ int fg_vu_new(struct fg_vu_env *env, const struct fg_program *program, uint64_t 
 	fg_random_init(&vu->random, env->seed, program->scenario_index, number);
 	rc = fg_program_scratch_init(&vu->scratch, program, err);
 	if (!rc)
-		rc = env->ops->vu_new(env->engine, &vu->connection, err);
+		rc = env->ops->vu_new(env->engine, 1, &vu->connection, err);
 	if (rc) {
 		fg_program_scratch_done(&vu->scratch);
 		free(vu);

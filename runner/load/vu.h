@@ -15,7 +15,7 @@
 #include "runner/load/meter.h"
 #include "runner/load/pacer.h"
 #include "runner/load/program.h"
-#include "runner/load/random.h"
+#include "gate/base/random.h"
 
 enum fg_vu_state {
 	FG_VU_IDLE,

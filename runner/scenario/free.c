@@ -111,9 +111,9 @@ void fg_scenario_done(struct fg_scenario *scenario)
 	free(scenario->name);
 	free(scenario->stages);
 	fg_tags_done(&scenario->tags);
-	for (size_t i = 0; i < scenario->step_count; i++)
-		fg_step_done(&scenario->steps[i]);
-	free(scenario->steps);
+	for (size_t i = 0; i < scenario->steps.count; i++)
+		fg_step_done(&scenario->steps.items[i]);
+	free(scenario->steps.items);
 }
 
 static void target_done(struct fg_target *target)

@@ -19,13 +19,12 @@ void fg_reader_push_step(struct fg_reader *reader, struct fg_scenario *scenario,
 
 	if (!scenario || reader->fatal ||
 	    fg_reader_failed(reader,
-			     FG_VEC_ROOM(scenario, steps, step_count, step_capacity, STEPS_MAX,
-					 &err),
+			     FG_VEC_ROOM(&scenario->steps, items, count, capacity, STEPS_MAX, &err),
 			     &err)) {
 		fg_step_done(step);
 		return;
 	}
-	scenario->steps[scenario->step_count++] = *step;
+	scenario->steps.items[scenario->steps.count++] = *step;
 }
 
 /* -- lists of steps ------------------------------------------------------------------------- */
@@ -184,8 +183,8 @@ static bool parse_status(const char *text, uint16_t *ret_low, uint16_t *ret_high
 	return true;
 }
 
-static_assert(offsetof(struct fg_check_spec, status_high) ==
-		      offsetof(struct fg_check_spec, status_low) + sizeof(uint16_t),
+static_assert(offsetof(struct fg_check_spec, condition.status_high) ==
+		      offsetof(struct fg_check_spec, condition.status_low) + sizeof(uint16_t),
 	      "fg_read_status writes both");
 static_assert(offsetof(struct fg_step_http, expect_status_high) ==
 		      offsetof(struct fg_step_http, expect_status_low) + sizeof(uint16_t),
@@ -231,7 +230,7 @@ void fg_read_checks(struct fg_reader *reader, const struct fg_key *key, const st
 	for (size_t i = 0; i < node->count && !reader->fatal; i++) {
 		const struct fg_node *item = node->items[i];
 		const struct fg_node *status = fg_node_get(item, "status", NULL);
-		struct fg_check_spec check = {.kind = FG_CHECK_STATUS};
+		struct fg_check_spec check = {0};
 		size_t before = fg_diag_count(reader->diagnostics);
 		struct fg_err err = {0};
 
@@ -239,7 +238,7 @@ void fg_read_checks(struct fg_reader *reader, const struct fg_key *key, const st
 		if (!status && fg_diag_count(reader->diagnostics) == before && !reader->later)
 			fg_reader_fault(reader, item,
 					"a check needs a condition, such as status: 200");
-		if (!http || !status || !check.status_low ||
+		if (!http || !status || !check.condition.status_low ||
 		    fg_reader_failed(reader,
 				     FG_VEC_ROOM(http, checks, check_count, check_capacity,
 						 CHECKS_MAX, &err),

@@ -74,7 +74,6 @@ void fg_reader_steps(struct fg_reader *reader, const struct fg_node *node, const
 /* -- texts with {{ }} (template.c) ---------------------------------------------------------- */
 
 enum fg_text_mode { FG_TEXT_CONSTANT, FG_TEXT_TARGET, FG_TEXT_TEMPLATE };
-enum fg_escape { FG_ESCAPE_NONE, FG_ESCAPE_JSON, FG_ESCAPE_URL };
 
 struct fg_template_builder {
 	struct fg_buf text; /* since the last part */

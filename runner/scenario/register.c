@@ -160,10 +160,11 @@ int fg_scenario_register(const struct fg_scenario_file *file, const char *engine
 			return rc;
 		uint32_t index = (uint32_t)rc;
 
-		for (size_t j = 0; j < scenario->step_count; j++) {
-			if (scenario->steps[j].kind != FG_STEP_HTTP)
+		for (size_t j = 0; j < scenario->steps.count; j++) {
+			if (scenario->steps.items[j].kind != FG_STEP_HTTP)
 				continue;
-			rc = add_step(file, index, &scenario->steps[j].http, engine, registry, err);
+			rc = add_step(file, index, &scenario->steps.items[j].http, engine, registry,
+				      err);
 			if (rc < 0)
 				return rc;
 		}

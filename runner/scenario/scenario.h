@@ -14,12 +14,18 @@
 #include "gate/base/buf.h"
 #include "gate/judge/rule.h"
 #include "gate/judge/threshold.h"
+#include "runner/scenario/data.h"
+#include "runner/scenario/expr.h"
+#include "runner/scenario/jsonpath.h"
 
 enum {
 	FG_SCENARIO_FILE_MAX = 1 << 20, /* bytes of one YAML file */
 	FG_SCENARIO_DEPTH_MAX = 64,
 	FG_SCENARIO_NODES_MAX = 100000, /* after alias expansion */
 	FG_SCENARIO_VUS_MAX = 1000000,
+	FG_SCENARIO_STEPS_MAX = 20000, /* with every flow in its place */
+	FG_SCENARIO_NESTING_MAX = 32,  /* of groups, loops, flows … */
+	FG_SCENARIO_SLOTS_MAX = 1024,
 };
 
 struct fg_place {
@@ -30,13 +36,25 @@ struct fg_place {
 /* A text that may refer to values known per run or per iteration. */
 enum fg_template_part_kind {
 	FG_PART_TEXT,
+	FG_PART_EXPR,      /* {{ expr }} */
 	FG_PART_VU,        /* {{ vu }}: 1-based VU number */
 	FG_PART_ITERATION, /* {{ iteration }}: the VU's iteration, from 0 */
 	FG_PART_SCENARIO_ITERATION,
 };
 
+/* How the value of an expression is put into the text around it. */
+enum fg_escape {
+	FG_ESCAPE_NONE,
+	FG_ESCAPE_JSON,       /* inside a JSON string */
+	FG_ESCAPE_JSON_VALUE, /* a whole JSON value: a scalar of `json:` that is one {{ }} */
+	FG_ESCAPE_URL,        /* percent-encoded: query and form */
+	FG_ESCAPE_HEADER,     /* CR, LF and NUL are refused */
+};
+
 struct fg_template_part {
 	enum fg_template_part_kind kind;
+	enum fg_escape escape; /* of FG_PART_EXPR */
+	struct fg_expr *expr;  /* of FG_PART_EXPR; owned (a reference) */
 	char *text; /* FG_PART_TEXT; NUL-terminated, but a bodyFile may hold NULs: use len */
 	size_t len;
 };
@@ -55,6 +73,18 @@ struct fg_header {
 enum fg_http_version { FG_HTTP_AUTO, FG_HTTP_1_1, FG_HTTP_2, FG_HTTP_H2C };
 enum fg_connection { FG_CONNECTION_VU, FG_CONNECTION_ITERATION, FG_CONNECTION_NONE };
 
+/* Credentials. Basic and bearer are header lines and fit every engine (the parser makes them
+ * headers); digest and SigV4 need libcurl. */
+enum fg_auth_kind { FG_AUTH_NONE, FG_AUTH_DIGEST, FG_AUTH_SIGV4 };
+struct fg_auth {
+	enum fg_auth_kind kind;
+	struct fg_template user, password; /* of SigV4: access key, secret key */
+	char *sigv4_region, *sigv4_service;
+	struct fg_template session_token; /* of SigV4; empty: none */
+};
+
+enum fg_tls_version { FG_TLS_1_2, FG_TLS_1_3, FG_TLS_1_0, FG_TLS_1_1 }; /* least accepted */
+
 struct fg_http_options {
 	enum fg_http_version version;
 	uint64_t timeout_ns;         /* 60 s */
@@ -64,25 +94,103 @@ struct fg_http_options {
 	bool compression;
 	bool insecure_skip_verify;
 	char *ca_file, *cert_file, *key_file; /* NULL: unset */
+	char *server_name; /* SNI and what the certificate must name; NULL: the host */
+	enum fg_tls_version tls_min;
+	char *proxy;            /* URL; NULL or "": none (the environment's proxies are not used) */
+	char *unix_socket;      /* path; NULL or "": TCP */
+	struct fg_tags resolve; /* "host:port" → "address:port" */
+	struct fg_auth auth;
 	struct fg_header *headers;
 	size_t header_count, header_capacity;
 };
 
-/* checks: in this issue on status; the shape takes the others. */
-enum fg_check_kind { FG_CHECK_STATUS };
-struct fg_check_spec {
-	char *name; /* default: "status is 200" */
-	enum fg_check_kind kind;
+/* -- conditions on a response: checks, expect; and what a capture takes ----------------------- */
+
+enum fg_from { /* what of a response is looked at */
+	       FG_FROM_STATUS,
+	       FG_FROM_HEADER,   /* key: its name */
+	       FG_FROM_COOKIE,   /* key: its name; as this response set it, else as the jar has it
+				  */
+	       FG_FROM_BODY,     /* the whole text */
+	       FG_FROM_JSON,     /* path */
+	       FG_FROM_REGEX,    /* regex on the body, group */
+	       FG_FROM_DURATION, /* http_req_duration, ns */
+	       FG_FROM_SIZE,     /* of the body, bytes */
+};
+enum fg_test {
+	FG_TEST_STATUS, /* within status_low … status_high */
+	FG_TEST_EXISTS,
+	FG_TEST_EQUALS,
+	FG_TEST_CONTAINS,
+	FG_TEST_MATCHES,
+	FG_TEST_LT,
+	FG_TEST_LE,
+	FG_TEST_GT,
+	FG_TEST_GE,
+	FG_TEST_NE,
+};
+struct fg_regex; /* runner/scenario/regex.h: PCRE2, compiled once, match data reused */
+
+struct fg_condition {
+	enum fg_from from;
+	char *key;
+	struct fg_jsonpath *path;
+	struct fg_regex *regex; /* FG_FROM_REGEX */
+	unsigned group;
+	enum fg_test test;
+	bool expected_exists;             /* FG_TEST_EXISTS: true or false */
 	uint16_t status_low, status_high; /* inclusive */
+	struct fg_template operand;       /* equals, contains, and < … on JSON numbers */
+	struct fg_regex *pattern;         /* FG_TEST_MATCHES */
+	uint64_t limit;                   /* < … on duration (ns) and size (bytes) */
+	char *text; /* as a person would say it: "json $.price exists"; in messages */
 };
 
-enum fg_step_kind { FG_STEP_HTTP, FG_STEP_THINK };
+struct fg_check_spec {
+	char *name; /* default: "status is 200", else the condition's text */
+	struct fg_condition condition;
+};
+
+struct fg_capture {
+	char *name;
+	uint32_t slot;
+	enum fg_from from;
+	char *key;
+	struct fg_jsonpath *path;
+	struct fg_regex *regex;
+	unsigned group;
+	bool all;      /* the path has wildcards: a list of all matches */
+	bool optional; /* nothing found: null, and the iteration goes on */
+	bool has_default;
+	struct fg_template standard; /* `default:` */
+	struct fg_place place;
+};
+
+enum fg_step_kind {
+	FG_STEP_HTTP,
+	FG_STEP_THINK,
+	FG_STEP_GROUP,
+	FG_STEP_LOOP,
+	FG_STEP_IF,
+	FG_STEP_CHOOSE,
+	FG_STEP_PARALLEL,
+	FG_STEP_RUN,
+	FG_STEP_LOG,
+	FG_STEP_FAIL,
+	FG_STEP_METRIC,
+};
+
+struct fg_step;
+struct fg_steps {
+	struct fg_step *items;
+	size_t count, capacity;
+};
 
 struct fg_step_http {
 	char *method;
-	struct fg_template url; /* absolute, or relative to target.url */
-	char *name;             /* request class */
-	char *group;
+	struct fg_template url;    /* absolute, or relative to target.url */
+	char *name;                /* request class */
+	char *group;               /* gone when groups are steps of the tree (walk.c) */
 	struct fg_header *headers; /* all to send: http.headers with the step's on top, and the
 				      Content-Type that a json or form body implies */
 	size_t header_count, header_capacity;
@@ -91,8 +199,12 @@ struct fg_step_http {
 	struct fg_tags tags;
 	struct fg_check_spec *checks;
 	size_t check_count, check_capacity;
-	uint16_t expect_status_low,
-		expect_status_high;  /* 0: no expect; failing ends the iteration */
+	uint16_t expect_status_low, expect_status_high; /* gone when `expects` is filled */
+	struct fg_condition *expects;                   /* a failed one ends the iteration */
+	size_t expect_count, expect_capacity;
+	struct fg_capture *captures;
+	size_t capture_count, capture_capacity;
+	bool wants_body;             /* a check, an expectation or a capture looks into it */
 	struct fg_http_options http; /* defaults with the step's own keys on top; its header list
 				       is empty (see headers) */
 };
@@ -109,13 +221,90 @@ struct fg_step_think {
 				    sd; exponential: mean = (min+max)/2, cut at max × 5 */
 };
 
+struct fg_step_group {
+	char *name; /* part of the group tag: "::outer::inner" */
+	struct fg_steps steps;
+};
+
+enum fg_loop_kind { FG_LOOP_COUNT, FG_LOOP_OVER, FG_LOOP_WHILE };
+enum { FG_LOOP_TURNS_MAX = 1000000 }; /* of one loop step; more ends the iteration with an error */
+struct fg_step_loop {
+	enum fg_loop_kind kind;
+	struct fg_template operand; /* count: a number; over: a list; while: a condition */
+	bool has_variable;
+	uint32_t slot; /* `as`: the number of the turn from 0, or the element */
+	struct fg_steps steps;
+};
+
+struct fg_step_if {
+	struct fg_template when;
+	struct fg_steps then, otherwise;
+};
+
+struct fg_choice_branch {
+	uint64_t weight;
+	struct fg_steps steps;
+};
+struct fg_step_choose {
+	struct fg_choice_branch *items;
+	size_t count, capacity;
+	uint64_t weight_sum;
+};
+
+enum { FG_PARALLEL_MAX = 64 };
+struct fg_step_parallel {
+	struct fg_steps steps; /* requests only, at most FG_PARALLEL_MAX */
+};
+
+struct fg_argument {
+	uint32_t slot; /* of the flow's parameter */
+	struct fg_template value;
+};
+struct fg_step_run {
+	uint32_t flow;                 /* index into file->flows; never recursive */
+	struct fg_argument *arguments; /* every parameter: given, or its default */
+	size_t argument_count, argument_capacity;
+};
+
+struct fg_step_text { /* log, fail */
+	struct fg_template text;
+};
+
+struct fg_step_metric {
+	char *name;
+	enum fg_metric_type type;
+	struct fg_template value; /* a number; of a rate: its truth */
+	bool is_time;             /* value is a duration in ms, as k6's time trends */
+};
+
 struct fg_step {
 	enum fg_step_kind kind;
 	struct fg_place place;
 	union {
 		struct fg_step_http http;
 		struct fg_step_think think;
+		struct fg_step_group group;
+		struct fg_step_loop loop;
+		struct fg_step_if condition;
+		struct fg_step_choose choose;
+		struct fg_step_parallel parallel;
+		struct fg_step_run run;
+		struct fg_step_text text;
+		struct fg_step_metric metric;
 	};
+};
+
+struct fg_flow {
+	char *name;
+	struct fg_place place;
+	struct fg_steps steps;
+};
+
+/* setup, teardown: run once, outside all statistics. */
+struct fg_block {
+	bool present;
+	uint64_t timeout_ns; /* 60 s */
+	struct fg_steps steps;
 };
 
 enum fg_executor {
@@ -155,8 +344,15 @@ struct fg_scenario {
 	enum fg_no_vu no_vu;
 	enum fg_pacing pacing;
 	struct fg_tags tags;
-	struct fg_step *steps;
-	size_t step_count, step_capacity;
+	struct fg_tags env;    /* {{ env.NAME }} in its steps */
+	struct fg_steps init;  /* once per VU, before its first iteration, outside all statistics */
+	struct fg_steps steps; /* one iteration; `flow: NAME` is a single run step */
+};
+
+/* A setup capture: what is copied from the setup VU's slot to a global after setup. */
+struct fg_global {
+	char *name;
+	uint32_t slot;
 };
 
 enum fg_ready_kind { FG_READY_NONE, FG_READY_URL, FG_READY_LOG, FG_READY_TCP, FG_READY_DELAY };
@@ -194,6 +390,15 @@ struct fg_scenario_file {
 	char *name;
 	struct fg_target target;
 	struct fg_http_options http;
+	struct fg_data *data;
+	size_t data_count, data_capacity;
+	struct fg_flow *flows;
+	size_t flow_count, flow_capacity;
+	struct fg_block setup, teardown;
+	char **slot_names; /* variables of a VU: captures, loop variables, flow parameters */
+	size_t slot_count, slot_capacity;
+	struct fg_global *globals;
+	size_t global_count, global_capacity;
 	struct fg_scenario *scenarios;
 	size_t scenario_count, scenario_capacity;
 	struct fg_threshold *thresholds;
@@ -278,8 +483,32 @@ char *fg_secrets_mask(const struct fg_tags *secrets, const char *text, struct fg
 /** Replaces {{ target.port }}, {{ target.side }} and {{ target.dir }} in `text` (appended). */
 int fg_target_expand(const char *text, uint16_t port, const char *side, const char *dir,
 		     struct fg_buf *out, struct fg_err *err) FG_MUST_USE;
-/** Renders a template for one iteration (appended). No allocation beyond `out`. */
+/** Renders a template for one iteration (appended). No allocation beyond `out` and the env's arena.
+ *  Fails when an expression does (fg_expr_eval). */
+int fg_template_expand(const struct fg_template *template_, const struct fg_expr_env *env,
+		       struct fg_buf *out, struct fg_err *err) FG_MUST_USE;
+/** The value: of exactly one {{ }} with its type, otherwise the text (made in the arena). */
+int fg_template_value(const struct fg_template *template_, const struct fg_expr_env *env,
+		      struct fg_value *ret, struct fg_err *err) FG_MUST_USE;
+/** True if it never changes during a run and needs no env. */
+bool fg_template_is_constant(const struct fg_template *template_);
+/** Gone when the step machine expands: the parts known without an env. */
 void fg_template_render(const struct fg_template *template_, uint64_t vu, uint64_t iteration,
 			uint64_t scenario_iteration, struct fg_buf *out);
+
+/* -- walk.c: the requests of a scenario in a fixed order, flows in their places --------------- */
+
+struct fg_visit {
+	const struct fg_step *step;
+	const char *group;     /* "" or "::outer::inner" */
+	unsigned depth;        /* nesting */
+	unsigned parallel_max; /* of the parallel step around it, else 1 */
+};
+/** Calls `visit` for every step (also groups and branches themselves, before their content) in file
+ *  order, run steps replaced by their flow's content. The first non-zero return ends the walk and
+ * is returned. */
+int fg_steps_walk(const struct fg_scenario_file *file, const struct fg_steps *steps,
+		  int (*visit)(void *context, const struct fg_visit *visit, struct fg_err *err),
+		  void *context, struct fg_err *err) FG_MUST_USE;
 
 #endif

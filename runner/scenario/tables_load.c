@@ -219,7 +219,7 @@ static const struct fg_key check_keys[] = {
 	{.name = "status",
 	 .type = FG_T_CUSTOM,
 	 .read = fg_read_status,
-	 FG_AT(fg_check_spec, status_low),
+	 FG_AT(fg_check_spec, condition.status_low),
 	 .help = "200, 2xx or 200-299"},
 	{.name = "header", .type = FG_T_ANY, .later = "B"},
 	{.name = "cookie", .type = FG_T_ANY, .later = "B"},

@@ -166,6 +166,8 @@ void fg_template_render(const struct fg_template *template_, uint64_t vu, uint64
 		const struct fg_template_part *part = &template_->parts[i];
 
 		switch (part->kind) {
+		case FG_PART_EXPR:
+			break;
 		case FG_PART_TEXT:
 			fg_buf_add(out, part->text, part->len);
 			break;

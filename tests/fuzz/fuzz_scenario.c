@@ -14,14 +14,14 @@ static const char *fuzz_getenv(const char *name)
 
 static void render(const struct fg_scenario *scenario)
 {
-	for (size_t i = 0; i < scenario->step_count; i++) {
+	for (size_t i = 0; i < scenario->steps.count; i++) {
 		struct fg_buf out;
 
-		if (scenario->steps[i].kind != FG_STEP_HTTP)
+		if (scenario->steps.items[i].kind != FG_STEP_HTTP)
 			continue;
 		fg_buf_init(&out, 1 << 20);
-		fg_template_render(&scenario->steps[i].http.url, 1, 2, 3, &out);
-		fg_template_render(&scenario->steps[i].http.body, 1, 2, 3, &out);
+		fg_template_render(&scenario->steps.items[i].http.url, 1, 2, 3, &out);
+		fg_template_render(&scenario->steps.items[i].http.body, 1, 2, 3, &out);
 		fg_buf_done(&out);
 	}
 }

@@ -45,7 +45,7 @@ static struct fg_scenario *add_scenario(struct load_file *lf, enum fg_executor e
 	s->executor = executor;
 	s->graceful_stop_ns = s->graceful_ramp_down_ns = 30 * FG_NS_PER_S;
 	s->time_unit_ns = FG_NS_PER_S;
-	s->steps = lf->steps[index];
+	s->steps.items = lf->steps[index];
 	return s;
 }
 
@@ -96,9 +96,9 @@ void load_template(struct load_file *lf, struct fg_template *out, const char *te
 static struct fg_step *add_step(struct load_file *lf, enum fg_step_kind kind)
 {
 	struct fg_scenario *s = &lf->scenarios[lf->file.scenario_count - 1];
-	struct fg_step *step = &s->steps[s->step_count++];
+	struct fg_step *step = &s->steps.items[s->steps.count++];
 
-	assert_true(s->step_count <= LOAD_STEPS_MAX);
+	assert_true(s->steps.count <= LOAD_STEPS_MAX);
 	step->kind = kind;
 	return step;
 }

@@ -5,7 +5,8 @@
 #include <string.h>
 
 #include "runner/load/plan.h"
-#include "runner/load/random.h"
+#include "gate/base/random.h"
+#include "runner/load/think.h"
 
 enum { WORKERS_MAX = 5 };
 
@@ -362,10 +363,10 @@ static void test_think_times(void **state)
 		fg_random_init(&random, 1, 2, 3);
 		fg_random_init(&again, 1, 2, 3);
 		for (unsigned n = 0; n < 50000; n++) {
-			const uint64_t ns = fg_random_think_ns(&random, &cases[i].think);
+			const uint64_t ns = fg_think_ns(&random, &cases[i].think);
 
 			assert_in_range(ns, cases[i].low_ns, cases[i].high_ns);
-			assert_int_equal(ns, fg_random_think_ns(&again, &cases[i].think));
+			assert_int_equal(ns, fg_think_ns(&again, &cases[i].think));
 			sum += (double)ns;
 		}
 		sum = sum / 50000 / cases[i].mean_ns;

@@ -30,9 +30,11 @@ struct fg_engine {
 	bool refuse; /* start() fails */
 };
 
-static int fake_vu_new(struct fg_engine *engine, struct fg_engine_vu **ret, struct fg_err *err)
+static int fake_vu_new(struct fg_engine *engine, unsigned slots, struct fg_engine_vu **ret,
+		       struct fg_err *err)
 {
 	(void)err;
+	(void)slots;
 	assert_true(engine->count < FAKE_VUS_MAX);
 	*ret = &engine->vus[engine->count++];
 	return 0;
@@ -51,10 +53,12 @@ static void fake_vu_reset(struct fg_engine_vu *vu, enum fg_connection connection
 
 static struct fg_engine fake;
 
-static int fake_start(struct fg_engine_vu *vu, const struct fg_engine_request *request,
+static int fake_start(struct fg_engine_vu *vu, unsigned slot,
+		      const struct fg_engine_request *request,
 		      void (*on_done)(void *context, const struct fg_engine_response *response),
 		      void *context, struct fg_err *err)
 {
+	assert_int_equal(slot, 0);
 	assert_false(vu->running);
 	vu->starts++;
 	if (fake.refuse)
@@ -299,8 +303,9 @@ static void test_expect_and_checks(void **state)
 		http = load_file_request(&b.lf, "GET", "/a");
 		http->expect_status_low = 200;
 		http->expect_status_high = 299;
-		b.lf.check = (struct fg_check_spec){
-			.name = b.lf.names[0], .status_low = 200, .status_high = 299};
+		b.lf.check = (struct fg_check_spec){.name = b.lf.names[0],
+						    .condition = {.status_low = 200,
+								  .status_high = 299}};
 		http->checks = &b.lf.check;
 		http->check_count = 1;
 		load_file_request(&b.lf, "GET", "/b");

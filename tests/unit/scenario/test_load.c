@@ -14,9 +14,9 @@
 
 static const struct fg_step_http *step_of(const struct fg_scenario_file *file, size_t index)
 {
-	assert_true(file->scenario_count == 1 && file->scenarios[0].step_count > index);
-	assert_int_equal(file->scenarios[0].steps[index].kind, FG_STEP_HTTP);
-	return &file->scenarios[0].steps[index].http;
+	assert_true(file->scenario_count == 1 && file->scenarios[0].steps.count > index);
+	assert_int_equal(file->scenarios[0].steps.items[index].kind, FG_STEP_HTTP);
+	return &file->scenarios[0].steps.items[index].http;
 }
 
 static void test_defaults(void **state)
@@ -280,7 +280,7 @@ static void test_headers_and_options(void **state)
 	assert_int_equal(http->check_count, 2);
 	assert_string_equal(http->checks[0].name, "status is 200");
 	assert_string_equal(http->checks[1].name, "ok");
-	assert_int_equal(http->checks[1].status_high, 204);
+	assert_int_equal(http->checks[1].condition.status_high, 204);
 	assert_int_equal(step_of(file, 1)->http.timeout_ns, 5 * FG_NS_PER_S);
 	assert_int_equal(step_of(file, 1)->header_count, 2);
 	fg_scenario_file_free(file);
@@ -295,10 +295,10 @@ static void test_groups_and_think(void **state)
 		"      - get: /3\n"
 		"      - think: { min: 1s, max: 3s }\n"
 		"      - think: { min: 1s, max: 3s, distribution: exponential }\n");
-	const struct fg_step *steps = file->scenarios[0].steps;
+	const struct fg_step *steps = file->scenarios[0].steps.items;
 
 	(void)state;
-	assert_int_equal(file->scenarios[0].step_count, 6);
+	assert_int_equal(file->scenarios[0].steps.count, 6);
 	assert_string_equal(steps[0].http.group, "::a");
 	assert_string_equal(steps[1].http.group, "::a::b c");
 	assert_int_equal(steps[2].kind, FG_STEP_THINK);
@@ -484,7 +484,7 @@ static void test_aliases(void **state)
 	struct fg_scenario_file *file = helper_parse(
 		HEAD "scenarios:\n  a: &s { executor: constant-vus, duration: 1s, steps: "
 		     "[{ get: \"/${PORT}$$\" }] }\n  b: *s\n");
-	char *url = helper_render(&file->scenarios[1].steps[0].http.url);
+	char *url = helper_render(&file->scenarios[1].steps.items[0].http.url);
 
 	(void)state;
 	/* A shared node is expanded once: $$ stays one dollar. */

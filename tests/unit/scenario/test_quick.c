@@ -66,10 +66,10 @@ static void test_quick(void **state)
 		assert_int_equal(s->pre_allocated_vus, cases[i].pre_allocated_vus);
 		assert_int_equal(s->max_vus, cases[i].options.vus ? s->pre_allocated_vus
 								  : 10 * s->pre_allocated_vus);
-		char *url = helper_render(&s->steps[0].http.url);
+		char *url = helper_render(&s->steps.items[0].http.url);
 
 		assert_string_equal(url, "/x?a=b$HOME");
-		assert_string_equal(s->steps[0].http.name, "GET /x");
+		assert_string_equal(s->steps.items[0].http.name, "GET /x");
 		assert_string_equal(file->target.url, "http://127.0.0.1:8080");
 		free(url);
 		fg_scenario_file_free(file);

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* How long a virtual user thinks. */
+#ifndef FG_LOAD_THINK_H
+#define FG_LOAD_THINK_H
+
+#include "gate/base/random.h"
+#include "runner/scenario/scenario.h"
+
+/** A think time of the step's distribution, never above 5 × max_ns. */
+uint64_t fg_think_ns(struct fg_random *random, const struct fg_step_think *think);
+
+#endif
