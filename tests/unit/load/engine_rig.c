@@ -87,8 +87,22 @@ static void on_patience(uv_timer_t *timer)
 {
 	const struct rig *rig = timer->data;
 
-	fail_msg("%s, \"%s\": no response within %d s", rig->ops->name,
-		 rig->what ? rig->what : "", PATIENCE_S);
+	fail_msg("%s, \"%s\": no response within %d s", rig->ops->name, rig->what ? rig->what : "",
+		 PATIENCE_S);
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+	handle->data = NULL;
+}
+
+/* uv_stop() may have made the next turn an empty one. */
+static void close_timer(struct rig *rig, uv_timer_t *timer)
+{
+	timer->data = timer;
+	uv_close((uv_handle_t *)timer, on_closed);
+	while (timer->data)
+		uv_run(&rig->loop, UV_RUN_NOWAIT);
 }
 
 static void on_tick(uv_timer_t *timer)
@@ -105,8 +119,7 @@ void rig_wait(struct rig *rig, struct rig_reply *reply)
 	uv_timer_start(&patience, on_patience, PATIENCE_S * 1000, 0);
 	while (!reply->done)
 		uv_run(&rig->loop, UV_RUN_DEFAULT);
-	uv_close((uv_handle_t *)&patience, NULL);
-	uv_run(&rig->loop, UV_RUN_NOWAIT);
+	close_timer(rig, &patience);
 	assert_int_equal(reply->done, 1);
 	rig_check(reply);
 }
@@ -123,8 +136,7 @@ void rig_until(struct rig *rig, const atomic_uint *flag, unsigned value)
 			fail_msg("waited %d s for %u", PATIENCE_S, value);
 		uv_run(&rig->loop, UV_RUN_ONCE);
 	}
-	uv_close((uv_handle_t *)&tick, NULL);
-	uv_run(&rig->loop, UV_RUN_NOWAIT);
+	close_timer(rig, &tick);
 }
 
 void rig_run(struct rig *rig, const struct fg_engine_request *request, struct rig_reply *reply)
