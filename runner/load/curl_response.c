@@ -262,6 +262,10 @@ static void fill_error(struct fg_curl_slot *slot, CURLcode code,
 	/* curl has no code of its own for garbage between chunks. */
 	if (code == CURLE_RECV_ERROR && strstr(slot->error_text, "chunk"))
 		response->error = FG_NET_BAD_RESPONSE;
+	/* TLS 1.3: a server refuses the client's certificate when we think that all is well. */
+	if (code == CURLE_RECV_ERROR && strstr(slot->error_text, "SSL routines") &&
+	    strstr(slot->error_text, " alert "))
+		response->error = FG_NET_TLS;
 	/* Also curl's word for a header line of more than 100 KB. */
 	if (code == CURLE_OUT_OF_MEMORY && slot->send_ns) {
 		response->error = FG_NET_BAD_RESPONSE;

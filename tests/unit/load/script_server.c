@@ -143,8 +143,14 @@ static void *peer_main(void *context)
 	struct script_peer *peer = context;
 	struct script_server *server = peer->server;
 
-	if (!server->tls_context || tls_accept(peer, server->tls_context))
+	if (!server->tls_context || tls_accept(peer, server->tls_context)) {
 		server->serve(peer);
+	} else { /* a reset because of an unread request could overtake the alert */
+		char byte;
+
+		while (recv(peer->fd, &byte, 1, 0) > 0)
+			;
+	}
 	tls_end(peer);
 	/* The descriptor stays ours until script_stop(), which may have to shut it down. */
 	{
