@@ -208,38 +208,59 @@ static uint16_t expected_status(const struct fg_node *operation)
 	return lowest;
 }
 
+/* "GET /items/:id": "/items/{id}" as it is written everywhere here. */
+static void name_step(const struct state *state, struct fg_buf *name)
+{
+	fg_buf_addf(name, "%s ", strcasecmp(state->method, "head") == 0 ? "HEAD" : "GET");
+	for (const char *c = state->path; *c; c++)
+		if (*c != '}')
+			fg_buf_add_char(name, (char)(*c == '{' ? ':' : *c));
+}
+
+static bool take_parameters(struct state *state, const struct fg_node *list,
+			    struct fg_draft_step *step, struct fg_buf *url, struct fg_err *err)
+{
+	bool keep = true;
+
+	if (!list || list->kind != FG_NODE_LIST)
+		return true;
+	for (size_t i = 0; keep && i < FG_MIN(list->count, (size_t)PARAMETERS_MAX); i++)
+		keep = take_parameter(state, resolve(state, list->items[i]), step, url, err);
+	return keep;
+}
+
+static int fill_step(const struct state *state, struct fg_buf *url, struct fg_draft_step *step,
+		     struct fg_err *err)
+{
+	FG_AUTO_BUF struct fg_buf name = {0};
+
+	fg_buf_init(&name, 8192);
+	name_step(state, &name);
+	int rc = fg_buf_check(url, err);
+
+	if (rc == 0)
+		rc = fg_buf_check(&name, err);
+	if (rc == 0)
+		rc = fg_str_dup(state->method, &step->method, err);
+	if (rc == 0)
+		rc = fg_str_dup(url->data ? url->data : "/", &step->url, err);
+	return rc ? rc : fg_str_dup(name.data, &step->name, err);
+}
+
 static int add_step(struct state *state, const struct fg_node *operation,
 		    const struct fg_node *const *lists, struct fg_err *err)
 {
 	FG_AUTO_BUF struct fg_buf url = {0};
-	FG_AUTO_BUF struct fg_buf name = {0};
 	struct fg_draft_step step = {.status = expected_status(operation)};
-	bool keep;
-	int rc;
+	int rc = 0;
 
 	fg_buf_init(&url, 8192);
-	fg_buf_init(&name, 8192);
-	keep = fill_path(state, lists, &url);
-	for (int l = 0; keep && l < 2; l++)
-		for (size_t i = 0; keep && lists[l] && lists[l]->kind == FG_NODE_LIST &&
-				   i < FG_MIN(lists[l]->count, (size_t)PARAMETERS_MAX);
-		     i++)
-			keep = take_parameter(state, resolve(state, lists[l]->items[i]), &step,
-					      &url, err);
-	fg_buf_addf(&name, "%s %s", strcasecmp(state->method, "head") == 0 ? "HEAD" : "GET",
-		    state->path);
-	/* "/items/{id}" is written "/items/:id", as everywhere here */
-	for (char *c = name.data; c && *c; c++)
-		*c = (char)(*c == '{' ? ':' : *c);
-	for (char *c = name.data ? strchr(name.data, '}') : NULL; c; c = strchr(c, '}'))
-		memmove(c, c + 1, strlen(c));
-	rc = !keep ? 0 : fg_str_dup(state->method, &step.method, err);
-	if (keep && rc == 0)
-		rc = fg_buf_check(&url, err);
-	if (keep && rc == 0)
-		rc = fg_str_dup(url.data ? url.data : "/", &step.url, err);
-	if (keep && rc == 0)
-		rc = fg_str_dup(name.data, &step.name, err);
+	const bool keep = fill_path(state, lists, &url) &&
+			  take_parameters(state, lists[0], &step, &url, err) &&
+			  take_parameters(state, lists[1], &step, &url, err);
+
+	if (keep)
+		rc = fill_step(state, &url, &step, err);
 	if (keep && rc == 0)
 		return fg_draft_add(state->draft, &step, err);
 	fg_draft_step_done(&step);
