@@ -93,8 +93,6 @@ static int choose(const struct fg_scenario_file *file, const struct fg_steps *co
 	if (rc)
 		return rc;
 	ops = fg_engine_find(automatic ? "native" : name);
-	if (!ops)
-		ops = &fg_engine_curl;
 	rc = can_run(ops, file, lists, count, target_url, err);
 	if (automatic && rc == -FG_E_UNSUPPORTED) {
 		ops = &fg_engine_curl;
