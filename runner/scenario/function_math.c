@@ -73,27 +73,26 @@ int fg_function_round(const struct fg_call *call, struct fg_value *ret)
 	return fg_call_return_number(call, round(number * factor) / factor, ret);
 }
 
-/* The extreme of the arguments, or of the list that is the only one. */
-static int extreme(const struct fg_call *call, double sign, struct fg_value *ret)
+/* The best so far; `sign` -1 looks for the least. */
+struct best {
+	double number, sign;
+	size_t count;
+};
+
+static void compare(struct best *best, double number)
+{
+	if (best->count++ == 0 || number * best->sign > best->number * best->sign)
+		best->number = number;
+}
+
+static int best_of_list(const struct fg_call *call, struct best *best)
 {
 	struct fg_jscan_walk walk;
 	struct fg_value element;
 	struct fg_view list;
-	double best = 0, number;
-	size_t count = 0;
-	int rc;
+	double number;
+	int rc = fg_call_list(call, 0, &list);
 
-	if (call->count > 1 || call->arguments[0].kind != FG_VALUE_JSON) {
-		for (; count < call->count; count++) {
-			rc = fg_call_number(call, (unsigned)count, &number);
-			if (rc)
-				return rc;
-			if (count == 0 || number * sign > best * sign)
-				best = number;
-		}
-		return fg_call_return_number(call, best, ret);
-	}
-	rc = fg_call_list(call, 0, &list);
 	if (rc == 0)
 		rc = fg_jscan_open(&walk, list.text, list.len, 0, call->err);
 	while (rc > 0 && (rc = fg_jscan_next(&walk, call->err)) > 0) {
@@ -102,16 +101,31 @@ static int extreme(const struct fg_call *call, double sign, struct fg_value *ret
 		if (taken < 0)
 			return taken;
 		if (!fg_value_number(&element, &number))
-			return fg_call_fault(call, "element %zu must be a number, got %s", count,
-					     fg_value_kind_name(&element));
-		if (count++ == 0 || number * sign > best * sign)
-			best = number;
+			return fg_call_fault(call, "element %zu must be a number, got %s",
+					     best->count, fg_value_kind_name(&element));
+		compare(best, number);
 	}
-	if (rc < 0)
-		return rc;
-	if (count == 0)
+	if (rc == 0 && best->count == 0)
 		return fg_call_fault(call, "the list is empty");
-	return fg_call_return_number(call, best, ret);
+	return rc;
+}
+
+/* Of the arguments, or of the list that is the only one. */
+static int extreme(const struct fg_call *call, double sign, struct fg_value *ret)
+{
+	struct best best = {.sign = sign};
+	int rc = 0;
+
+	if (call->count == 1 && call->arguments[0].kind == FG_VALUE_JSON)
+		rc = best_of_list(call, &best);
+	while (rc == 0 && best.count < call->count) {
+		double number;
+
+		rc = fg_call_number(call, (unsigned)best.count, &number);
+		if (rc == 0)
+			compare(&best, number);
+	}
+	return rc ? rc : fg_call_return_number(call, best.number, ret);
 }
 
 int fg_function_min(const struct fg_call *call, struct fg_value *ret)

@@ -289,19 +289,23 @@ static bool same_bytes(const struct fg_value *a, const struct fg_value *b)
 	return a->len == b->len && (a->len == 0 || memcmp(a->text, b->text, a->len) == 0);
 }
 
-bool fg_value_equal(const struct fg_value *a, const struct fg_value *b)
+/* A number and a text that is wholly that number. Where both have digits as they were written (ids
+ * of 64 bits), those decide, not the doubles that they round to. */
+static bool equal_across(const struct fg_value *a, const struct fg_value *b)
 {
 	double x, y;
 
-	if (a->kind != b->kind) {
-		bool numbers = a->kind == FG_VALUE_NUMBER || b->kind == FG_VALUE_NUMBER;
+	if (a->kind != FG_VALUE_NUMBER && b->kind != FG_VALUE_NUMBER)
+		return false;
+	if (a->text && b->text && a->len == b->len)
+		return same_bytes(a, b);
+	return fg_value_number(a, &x) && fg_value_number(b, &y) && x == y;
+}
 
-		/* the digits of a long id decide, not the doubles that they round to */
-		if (numbers && a->text && b->text && same_bytes(a, b))
-			return true;
-		return numbers && fg_value_number(a, &x) && fg_value_number(b, &y) && x == y &&
-		       !(a->text && b->text && a->len == b->len);
-	}
+bool fg_value_equal(const struct fg_value *a, const struct fg_value *b)
+{
+	if (a->kind != b->kind)
+		return equal_across(a, b);
 	switch (a->kind) {
 	case FG_VALUE_NULL:
 		return true;
@@ -338,6 +342,13 @@ void fg_slot_clear(struct fg_slot *slot)
 	slot->value = (struct fg_value){0};
 }
 
+/* True if the bytes are a part of what the slot already holds. */
+static bool holds(const struct fg_slot *slot, const char *text)
+{
+	return slot->text.data && text >= slot->text.data &&
+	       text <= slot->text.data + slot->text.capacity;
+}
+
 int fg_slot_set(struct fg_slot *slot, const struct fg_value *value, struct fg_err *err)
 {
 	struct fg_value copy = *value;
@@ -345,9 +356,8 @@ int fg_slot_set(struct fg_slot *slot, const struct fg_value *value, struct fg_er
 	if (value->text && value->len > FG_SLOT_TEXT_MAX)
 		return fg_err_set(err, FG_E_LIMIT, "a value of %zu bytes; the limit is %d",
 				  value->len, FG_SLOT_TEXT_MAX);
-	if (value->text && slot->text.data && value->text >= slot->text.data &&
-	    value->text <= slot->text.data + slot->text.capacity) {
-		memmove(slot->text.data, value->text, value->len); /* a part of what it holds */
+	if (value->text && holds(slot, value->text)) {
+		memmove(slot->text.data, value->text, value->len);
 		slot->text.len = value->len;
 		slot->text.data[value->len] = '\0';
 		copy.text = slot->text.data;

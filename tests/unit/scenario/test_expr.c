@@ -162,88 +162,87 @@ static void test_names_and_access(void **state)
 	expr_kit_done(&kit);
 }
 
+static const struct {
+	const char *text;
+	unsigned column; /* 0: only when evaluated */
+	const char *message;
+} faults[] = {
+	{"", 1, "the expression ends where a value should be"},
+	{"   ", 4, "the expression ends where a value should be"},
+	{"1 +", 4, "the expression ends where a value should be"},
+	{"1 2", 3, "unexpected \"2\""},
+	{"(1", 1, "( has no )"},
+	{"(1]", 3, "expected ), got \"]\""},
+	{")", 1, "expected a value, got \")\""},
+	{"[1 2]", 4, "expected ], got \"2\""},
+	{"[1", 1, "[ has no ]"},
+	{"[1,]", 4, "expected a value, got \"]\""},
+	{"[,]", 2, "expected a value, got \",\""},
+	{"1 ? 2", 3, "? has no :"},
+	{"1 ? 2 3", 7, "expected :, got \"3\""},
+	{"'abc", 1, "the text has no closing '"},
+	{"'a\\q'", 3, "unknown escape \\q; a backslash is written \\\\"},
+	{"'\\u12g4'", 2, "\\u needs four hexadecimal digits"},
+	{"'\\", 2, "unknown escape \\; a backslash is written \\\\"},
+	{"12ab", 1, "\"12ab\" is not a number"},
+	{"1e999", 1, "number \"1e999\" is too large or too long"},
+	{"vu = 1", 4, "= is not an operator; write =="},
+	{"vu === 1", 4, "=== is not an operator; write =="},
+	{"vu !== 1", 4, "!== is not an operator; write !="},
+	{"vu & 1", 4, "& is not an operator; write &&"},
+	{"vu | upper", 4, "| is not an operator; write ||"},
+	{"`a`", 1, "` is not an operator; write '…' and +"},
+	{"#", 1, "unexpected character \"#\""},
+	{"a.b", 1, "unknown name \"a.b\""},
+	{"1 + nope", 5, "unknown name \"nope\""},
+	{"a-b", 1, "unknown name \"a\""},
+	{"user.", 6, "expected a name behind the dot"},
+	{"user.1", 6, "expected a name behind the dot"},
+	{"user[", 6, "the expression ends where a value should be"},
+	{"user[]", 6, "expected a value, got \"]\""},
+	{"uper('a')", 1, "unknown function \"uper\"; did you mean \"upper\"?"},
+	{"zzzzzzzzz()", 1, "unknown function \"zzzzzzzzz\""},
+	{"token.upper()", 1,
+	 "\"token.upper\" is not a function; write the function first: upper(name), not "
+	 "name.upper()"},
+	{"upper()", 1, "upper(text) takes 1 argument, got 0"},
+	{"upper(1, 2)", 1, "upper(text) takes 1 argument, got 2"},
+	{"substring('a')", 1, "substring(text, start, end) takes at least 2 arguments, got 1"},
+	{"isoTime(1, 2)", 1, "isoTime(ms) takes at most 1 argument, got 2"},
+	{"upper('a'", 6, "( has no )"},
+	{"1 + upper('a' 'b')", 15, "expected ), got \"'b'\""},
+	/* constant parts are evaluated at once */
+	{"1 / 0", 3, "division by zero"},
+	{"vu + 1 % (2 - 2)", 8, "division by zero"},
+	{"null - 1", 6, "- needs numbers, got null and number"},
+	{"2 * 'a'", 3, "* needs numbers, got number and text"},
+	{"null + 1", 6, "+ needs numbers or a text, got null and number"},
+	{"1 < 'a'", 3, "< needs two numbers or two texts, got number and text"},
+	{"true >= 1", 6, ">= needs two numbers or two texts, got bool and number"},
+	{"-[1]", 1, "- needs a number, got list"},
+	{"1e308 * 10", 7, "the result of * is too large"},
+	/* the rest when evaluated */
+	{"token - 1", 0, "- needs numbers, got text and number"},
+	{"user * 2", 0, "* needs numbers, got object and number"},
+	{"count + 1", 0, "+ needs numbers or a text, got null and number"},
+	{"vu / (vu - 3)", 0, "division by zero"},
+	{"-token", 0, "- needs a number, got text"},
+	{"toNumber(token)", 0, "toNumber(value): argument 1 must be a number, got text \"ey.J\""},
+};
+
 static void test_faults(void **state)
 {
-	static const struct {
-		const char *text;
-		unsigned column; /* 0: only when evaluated */
-		const char *message;
-	} cases[] = {
-		{"", 1, "the expression ends where a value should be"},
-		{"   ", 4, "the expression ends where a value should be"},
-		{"1 +", 4, "the expression ends where a value should be"},
-		{"1 2", 3, "unexpected \"2\""},
-		{"(1", 1, "( has no )"},
-		{"(1]", 3, "expected ), got \"]\""},
-		{")", 1, "expected a value, got \")\""},
-		{"[1 2]", 4, "expected ], got \"2\""},
-		{"[1", 1, "[ has no ]"},
-		{"[1,]", 4, "expected a value, got \"]\""},
-		{"[,]", 2, "expected a value, got \",\""},
-		{"1 ? 2", 3, "? has no :"},
-		{"1 ? 2 3", 7, "expected :, got \"3\""},
-		{"'abc", 1, "the text has no closing '"},
-		{"'a\\q'", 3, "unknown escape \\q; a backslash is written \\\\"},
-		{"'\\u12g4'", 2, "\\u needs four hexadecimal digits"},
-		{"'\\", 2, "unknown escape \\; a backslash is written \\\\"},
-		{"12ab", 1, "\"12ab\" is not a number"},
-		{"1e999", 1, "number \"1e999\" is too large or too long"},
-		{"vu = 1", 4, "= is not an operator; write =="},
-		{"vu === 1", 4, "=== is not an operator; write =="},
-		{"vu !== 1", 4, "!== is not an operator; write !="},
-		{"vu & 1", 4, "& is not an operator; write &&"},
-		{"vu | upper", 4, "| is not an operator; write ||"},
-		{"`a`", 1, "` is not an operator; write '…' and +"},
-		{"#", 1, "unexpected character \"#\""},
-		{"a.b", 1, "unknown name \"a.b\""},
-		{"1 + nope", 5, "unknown name \"nope\""},
-		{"a-b", 1, "unknown name \"a\""},
-		{"user.", 6, "expected a name behind the dot"},
-		{"user.1", 6, "expected a name behind the dot"},
-		{"user[", 6, "the expression ends where a value should be"},
-		{"user[]", 6, "expected a value, got \"]\""},
-		{"uper('a')", 1, "unknown function \"uper\"; did you mean \"upper\"?"},
-		{"zzzzzzzzz()", 1, "unknown function \"zzzzzzzzz\""},
-		{"token.upper()", 1,
-		 "\"token.upper\" is not a function; write the function first: upper(name), not "
-		 "name.upper()"},
-		{"upper()", 1, "upper(text) takes 1 argument, got 0"},
-		{"upper(1, 2)", 1, "upper(text) takes 1 argument, got 2"},
-		{"substring('a')", 1,
-		 "substring(text, start, end) takes at least 2 arguments, got 1"},
-		{"isoTime(1, 2)", 1, "isoTime(ms) takes at most 1 argument, got 2"},
-		{"upper('a'", 6, "( has no )"},
-		{"1 + upper('a' 'b')", 15, "expected ), got \"'b'\""},
-		/* constant parts are evaluated at once */
-		{"1 / 0", 3, "division by zero"},
-		{"vu + 1 % (2 - 2)", 8, "division by zero"},
-		{"null - 1", 6, "- needs numbers, got null and number"},
-		{"2 * 'a'", 3, "* needs numbers, got number and text"},
-		{"null + 1", 6, "+ needs numbers or a text, got null and number"},
-		{"1 < 'a'", 3, "< needs two numbers or two texts, got number and text"},
-		{"true >= 1", 6, ">= needs two numbers or two texts, got bool and number"},
-		{"-[1]", 1, "- needs a number, got list"},
-		{"1e308 * 10", 7, "the result of * is too large"},
-		/* the rest when evaluated */
-		{"token - 1", 0, "- needs numbers, got text and number"},
-		{"user * 2", 0, "* needs numbers, got object and number"},
-		{"count + 1", 0, "+ needs numbers or a text, got null and number"},
-		{"vu / (vu - 3)", 0, "division by zero"},
-		{"-token", 0, "- needs a number, got text"},
-		{"toNumber(token)", 0,
-		 "toNumber(value): argument 1 must be a number, got text \"ey.J\""},
-	};
 	struct expr_kit kit;
 	struct fg_err err;
 
 	(void)state;
 	expr_kit_init(&kit);
-	for (size_t i = 0; i < FG_ARRAY_LEN(cases); i++) {
-		enum fg_err_code code = expr_kit_fault(&kit, cases[i].text, &err);
+	for (size_t i = 0; i < FG_ARRAY_LEN(faults); i++) {
+		enum fg_err_code code = expr_kit_fault(&kit, faults[i].text, &err);
 
-		if (code != FG_E_INVALID || err.column != cases[i].column ||
-		    strcmp(err.message, cases[i].message) != 0)
-			fail_msg("%s: %d, column %u: %s", cases[i].text, code, err.column,
+		if (code != FG_E_INVALID || err.column != faults[i].column ||
+		    strcmp(err.message, faults[i].message) != 0)
+			fail_msg("%s: %d, column %u: %s", faults[i].text, code, err.column,
 				 err.message);
 	}
 	expr_kit_done(&kit);
