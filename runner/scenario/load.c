@@ -114,9 +114,13 @@ static void read_root(struct fg_reader *reader, struct fg_node *root)
 		fg_reader_fault(reader, root, "a scenario file is a map: version: 1, target: …");
 		return;
 	}
+	root = fg_include(reader, root);
 	root = fg_merge_environment(reader, root);
 	fg_env_expand(reader, root);
 	override_vars(reader, root);
+	fg_scopes_build(reader, root);
+	if (reader->fatal)
+		return;
 	fg_reader_defaults(reader, &fg_schema_root, reader->file);
 	fg_reader_object(reader, root, &fg_schema_root, reader->file);
 	if (reader->fatal)
@@ -136,6 +140,9 @@ static int parse_tree(struct fg_reader *reader, struct fg_err *err)
 		read_root(reader, reader->yaml->root);
 	fg_yaml_free(reader->yaml);
 	reader->yaml = NULL;
+	fg_scopes_done(&reader->scopes);
+	fg_included_free(reader->included);
+	reader->included = NULL;
 	/* A bound that a file exceeds is the file's fault, wherever it was noticed. */
 	if (rc == 0 && reader->fatal == -FG_E_LIMIT) {
 		fg_diag_add(reader->diagnostics, reader->source, (struct fg_mark){0}, FG_E_LIMIT,
