@@ -38,6 +38,14 @@ void fg_included_free(struct fg_included *included)
 	}
 }
 
+const struct fg_source *fg_included_source(const struct fg_reader *reader, const char *name)
+{
+	for (const struct fg_included *i = reader->included; i; i = i->next)
+		if (i->source.name && strcmp(i->source.name, name) == 0)
+			return &i->source;
+	return reader->source;
+}
+
 /* -- joining -------------------------------------------------------------------------------- */
 
 /* Blocks whose keys are names of definitions, which are whole or not there. */

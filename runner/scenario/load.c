@@ -84,8 +84,12 @@ static void check_thresholds(struct fg_reader *reader, const struct fg_node *roo
 	if (fg_diag_count(reader->diagnostics) || reader->fatal)
 		return;
 	fg_registry_init(&registry);
-	if (!fg_reader_failed(reader, fg_scenario_register(reader->file, "curl", &registry, &err),
-			      &err)) {
+	int rc = fg_scenario_register(reader->file, "curl", &registry, &err);
+
+	if (rc == -FG_E_INVALID || rc == -FG_E_LIMIT) {
+		fg_diag_add(reader->diagnostics, fg_included_source(reader, err.file),
+			    (struct fg_mark){err.line, err.column, 1}, err.code, "%s", err.message);
+	} else if (!fg_reader_failed(reader, rc, &err)) {
 		for (size_t i = 0; i < reader->file->threshold_count; i++) {
 			const struct fg_threshold *t = &reader->file->thresholds[i];
 			struct fg_node *metric = NULL;

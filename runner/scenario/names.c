@@ -93,8 +93,12 @@ static struct fg_value constant_value(const struct fg_constant *constant)
 	if (constant->text[0] == 't' || constant->text[0] == 'f')
 		return (struct fg_value){.kind = FG_VALUE_BOOL,
 					 .boolean = constant->text[0] == 't'};
-	if (fg_num_double(constant->text, value.len, &value.number, NULL) == 0)
+	if (fg_num_double(constant->text, value.len, &value.number, NULL) == 0) {
 		value.kind = FG_VALUE_NUMBER;
+		/* Digits as written are kept for integers only (value.h). */
+		if (strpbrk(constant->text, ".eE"))
+			value.text = NULL;
+	}
 	return value;
 }
 

@@ -214,7 +214,7 @@ void fg_read_data(struct fg_reader *reader, const struct fg_key *key, const stru
 	}
 }
 
-/* -- stores, publishers --------------------------------------------------------------------- */
+/* -- stores --------------------------------------------------------------------- */
 
 void fg_read_store(struct fg_reader *reader, const struct fg_key *key, const struct fg_node *node,
 		   void *owner)

@@ -244,9 +244,3 @@ void fg_read_rules(struct fg_reader *reader, const struct fg_key *key, const str
 		fg_rule_done(&rule);
 	}
 }
-
-void fg_read_store(struct fg_reader *reader, const struct fg_key *key, const struct fg_node *node,
-		   void *owner)
-{
-	fg_reader_object(reader, node, key->table, owner);
-}

@@ -230,6 +230,8 @@ void fg_bits_set(struct fg_bits *bits, size_t index);
 struct fg_node *fg_include(struct fg_reader *reader, struct fg_node *root);
 /** The map without one of its keys. */
 struct fg_node *fg_node_without(struct fg_reader *reader, struct fg_node *root, const char *name);
+/** The text of an included file by its name, else of the first. */
+const struct fg_source *fg_included_source(const struct fg_reader *reader, const char *name);
 void fg_included_free(struct fg_included *included);
 /** Replaces ${NAME} in every scalar below `node` (not in keys). */
 void fg_env_expand(struct fg_reader *reader, struct fg_node *node);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A scenario file's scenarios, classes and checks as registry definitions, in file order. */
+/* A scenario file's scenarios, classes, checks, groups and metrics as registry definitions, in file
+ * order. */
 #include "runner/scenario/reader.h"
 
 #include <inttypes.h>
@@ -159,11 +160,54 @@ static int add_request(const struct registering *r, const struct fg_visit *visit
 	return rc < 0 ? rc : add_checks(r, visit, (uint32_t)rc, err);
 }
 
+static int add_custom(const struct registering *r, const struct fg_visit *visit, struct fg_err *err)
+{
+	const struct fg_step_metric *metric = &visit->step->metric;
+	FG_AUTO_FREE char *group = strdup(visit->group);
+	struct fg_custom def = {
+		.scenario = r->index,
+		.name = metric->name,
+		.type = metric->type,
+		.is_time = metric->is_time,
+		.group = group,
+		.tags = r->scenario->tags,
+	};
+
+	return group ? fg_registry_add_custom(r->registry, &def, err) : fg_err_nomem(err);
+}
+
+static int add_group(const struct registering *r, const struct fg_visit *visit, struct fg_err *err)
+{
+	FG_AUTO_BUF struct fg_buf path = {0};
+
+	fg_buf_init(&path, 64 << 10);
+	fg_buf_addf(&path, "%s::%s", visit->group, visit->step->group.name);
+	int rc = fg_buf_check(&path, err);
+
+	if (rc == 0) {
+		struct fg_group def = {
+			.scenario = r->index, .path = path.data, .tags = r->scenario->tags};
+
+		rc = fg_registry_add_group(r->registry, &def, err);
+	}
+	return rc;
+}
+
 static int visit_step(void *context, const struct fg_visit *visit, struct fg_err *err)
 {
 	const struct registering *r = context;
+	const struct fg_place *place = &visit->step->place;
+	int rc = 0;
 
-	return visit->step->kind == FG_STEP_HTTP ? add_request(r, visit, err) : 0;
+	if (visit->step->kind == FG_STEP_HTTP)
+		rc = add_request(r, visit, err);
+	else if (visit->step->kind == FG_STEP_METRIC)
+		rc = add_custom(r, visit, err);
+	else if (visit->step->kind == FG_STEP_GROUP)
+		rc = add_group(r, visit, err);
+	if (rc < 0 && err)
+		fg_err_at(err, place->file, place->line, place->column);
+	return rc < 0 ? rc : 0;
 }
 
 int fg_scenario_register(const struct fg_scenario_file *file, const char *engine,
