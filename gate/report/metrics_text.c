@@ -178,14 +178,10 @@ static int add_group(const struct part *part, size_t index, struct fg_summary_ro
 {
 	const struct fg_group *group = &part->result->registry.groups[index];
 	const struct fg_hist *hist = &part->result->totals->groups[index];
-	struct fg_trend_values values = fg_trend_values_of(hist);
 	const struct fg_point_sum sum = {
 		.type = FG_METRIC_TREND,
 		.contains = FG_CONTAINS_TIME,
 		.hist = *hist, /* borrowed for the call */
-		.trend_min = values.min,
-		.trend_max = values.max,
-		.trend_sum = values.sum,
 	};
 
 	if (hist->count == 0)

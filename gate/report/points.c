@@ -306,10 +306,7 @@ static int walk_custom(const struct walk *walk, size_t index, struct fg_err *err
 		.max = slice->max,
 		.trues = slice->trues,
 		.total = slice->count,
-		.trend = {.hist = &slice->trend,
-			  .min = slice->min,
-			  .max = slice->max,
-			  .sum = slice->sum},
+		.trend = {.custom = slice},
 	};
 
 	if (slice->count == 0)

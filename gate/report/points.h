@@ -63,8 +63,8 @@ struct fg_point_sum {
 	enum fg_contains contains;
 	double value, min, max;
 	uint64_t trues, total;
-	struct fg_hist hist; /* of a trend */
-	double trend_min, trend_max, trend_sum;
+	struct fg_hist hist;           /* of a built-in trend */
+	struct fg_custom_slice custom; /* of a custom one */
 };
 
 struct fg_point_sums { /* in the order in which the metrics were first seen */

@@ -44,7 +44,8 @@ void fg_raw_metadata(const struct fg_point *point,
 	if (point->type != FG_METRIC_RATE && point->type != FG_METRIC_TREND)
 		return;
 	(void)snprintf(text, sizeof(text), "%" PRIu64,
-		       point->type == FG_METRIC_RATE ? point->total : point->trend.hist->count);
+		       point->type == FG_METRIC_RATE ? point->total
+						     : fg_trend_values_count(&point->trend));
 	fn(context, "count", text);
 	for (size_t i = 0; point->type == FG_METRIC_TREND && i < FG_ARRAY_LEN(stats); i++) {
 		(void)snprintf(text, sizeof(text), "%.6f",
