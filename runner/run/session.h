@@ -3,6 +3,7 @@
 #ifndef FG_RUN_SESSION_H
 #define FG_RUN_SESSION_H
 
+#include "gate/report/report.h"
 #include "profiler/client.h"
 #include "runner/load/load.h"
 #include "runner/run/place.h"
@@ -16,6 +17,8 @@ struct fg_session {
 	const struct fg_run_options *options;
 	const struct fg_run_io *io;
 	struct fg_run *run;
+	struct fg_report_style style; /* of the end text, from the options */
+	bool text_to_note;            /* standard output belongs to an --out KIND=- */
 	/* prepare.c */
 	struct fg_scenario_file *file;
 	char run_id[FG_RUN_ID_LEN + 1];
