@@ -355,11 +355,3 @@ int fg_points_walk(const struct fg_registry *registry, const struct fg_slice *sl
 	}
 	return walk_run(&walk, err);
 }
-
-int fg_points_walk_class(const struct fg_registry *registry, const struct fg_slice *slice,
-			 size_t class_index, fg_point_fn *fn, void *context, struct fg_err *err)
-{
-	const struct walk walk = {registry, slice, fn, context};
-
-	return walk_class(&walk, class_index, err);
-}

@@ -44,11 +44,6 @@ typedef int fg_point_fn(void *context, const struct fg_point *point, struct fg_e
 int fg_points_walk(const struct fg_registry *registry, const struct fg_slice *slice,
 		   fg_point_fn *fn, void *context, struct fg_err *err) FG_MUST_USE;
 
-/** The points of one request class alone, both halves. */
-int fg_points_walk_class(const struct fg_registry *registry, const struct fg_slice *slice,
-			 size_t class_index, fg_point_fn *fn, void *context,
-			 struct fg_err *err) FG_MUST_USE;
-
 /** The tag's value, or NULL. */
 const char *fg_point_tag(const struct fg_point *point, const char *key);
 /** True if the point carries every one of `tags` (NULL: none asked for). "group" with an empty

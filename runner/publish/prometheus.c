@@ -81,7 +81,7 @@ static void note_lost(struct fg_prometheus_report *report, const struct fg_err *
 {
 	report->lost++;
 	if (!report->error[0])
-		(void)snprintf(report->error, sizeof(report->error), "%s", err->message);
+		(void)snprintf(report->error, sizeof(report->error), "%.1000s", err->message);
 }
 
 /* Sends without the lock; the report is only touched under it. */

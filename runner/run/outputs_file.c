@@ -43,7 +43,7 @@ int fg_outputs_file_open(struct fg_outputs_file *file, const char *path,
 int fg_outputs_file_write(void *context, const void *bytes, size_t len, struct fg_err *err)
 {
 	struct fg_outputs_file *file = context;
-	FG_AUTO_BUF struct fg_buf packed;
+	FG_AUTO_BUF struct fg_buf packed = {.data = NULL};
 
 	if (file->fd < 0) {
 		file->text(file->text_context, bytes, len);

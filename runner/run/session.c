@@ -88,6 +88,7 @@ static void on_second(void *context, struct fg_load *load, const struct fg_resul
 	/* Called just after a second's end: what was used since the last call belongs to it. */
 	fg_session_observe_second(s, second > 0 ? (uint32_t)(second - 1) : 0);
 	fg_live_second(s->live, load, live, elapsed_ns);
+	fg_session_push_second(s, live, elapsed_ns);
 }
 
 /* A generator that is tied to one of two CPUs cannot get out of the way of whatever else runs
@@ -178,6 +179,9 @@ static int conclude(struct fg_session *s, struct fg_err *err)
 	if (rc)
 		(void)fg_err_wrap(err, "the profile could not be built");
 	int judged = fg_session_judge(s, rc ? &later : err);
+
+	/* After the verdict on the run itself, before the outcome is written and told. */
+	fg_session_push_finish(s);
 	int delivered = fg_session_deliver(s, rc || judged ? &later : err);
 
 	return rc ? rc : judged ? judged : delivered;
@@ -187,6 +191,8 @@ static int drive(struct fg_session *s, struct fg_err *err)
 {
 	int rc = fg_session_prepare_target(s, err);
 
+	if (rc == 0)
+		rc = fg_session_push_start(s, err);
 	if (rc == 0)
 		rc = fg_session_observe_start(s, err);
 	if (rc)
@@ -223,6 +229,7 @@ static int drive(struct fg_session *s, struct fg_err *err)
 
 static void session_done(struct fg_session *s)
 {
+	fg_session_push_free(s->push);
 	fg_live_free(s->live);
 	fg_profiler_free(s->profiler);
 	fg_cputime_free(s->cputime);
