@@ -76,7 +76,7 @@ static int add_sub(const struct part *part, const char *text, struct fg_summary_
 	int rc = fg_point_selector(text, &metric, &tags, err);
 
 	if (rc == 0)
-		rc = fg_point_sums_collect(&part->result->registry, part->result->totals, &tags,
+		rc = fg_point_sums_collect(part->result, &tags,
 					   &sums, err);
 	if (rc == 0) {
 		const struct fg_point_sum *sum = fg_point_sums_find(&sums, metric);
@@ -160,7 +160,7 @@ static int write_section(const struct part *part, enum section section, struct f
 static int write_part(struct part *part, struct fg_err *err)
 {
 	struct fg_point_sums sums = {.items = NULL};
-	int rc = fg_point_sums_collect(&part->result->registry, part->result->totals, part->filter,
+	int rc = fg_point_sums_collect(part->result, part->filter,
 				       &sums, err);
 
 	part->sums = &sums;

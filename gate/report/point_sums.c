@@ -99,13 +99,28 @@ static int take(void *context, const struct fg_point *point, struct fg_err *err)
 	return rc ? rc : add_values(&sums->items[i], point, err);
 }
 
-int fg_point_sums_collect(const struct fg_registry *registry, const struct fg_slice *slice,
-			  const struct fg_tags *filter, struct fg_point_sums *ret,
-			  struct fg_err *err)
+/* At its end a run has no VUs left: as k6, the last second in which there were some counts. */
+static void set_vus(struct fg_point_sums *sums, const struct fg_result *result)
+{
+	for (size_t i = 0; result->vus.max > 0 && i < sums->count; i++) {
+		struct fg_point_sum *sum = &sums->items[i];
+
+		if (strcmp(sum->metric, fg_metrics[FG_METRIC_VUS].name) != 0)
+			continue;
+		sum->value = result->vus.last;
+		sum->min = result->vus.min;
+		sum->max = result->vus.max;
+	}
+}
+
+int fg_point_sums_collect(const struct fg_result *result, const struct fg_tags *filter,
+			  struct fg_point_sums *ret, struct fg_err *err)
 {
 	struct collect collect = {ret, filter};
+	int rc = fg_points_walk(&result->registry, result->totals, take, &collect, err);
 
-	return fg_points_walk(registry, slice, take, &collect, err);
+	set_vus(ret, result);
+	return rc;
 }
 
 /* -- selectors ----------------------------------------------------------------------------------

@@ -130,7 +130,8 @@ static int pass_slice(void *context, const struct fg_slice *slice, uint32_t seco
 	walk->time_unix_ns =
 		walk->result->started_unix_ns +
 		FG_MIN(end_ns, FG_MAX(walk->result->duration_ns, end_ns - FG_NS_PER_S));
-	return fg_points_walk(&walk->result->registry, slice, pass, walk, err);
+	return fg_points_walk_part(&walk->result->registry, slice, walk->result->totals, pass, walk,
+				   err);
 }
 
 /* What no second told (bundles of old versions have classes only) is told once, at the end. */
