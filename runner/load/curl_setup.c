@@ -66,6 +66,7 @@ static CURLcode set_fixed(struct fg_curl_slot *slot)
 		{CURLOPT_HTTP09_ALLOWED, 0},
 		{CURLOPT_PATH_AS_IS, 1},
 		{CURLOPT_SUPPRESS_CONNECT_HEADERS, 1},
+		{CURLOPT_EXPECT_100_TIMEOUT_MS, 1}, /* with SigV4 */
 		/* As k6: a new connection is a whole handshake, on every engine. */
 		{CURLOPT_SSL_SESSIONID_CACHE, 0},
 	};
@@ -450,18 +451,23 @@ static bool append_header(struct curl_slist **list, const char *line)
 	return ok;
 }
 
-/* Lines that keep curl from adding its own, and what the options ask for; the step's come first. */
+/* Lines that keep curl from adding its own, and what the options ask for; the step's come first.
+ * SigV4 of curl 7.88 signs every line of the list, also those that only take a header away: curl
+ * may then add an Accept, and a body without a type gets a neutral one. */
 static bool append_options(struct curl_slist **list, const struct fg_engine_request *request,
 			   const char *host)
 {
+	const bool sigv4 = request->auth && request->auth->kind == FG_AUTH_SIGV4;
+	const bool body = request->body || expects_body(request->method);
 	const struct {
 		bool wanted;
 		const char *name, *line;
 	} lines[] = {
 		{host != NULL, "host", host},
-		{true, "accept", "Accept:"},
-		{request->body || expects_body(request->method), "content-type", "Content-Type:"},
-		{request->body != NULL, "expect", "Expect:"}, /* no round trip for "100" */
+		{!sigv4, "accept", "Accept:"},
+		{body && !sigv4, "content-type", "Content-Type:"},
+		{body && sigv4, "content-type", "Content-Type: application/octet-stream"},
+		{request->body && !sigv4, "expect", "Expect:"}, /* no round trip for "100" */
 		{request->http->connection == FG_CONNECTION_NONE, "connection",
 		 "Connection: close"},
 	};

@@ -96,7 +96,7 @@ static void add_credentials(struct fg_buf *text, const struct fg_native_url *url
 
 		colon |= *c == ':';
 		fg_buf_add_char(&plain,
-				escaped ? (char)(hex_value(c[1]) << 4 | hex_value(c[2])) : *c);
+				(char)(escaped ? hex_value(c[1]) << 4 | hex_value(c[2]) : *c));
 		i += escaped ? 2 : 0;
 	}
 	if (!colon)
