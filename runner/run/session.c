@@ -79,6 +79,21 @@ static void note_header(const struct fg_session *s)
 	fg_session_note(s, "\n");
 }
 
+/* At its end no VU is left, so the totals cannot tell how many there were. */
+static void look_at_vus(struct fg_session *s, const struct fg_result *live)
+{
+	struct fg_vus_range *range = &s->vus;
+	uint32_t now = 0;
+
+	for (size_t i = 0; i < live->totals->scenario_count; i++)
+		now += live->totals->scenarios[i].vus;
+	if (now == 0)
+		return;
+	range->min = range->max ? FG_MIN(range->min, now) : now;
+	range->max = FG_MAX(range->max, now);
+	range->last = now;
+}
+
 static void on_second(void *context, struct fg_load *load, const struct fg_result *live,
 		      uint64_t elapsed_ns)
 {
@@ -89,6 +104,7 @@ static void on_second(void *context, struct fg_load *load, const struct fg_resul
 	fg_session_observe_second(s, second > 0 ? (uint32_t)(second - 1) : 0);
 	fg_live_second(s->live, load, live, elapsed_ns);
 	fg_session_push_second(s, live, elapsed_ns);
+	look_at_vus(s, live);
 }
 
 /* A generator that is tied to one of two CPUs cannot get out of the way of whatever else runs
@@ -162,6 +178,7 @@ static int describe_result(struct fg_session *s, struct fg_err *err)
 		rc = fg_str_replace(s->target_label, &result->target_label, err);
 	memcpy(result->scenario_hash, s->file->hash, sizeof(result->scenario_hash));
 	result->target_pid = s->target_pid;
+	result->vus = s->vus;
 	fg_environment_read(&result->environment);
 	return rc;
 }

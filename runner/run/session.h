@@ -40,6 +40,7 @@ struct fg_session {
 	/* live.c */
 	struct fg_live *live;
 	uint64_t thresholds_checked_ns;
+	struct fg_vus_range vus;
 };
 
 /* Everything before load: each returns 0 or sets run->outcome and err. */
