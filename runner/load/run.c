@@ -11,9 +11,9 @@
 
 #include "gate/base/clock.h"
 #include "gate/base/str.h"
-#include "runner/load/engine.h"
 #include "runner/load/plan.h"
 #include "runner/load/precheck.h"
+#include "runner/load/select.h"
 #include "runner/load/valid.h"
 #include "runner/load/worker.h"
 
@@ -48,7 +48,7 @@ struct worker_slot {
 
 struct fg_load {
 	const struct fg_load_options *options;
-	const struct fg_engine_ops *ops;
+	const struct fg_engine_ops **ops; /* per scenario */
 	struct fg_result *result;
 	uv_loop_t loop;
 	uv_async_t wake;   /* a worker has something */
@@ -386,7 +386,9 @@ static int make_result(struct fg_load *load, struct fg_err *err)
 	int rc;
 
 	fg_registry_init(&registry);
-	rc = fg_scenario_register(file, load->ops->name, &registry, err);
+	rc = fg_scenario_register(file, "", &registry, err);
+	if (!rc)
+		rc = fg_engine_note(load->ops, &registry, err);
 	if (!rc)
 		rc = fg_result_new(&registry, &load->result, err);
 	fg_registry_done(&registry);
@@ -531,15 +533,18 @@ int fg_load_run(const struct fg_load_options *options, struct fg_result **ret, s
 	if (!load)
 		return fg_err_nomem(e);
 	load->options = options;
-	load->ops = fg_engine_find(options->engine ? options->engine : "curl");
 	load->worker_count = choose_threads(options);
-	rc = load->ops ? run_load(load, e)
-		       : fg_err_set(e, FG_E_USAGE, "unknown engine \"%s\"; there are curl and null",
-				    options->engine);
+	load->ops = calloc(options->file->scenario_count, sizeof(*load->ops));
+	rc = load->ops ? fg_engine_select_all(options->file, options->engine, options->target_url,
+					      load->ops, e)
+		       : fg_err_nomem(e);
+	if (!rc)
+		rc = run_load(load, e);
 	if (load->start_ns || !rc) /* a Ctrl-C before the start gives an empty result */
 		*ret = load->result;
 	else
 		fg_result_free(load->result);
+	free(load->ops);
 	free(load->live);
 	free(load);
 	return rc;
