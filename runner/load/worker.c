@@ -217,12 +217,15 @@ static int make_lanes(struct fg_worker *worker, struct fg_err *err)
 		int rc = fg_program_new(options->file, i, options->registry, options->target_url,
 					&worker->programs[i], err);
 
+		if (rc)
+			return rc;
+		worker->programs[i]->ops = options->ops;
+		worker->programs[i]->engine = worker->engine;
 		lane.program = worker->programs[i];
 		first_vu += fg_plan_max_vus(scenario);
 		timers += 1 + 2 * (size_t)fg_plan_vus_of_worker(fg_plan_max_vus(scenario),
 								options->index, options->count);
-		if (!rc)
-			rc = fg_pacer_reserve(&worker->pacer, timers, err);
+		rc = fg_pacer_reserve(&worker->pacer, timers, err);
 		if (!rc)
 			rc = fg_lane_new(&lane, &worker->lanes[i], err);
 		if (rc)
@@ -257,13 +260,12 @@ static int set_up(struct fg_worker *worker, struct fg_err *err)
 	worker->env = (struct fg_vu_env){
 		.pacer = &worker->pacer,
 		.meter = &worker->meter,
-		.ops = options->ops,
-		.engine = worker->engine,
 		.seed = options->seed,
 	};
 	worker->second_timer.on_due = on_second;
 	worker->second_timer.context = worker;
-	return make_lanes(worker, err);
+	rc = fg_vu_env_init(&worker->env, err);
+	return rc ? rc : make_lanes(worker, err);
 }
 
 static void tear_down(struct fg_worker *worker, bool have_pacer)
@@ -272,6 +274,7 @@ static void tear_down(struct fg_worker *worker, bool have_pacer)
 		fg_lane_free(worker->lanes[i]);
 	for (size_t i = 0; worker->programs && i < worker->options.file->scenario_count; i++)
 		fg_program_free(worker->programs[i]);
+	fg_vu_env_done(&worker->env);
 	if (worker->engine)
 		worker->options.ops->engine_close(worker->engine);
 	if (have_pacer)
