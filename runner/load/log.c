@@ -159,7 +159,7 @@ void fg_load_log_drain(struct fg_load_log *log,
 {
 	struct line line;
 
-	for (;;) {
+	while (log) {
 		pthread_mutex_lock(&log->mutex);
 		if (!log->count) {
 			pthread_mutex_unlock(&log->mutex);
