@@ -169,10 +169,10 @@ static void tell(const struct fg_vu *vu, const struct fg_step *step, const struc
 void fg_vu_fail(struct fg_vu *vu, const struct fg_step *step, const struct fg_err *err)
 {
 	vu->failing = true;
-	if (vu->env->log)
-		tell(vu, step, err);
 	if (vu->env->on_reason)
 		vu->env->on_reason(vu->env->context, step, err);
+	else if (vu->env->log)
+		tell(vu, step, err);
 }
 
 /* -- running ----------------------------------------------------------------------------------- */

@@ -60,7 +60,8 @@ struct fg_vu_env {
 	/** The run cannot go on (a data set with `onEnd: fail` is used up); called once. NULL: the
 	 *  VU ends as with `stop`, and `fatal` says why. */
 	void (*on_fatal)(void *context, const struct fg_err *err);
-	/** An iteration ended early, and why: for who runs steps once. NULL: none. */
+	/** An iteration ended early, and why, instead of the log: for who runs steps once. NULL:
+	 *  none. */
 	void (*on_reason)(void *context, const struct fg_step *step, const struct fg_err *err);
 	void *context;
 	/** For tests: sees every change of state. NULL: none. */
