@@ -100,6 +100,8 @@ static int undo(struct fg_inflate *it, const char *coding, size_t coding_len, co
 	/* "deflate" is zlib's format, but some servers send the bare stream (and browsers take it).
 	 */
 	if (rc == -FG_E_INVALID && deflate) {
+		if (err)
+			fg_err_clear(err);
 		rc = prepare(it, -MAX_WBITS, err);
 		if (!rc)
 			rc = run(it, *body, *len, err);
