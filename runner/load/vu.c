@@ -198,7 +198,7 @@ void fg_vu_run(struct fg_vu *vu, uint64_t now_ns)
 	while (vu->state == FG_VU_RUNNING && !vu->failing) {
 		const struct fg_op *op = &vu->program->code[vu->pc];
 
-		if (op->kind == FG_OP_END)
+		if (op->kind == FG_DO_END)
 			break;
 		if (!vu->budget) {
 			breathe(vu);
