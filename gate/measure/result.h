@@ -74,6 +74,11 @@ enum fg_run_status {
 const char *fg_run_status_name(enum fg_run_status status);
 
 struct fg_series;           /* series.h */
+/* Active VUs as they were looked at once a second while the run went on; all 0: never. */
+struct fg_vus_range {
+	uint32_t last, min, max;
+};
+
 struct fg_threshold_result; /* gate/judge/threshold.h */
 struct fg_threshold_watch;  /* gate/judge/threshold_watch.h */
 
@@ -99,6 +104,7 @@ struct fg_result {
 	uint64_t measured_target_cpu_ns;
 	struct fg_profile_info profile;
 	uint64_t generator_cpu_ns;
+	struct fg_vus_range vus;
 	char *invalid_reason; /* NULL, or why the measurement itself is bad (exit 16) */
 	struct fg_threshold_result *thresholds;
 	size_t threshold_count;
