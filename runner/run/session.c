@@ -139,6 +139,7 @@ static int run_load(struct fg_session *s, struct fg_err *err)
 		.cpus = generator_cpus(s, &cpus) ? &cpus : NULL,
 		.threads = (unsigned)s->options->threads,
 		.seed = choose_seed(s),
+		.spool_dir = s->dirs.run[0] ? s->dirs.run : NULL,
 		.watches = watches,
 		.watch_count = watch_count,
 		.on_second = on_second,
@@ -198,6 +199,9 @@ static int drive(struct fg_session *s, struct fg_err *err)
 	if (rc)
 		return rc;
 	note_header(s);
+	rc = fg_session_threshold_baseline(s, err);
+	if (rc)
+		return rc;
 	rc = fg_live_new(s, &s->live, err);
 	if (rc)
 		return rc;
@@ -231,6 +235,7 @@ static void session_done(struct fg_session *s)
 {
 	fg_session_push_free(s->push);
 	fg_live_free(s->live);
+	fg_bundle_done(&s->baseline);
 	fg_profiler_free(s->profiler);
 	fg_cputime_free(s->cputime);
 	if (s->target)
