@@ -11,6 +11,7 @@
 
 #include "gate/base/clock.h"
 #include "gate/base/str.h"
+#include "runner/load/once.h"
 #include "runner/load/select.h"
 #include "runner/run/environment.h"
 #include "runner/run/outputs.h"
@@ -79,6 +80,21 @@ static void note_header(const struct fg_session *s)
 	fg_session_note(s, "\n");
 }
 
+/* At its end no VU is left, so the totals cannot tell how many there were. */
+static void look_at_vus(struct fg_session *s, const struct fg_result *live)
+{
+	struct fg_vus_range *range = &s->vus;
+	uint32_t now = 0;
+
+	for (size_t i = 0; i < live->totals->scenario_count; i++)
+		now += live->totals->scenarios[i].vus;
+	if (now == 0)
+		return;
+	range->min = range->max ? FG_MIN(range->min, now) : now;
+	range->max = FG_MAX(range->max, now);
+	range->last = now;
+}
+
 static void on_second(void *context, struct fg_load *load, const struct fg_result *live,
 		      uint64_t elapsed_ns)
 {
@@ -89,6 +105,7 @@ static void on_second(void *context, struct fg_load *load, const struct fg_resul
 	fg_session_observe_second(s, second > 0 ? (uint32_t)(second - 1) : 0);
 	fg_live_second(s->live, load, live, elapsed_ns);
 	fg_session_push_second(s, live, elapsed_ns);
+	look_at_vus(s, live);
 }
 
 /* A generator that is tied to one of two CPUs cannot get out of the way of whatever else runs
@@ -138,13 +155,16 @@ static int run_load(struct fg_session *s, struct fg_err *err)
 		.engine = s->options->engine,
 		.cpus = generator_cpus(s, &cpus) ? &cpus : NULL,
 		.threads = (unsigned)s->options->threads,
-		.seed = choose_seed(s),
 		.spool_dir = s->dirs.run[0] ? s->dirs.run : NULL,
+		.seed = s->seed,
 		.watches = watches,
 		.watch_count = watch_count,
 		.on_second = on_second,
 		.context = s,
 		.handle_signals = true,
+		.globals = s->globals,
+		.run_texts = s->run_texts,
+		.on_line = fg_session_on_line,
 	};
 
 	return fg_load_run(&options, &s->run->bundle.result, err);
@@ -163,6 +183,7 @@ static int describe_result(struct fg_session *s, struct fg_err *err)
 		rc = fg_str_replace(s->target_label, &result->target_label, err);
 	memcpy(result->scenario_hash, s->file->hash, sizeof(result->scenario_hash));
 	result->target_pid = s->target_pid;
+	result->vus = s->vus;
 	fg_environment_read(&result->environment);
 	return rc;
 }
@@ -205,7 +226,12 @@ static int drive(struct fg_session *s, struct fg_err *err)
 	rc = fg_live_new(s, &s->live, err);
 	if (rc)
 		return rc;
-	rc = run_load(s, err);
+	s->seed = choose_seed(s);
+	rc = fg_session_setup(s, err);
+	if (rc == 0) {
+		rc = run_load(s, err);
+		fg_session_teardown(s);
+	}
 	fg_session_observe_stop(s);
 	fg_live_clear(s->live);
 	if (s->target_end[0])
@@ -241,6 +267,8 @@ static void session_done(struct fg_session *s)
 	if (s->target)
 		(void)fg_target_stop(s->target, NULL);
 	free(s->cpu.cpu_ns);
+	if (s->file)
+		fg_globals_free(s->file, s->globals);
 	free(s->target_url);
 	free(s->target_label);
 	s->run->file = s->file;

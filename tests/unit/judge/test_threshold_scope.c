@@ -160,7 +160,7 @@ static const struct scope_case scopes[] = {
 	{"wait_time", "p(95)<31", 0, 0, 0, true, "30.0 ms", false},
 	{"wait_time", "p(95)<29ms", 0, 0, 0, false, "30.0 ms", false},
 	{"cart_value{group:::shop}", "p(50)>5e9", 0, 0, 0, true, "5e+09", false},
-	{"http_req_duration{name:b} / http_req_duration{name:a}", "med<=2", 0, 0, 0, true, "2", false},
+	{"http_req_duration{name:b} / http_req_duration{name:a}", "min<=2", 0, 0, 0, true, "2", false},
 	{"http_req_duration{name:b} / http_req_duration{name:a}", "avg<2", 5, 0, 0, false, "2 in 0-5 s", false},
 	{"http_req_duration{name:a}", "p(99) / med < 8", 0, 0, 0, false, "9.00042", false},
 	{"http_req_failed / http_reqs", "count < 5.1%", 0, 0, 0, true, "0.05", false},
