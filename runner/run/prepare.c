@@ -9,6 +9,7 @@
 #include "gate/base/num.h"
 #include "gate/base/str.h"
 #include "runner/http_client.h"
+#include "runner/load/precheck.h"
 #include "runner/run/pairs.h"
 #include "runner/run/session.h"
 
@@ -194,6 +195,21 @@ static uint32_t find_process(struct fg_session *s, char *name, size_t name_size)
 	return listener.pid;
 }
 
+/* A server that somebody else started, as far as it can be asked before the run. */
+static int wait_for_it(const struct fg_session *s, struct fg_err *err)
+{
+	struct fg_buf url;
+	int rc = 0;
+
+	fg_buf_init(&url, 64 << 10);
+	if (fg_load_probe_url(&s->file->http, s->target_url, &url))
+		rc = fg_buf_check(&url, err);
+	if (!rc && url.len)
+		rc = fg_target_wait_url(url.data, s->file->target.ready_timeout_ns, err);
+	fg_buf_done(&url);
+	return rc;
+}
+
 static int find_target(struct fg_session *s, struct fg_err *err)
 {
 	const struct fg_target *target = &s->file->target;
@@ -201,7 +217,7 @@ static int find_target(struct fg_session *s, struct fg_err *err)
 
 	if (rc)
 		return rc;
-	rc = fg_target_wait_url(s->target_url, target->ready_timeout_ns, err);
+	rc = wait_for_it(s, err);
 	if (rc)
 		return rc;
 	char name[64];
