@@ -10,6 +10,7 @@
 #include "gate/base/str.h"
 #include "runner/http_client.h"
 #include "runner/load/precheck.h"
+#include "runner/load/select.h"
 #include "runner/run/pairs.h"
 #include "runner/run/session.h"
 
@@ -104,6 +105,18 @@ static int load_file(struct fg_session *s, const struct fg_tags *env, struct fg_
 	return rc;
 }
 
+/* An engine that cannot run the scenario is told before the target is started for it. */
+static int check_engine(const struct fg_session *s, struct fg_err *err)
+{
+	const struct fg_engine_ops **ops = calloc(s->file->scenario_count + 1, sizeof(*ops));
+	const int rc = ops ? fg_engine_select_all(s->file, s->options->engine, s->file->target.url,
+						  ops, err)
+			   : fg_err_nomem(err);
+
+	free(ops);
+	return rc;
+}
+
 int fg_session_load_scenario(struct fg_session *s, struct fg_err *err)
 {
 	struct fg_tags env = {0};
@@ -118,6 +131,8 @@ int fg_session_load_scenario(struct fg_session *s, struct fg_err *err)
 		rc = load_file(s, &env, err);
 	if (rc == 0)
 		rc = add_tags(s->file, &tags, err);
+	if (rc == 0)
+		rc = check_engine(s, err);
 	fg_tags_done(&env);
 	fg_tags_done(&tags);
 	if (rc && s->run->outcome == FG_OUTCOME_PASSED)
