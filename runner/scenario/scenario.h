@@ -488,7 +488,7 @@ struct fg_quick_options {
 	const char *url;
 	uint64_t vus;         /* 0: unset */
 	uint64_t duration_ns; /* 0: unset */
-	uint64_t iterations;  /* 0: unset; shared-iterations comes with a later issue */
+	uint64_t iterations;  /* 0: unset; shared by the VUs, with -d as the longest time */
 	uint64_t rate;        /* per second; 0: unset */
 	const char *stages;   /* "30s:50,1m:100" or NULL: ramping-vus */
 	const struct fg_tags *tags;
