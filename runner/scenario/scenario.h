@@ -539,4 +539,8 @@ int fg_steps_walk(const struct fg_scenario_file *file, const struct fg_steps *st
 		  int (*visit)(void *context, const struct fg_visit *visit, struct fg_err *err),
 		  void *context, struct fg_err *err) FG_MUST_USE;
 
+/** Turns a threshold's stage into from and to. */
+int fg_scenario_threshold_stage(const struct fg_scenario_file *file, struct fg_threshold *threshold,
+				struct fg_err *err) FG_MUST_USE;
+
 #endif
