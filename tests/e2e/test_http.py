@@ -156,7 +156,7 @@ scenarios:
         self.drive("native", url, "    - get: /x\n    - get: { url: /y, version: h2c }", code=(104,))
         self.assertIn("s.yaml:13", self.done.err)
         self.assertIn("HTTP/2 needs curl", self.done.err)
-        self.drive("k6", url, "    - get: /x", code=(100,))
+        self.drive("k6", url, "    - get: /x", code=(2,))
         self.assertIn("auto, native, curl and null", self.done.err)
 
     # -- nginx -------------------------------------------------------------------------------------
