@@ -252,6 +252,25 @@ static uint16_t http_version(CURL *easy)
 	}
 }
 
+/* What curl has no code of its own for shows only in its words. */
+static enum fg_net_error receive_error(const char *text)
+{
+	if (strstr(text, "CONNECT tunnel failed")) /* a proxy's answer, not the server's */
+		return FG_NET_DIAL;
+	/* TLS 1.3: a server refuses the client's certificate when we think that all is well. */
+	if (strstr(text, "SSL routines") && strstr(text, " alert "))
+		return FG_NET_TLS;
+	return strstr(text, "chunk") ? FG_NET_BAD_RESPONSE : FG_NET_RESET;
+}
+
+static const char *too_large(const struct fg_curl_slot *slot)
+{
+	if (slot->header_bytes > HEADER_BYTES_MAX)
+		return "the response's headers have more than 256 KiB";
+	return slot->body.failed ? "a body that is looked into has more than 16 MiB"
+				 : "the response has more than 1 GiB";
+}
+
 static void fill_error(struct fg_curl_slot *slot, CURLcode code,
 		       struct fg_engine_response *response)
 {
@@ -259,28 +278,17 @@ static void fill_error(struct fg_curl_slot *slot, CURLcode code,
 
 	response->error =
 		fg_curl_error(code, slot->send_ns != 0, info_long(slot->easy, CURLINFO_OS_ERRNO));
-	/* curl has no code of its own for garbage between chunks. */
-	if (code == CURLE_RECV_ERROR && strstr(slot->error_text, "chunk"))
-		response->error = FG_NET_BAD_RESPONSE;
+	if (code == CURLE_RECV_ERROR)
+		response->error = receive_error(text);
 	if (code == CURLE_GOT_NOTHING && slot->http->version == FG_HTTP_H2C)
 		text = "the connection was closed without an answer in HTTP/2 (version h2c)";
-	/* What a proxy answered, and not the server. */
-	if (code == CURLE_RECV_ERROR && strstr(slot->error_text, "CONNECT tunnel failed"))
-		response->error = FG_NET_DIAL;
-	/* TLS 1.3: a server refuses the client's certificate when we think that all is well. */
-	if (code == CURLE_RECV_ERROR && strstr(slot->error_text, "SSL routines") &&
-	    strstr(slot->error_text, " alert "))
-		response->error = FG_NET_TLS;
+	if (code == CURLE_WRITE_ERROR)
+		text = too_large(slot);
 	/* Also curl's word for a header line of more than 100 KB. */
 	if (code == CURLE_OUT_OF_MEMORY && slot->send_ns) {
 		response->error = FG_NET_BAD_RESPONSE;
 		text = "a header line of the response is too long";
 	}
-	if (code == CURLE_WRITE_ERROR)
-		text = slot->header_bytes > HEADER_BYTES_MAX
-			       ? "the response's headers have more than 256 KiB"
-		       : slot->body.failed ? "a body that is looked into has more than 16 MiB"
-					   : "the response has more than 1 GiB";
 	(void)snprintf(response->error_text, sizeof(response->error_text), "%.159s", text);
 }
 

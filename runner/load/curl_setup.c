@@ -367,63 +367,69 @@ static bool expects_body(const char *method)
 	return !strcmp(method, "POST") || !strcmp(method, "PUT") || !strcmp(method, "PATCH");
 }
 
+static CURLcode set_body(struct fg_curl_slot *slot, const struct fg_engine_request *request)
+{
+	CURL *easy = slot->easy;
+	CURLcode code;
+
+	if ((code = curl_easy_setopt(easy, CURLOPT_POST, 1L)) ||
+	    (code = curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE,
+				     (curl_off_t)slot->upload_len)))
+		return code;
+	return curl_easy_setopt(easy, CURLOPT_POSTFIELDS, request->body ? request->body : "");
+}
+
 static CURLcode set_method(struct fg_curl_slot *slot, const struct fg_engine_request *request)
 {
-	const char *method = request->method;
-	const bool head = !strcmp(method, "HEAD");
-	CURL *easy = slot->easy;
+	const bool body = request->body || expects_body(request->method);
+	const bool head = !strcmp(request->method, "HEAD");
+	const bool usual = head || !strcmp(request->method, body ? "POST" : "GET");
 	CURLcode code;
 
 	slot->upload_len = request->body ? request->body_len : 0;
 	slot->long_body = slot->upload_len >= CURL_INITIAL_POST_MAX;
-	code = curl_easy_setopt(easy, CURLOPT_NOPROGRESS, slot->long_body ? 0L : 1L);
+	code = curl_easy_setopt(slot->easy, CURLOPT_NOPROGRESS, slot->long_body ? 0L : 1L);
+	if (!code && body)
+		code = set_body(slot, request);
+	else if (!code && !(code = curl_easy_setopt(slot->easy, CURLOPT_HTTPGET, 1L)))
+		code = curl_easy_setopt(slot->easy, CURLOPT_NOBODY, head ? 1L : 0L);
 	if (code)
 		return code;
-	if (request->body || expects_body(method)) {
-		if ((code = curl_easy_setopt(easy, CURLOPT_POST, 1L)) ||
-		    (code = curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE,
-					     (curl_off_t)slot->upload_len)) ||
-		    (code = curl_easy_setopt(easy, CURLOPT_POSTFIELDS,
-					     request->body ? request->body : "")))
-			return code;
-		return curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST,
-					strcmp(method, "POST") ? method : NULL);
-	}
-	if ((code = curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L)) ||
-	    (code = curl_easy_setopt(easy, CURLOPT_NOBODY, head ? 1L : 0L)))
-		return code;
-	return curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST,
-				head || !strcmp(method, "GET") ? NULL : method);
+	return curl_easy_setopt(slot->easy, CURLOPT_CUSTOMREQUEST, usual ? NULL : request->method);
+}
+
+static CURLcode set_sigv4(CURL *easy, const struct fg_engine_auth *auth)
+{
+	char provider[HOST_MAX];
+	const int len = snprintf(provider, sizeof(provider), "aws:amz:%s:%s",
+				 auth->sigv4_region ? auth->sigv4_region : "",
+				 auth->sigv4_service ? auth->sigv4_service : "");
+
+	if (len < 0 || (size_t)len >= sizeof(provider))
+		return CURLE_BAD_FUNCTION_ARGUMENT;
+	return curl_easy_setopt(easy, CURLOPT_AWS_SIGV4, provider);
 }
 
 static CURLcode set_auth(struct fg_curl_slot *slot, const struct fg_engine_auth *auth)
 {
-	const bool digest = auth && auth->kind == FG_AUTH_DIGEST;
-	const bool sigv4 = auth && auth->kind == FG_AUTH_SIGV4;
-	char provider[HOST_MAX];
+	const enum fg_auth_kind kind = auth ? auth->kind : FG_AUTH_NONE;
+	const bool had_auth = slot->has_auth;
 	CURLcode code;
-	int len;
 
-	if (!digest && !sigv4 && !slot->has_auth)
+	slot->has_auth = kind != FG_AUTH_NONE;
+	if (!slot->has_auth && !had_auth)
 		return CURLE_OK;
-	slot->has_auth = digest || sigv4;
 	const struct text_option texts[] = {
 		{CURLOPT_USERNAME, slot->has_auth ? auth->user : NULL},
 		{CURLOPT_PASSWORD, slot->has_auth ? auth->password : NULL},
 		{CURLOPT_AWS_SIGV4, NULL}, /* before HTTPAUTH, which it changes */
 	};
 
-	if ((code = set_texts(slot->easy, texts, FG_ARRAY_LEN(texts))) ||
-	    (code = curl_easy_setopt(slot->easy, CURLOPT_HTTPAUTH,
-				     digest ? CURLAUTH_DIGEST : CURLAUTH_BASIC)) ||
-	    !sigv4)
-		return code;
-	len = snprintf(provider, sizeof(provider), "aws:amz:%s:%s",
-		       auth->sigv4_region ? auth->sigv4_region : "",
-		       auth->sigv4_service ? auth->sigv4_service : "");
-	if (len < 0 || (size_t)len >= sizeof(provider))
-		return CURLE_BAD_FUNCTION_ARGUMENT;
-	return curl_easy_setopt(slot->easy, CURLOPT_AWS_SIGV4, provider);
+	code = set_texts(slot->easy, texts, FG_ARRAY_LEN(texts));
+	if (!code)
+		code = curl_easy_setopt(slot->easy, CURLOPT_HTTPAUTH,
+					kind == FG_AUTH_DIGEST ? CURLAUTH_DIGEST : CURLAUTH_BASIC);
+	return code || kind != FG_AUTH_SIGV4 ? code : set_sigv4(slot->easy, auth);
 }
 
 static bool header_is(const char *line, const char *name)

@@ -188,7 +188,7 @@ static int render_headers(const struct fg_program_request *request, const struct
 
 		fg_buf_add_str(&to->header_text, http->headers[i].name);
 		/* curl's spelling for a header without a value */
-		fg_buf_add_str(&to->header_text, value->part_count ? ": " : ";");
+		fg_buf_add_str(&to->header_text, ": ");
 		rc = fg_template_expand(value, env, &to->header_text, err);
 		if (rc)
 			return fg_err_wrap(err, "header %s", http->headers[i].name);

@@ -119,6 +119,21 @@ static void test_clocks(void **state)
 	head.result->registry.classes[0].clock[0] = 'u';
 	head.result->registry.classes[1].clock[0] = 'u';
 	expect_state(base, head, NULL, FG_VERDICT_PASSED, NULL);
+	/* Another engine: 60 times slower is no regression, and it is said why not. */
+	base = run_of(&quiet);
+	head = head_of(1.0, 60.0);
+	head.result->registry.classes[0].engine[0] = 'x';
+	head.result->registry.classes[1].engine[0] = 'x';
+	struct fg_verdict *verdict = compare(&base, &head, NULL);
+	bool told = false;
+
+	assert_int_equal(verdict->state, FG_VERDICT_PASSED);
+	for (size_t i = 0; i < verdict->note_count; i++)
+		told |= strstr(verdict->notes[i], "different engines or clocks") != NULL;
+	assert_true(told);
+	fg_verdict_free(verdict);
+	bundle_free(&base);
+	bundle_free(&head);
 }
 
 /* -- rules --------------------------------------------------------------------------------------
