@@ -308,3 +308,20 @@ void fg_vu_cut(struct fg_vu *vu, uint64_t now_ns)
 		end_interrupted(vu, now_ns);
 	}
 }
+
+bool fg_vu_needs_init(const struct fg_vu *vu)
+{
+	(void)vu;
+	return false;
+}
+
+void fg_vu_begin_init(struct fg_vu *vu, uint64_t now_ns)
+{
+	vu->on_idle(vu->context, vu, now_ns);
+}
+
+bool fg_vu_exhausted(const struct fg_vu *vu)
+{
+	(void)vu;
+	return false;
+}

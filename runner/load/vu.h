@@ -75,6 +75,7 @@ struct fg_vu {
 	struct fg_vu *next_idle;
 	uint64_t idle_since_ns;
 	size_t index; /* in the lane */
+	bool init_failed;
 };
 
 /** `number`: 1-based and unique in the run. Room for its two timers is the caller's business. */
@@ -83,6 +84,9 @@ int fg_vu_new(struct fg_vu_env *env, const struct fg_program *program, uint64_t 
 void fg_vu_free(struct fg_vu *vu); /* must be idle, or its request is dropped unrecorded */
 /** Starts an iteration that was due at due_ns. Only when idle. */
 void fg_vu_begin(struct fg_vu *vu, uint64_t due_ns, uint64_t scenario_iteration, uint64_t now_ns);
+bool fg_vu_needs_init(const struct fg_vu *vu);
+void fg_vu_begin_init(struct fg_vu *vu, uint64_t now_ns);
+bool fg_vu_exhausted(const struct fg_vu *vu);
 /** Cuts the running iteration: counted as interrupted, its running request as a lower bound. */
 void fg_vu_cut(struct fg_vu *vu, uint64_t now_ns);
 
