@@ -127,6 +127,13 @@ static int add_to_totals(struct fg_result *result, const struct fg_slice *slice,
 		totals->checks[i].passes += slice->checks[i].passes;
 		totals->checks[i].fails += slice->checks[i].fails;
 	}
+	for (size_t i = 0; rc == 0 && i < slice->custom_count; i++)
+		if (is_measured(result, registry->customs[i].scenario, slice->second))
+			rc = fg_slice_add_custom(&totals->customs[i], &slice->customs[i], err);
+	for (size_t i = 0; rc == 0 && i < slice->group_count; i++)
+		if (is_measured(result, registry->groups[i].scenario, slice->second) &&
+		    fg_hist_add(&totals->groups[i], &slice->groups[i]))
+			rc = fg_err_nomem(err);
 	totals->second = FG_MAX(totals->second, slice->second);
 	return rc;
 }

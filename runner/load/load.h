@@ -34,7 +34,7 @@ struct fg_load_watch {
 struct fg_load_options {
 	const struct fg_scenario_file *file;
 	const char *target_url; /* base for relative step URLs, no {{ }} left */
-	const char *engine;     /* "curl" (default, NULL) or "null" */
+	const char *engine;     /* "auto" (default, NULL), "native", "curl" or "null" */
 	/** Where the workers run unless the file's loadgen.cpus says; NULL: anywhere. Also bounds
 	 * how many of them are started when nobody says. */
 	const cpu_set_t *cpus;

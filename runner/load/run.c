@@ -13,6 +13,7 @@
 #include "runner/load/pacing.h"
 #include "runner/load/precheck.h"
 #include "runner/load/run_internal.h"
+#include "runner/load/select.h"
 
 enum {
 	LEAD_MS = 20,      /* from "all ready" to the start: time for every worker to wake up */
@@ -348,7 +349,9 @@ static int make_result(struct fg_load *load, struct fg_err *err)
 	int rc;
 
 	fg_registry_init(&registry);
-	rc = fg_scenario_register(file, load->ops->name, &registry, err);
+	rc = fg_scenario_register(file, "", &registry, err);
+	if (!rc)
+		rc = fg_engine_note(load->ops, &registry, err);
 	if (!rc)
 		rc = fg_result_new(&registry, &load->result, err);
 	fg_registry_done(&registry);
@@ -477,15 +480,18 @@ int fg_load_run(const struct fg_load_options *options, struct fg_result **ret, s
 	if (!load)
 		return fg_err_nomem(e);
 	load->options = options;
-	load->ops = fg_engine_find(options->engine ? options->engine : "curl");
 	load->worker_count = choose_threads(options);
-	rc = load->ops ? run_load(load, e)
-		       : fg_err_set(e, FG_E_USAGE, "unknown engine \"%s\"; there are curl and null",
-				    options->engine);
+	load->ops = calloc(options->file->scenario_count, sizeof(*load->ops));
+	rc = load->ops ? fg_engine_select_all(options->file, options->engine, options->target_url,
+					      load->ops, e)
+		       : fg_err_nomem(e);
+	if (!rc)
+		rc = run_load(load, e);
 	if (load->start_ns || !rc) /* a Ctrl-C before the start gives an empty result */
 		*ret = load->result;
 	else
 		fg_result_free(load->result);
+	free(load->ops);
 	free(load->live);
 	free(load);
 	return rc;

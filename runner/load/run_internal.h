@@ -35,7 +35,7 @@ struct fg_load_worker {
 
 struct fg_load {
 	const struct fg_load_options *options;
-	const struct fg_engine_ops *ops;
+	const struct fg_engine_ops **ops; /* per scenario */
 	struct fg_result *result;
 	uv_loop_t loop;
 	uv_async_t wake;   /* a worker has something */

@@ -24,8 +24,8 @@ struct fg_worker {
 	/* -- the thread's own */
 	struct fg_pacer pacer;
 	struct fg_meter meter;
-	struct fg_vu_env env;
-	struct fg_engine *engine;
+	struct fg_vu_env *envs; /* per scenario */
+	struct fg_engines engines;
 	struct fg_program **programs;
 	struct fg_lane **lanes;
 	size_t lanes_ready, lanes_done;
@@ -206,6 +206,28 @@ static int make_slices(struct fg_worker *worker, struct fg_err *err)
 	return 0;
 }
 
+static int make_envs(struct fg_worker *worker, struct fg_err *err)
+{
+	const struct fg_worker_options *options = &worker->options;
+
+	for (size_t i = 0; i < options->file->scenario_count; i++) {
+		struct fg_engine *engine = NULL;
+		int rc = fg_engines_open(&worker->engines, options->ops[i], &worker->loop,
+					 options->file, &engine, err);
+
+		if (rc)
+			return rc;
+		worker->envs[i] = (struct fg_vu_env){
+			.pacer = &worker->pacer,
+			.meter = &worker->meter,
+			.ops = options->ops[i],
+			.engine = engine,
+			.seed = options->seed,
+		};
+	}
+	return 0;
+}
+
 static int make_lanes(struct fg_worker *worker, struct fg_err *err)
 {
 	const struct fg_worker_options *options = &worker->options;
@@ -221,7 +243,7 @@ static int make_lanes(struct fg_worker *worker, struct fg_err *err)
 	for (size_t i = 0; i < options->file->scenario_count; i++) {
 		const struct fg_scenario *scenario = &options->file->scenarios[i];
 		struct fg_lane_options lane = {
-			.env = &worker->env,
+			.env = &worker->envs[i],
 			.first_vu = first_vu,
 			.part = part,
 			.spin = fg_pacing_spins(&options->pacing, scenario),
@@ -253,19 +275,12 @@ static int set_up(struct fg_worker *worker, struct fg_err *err)
 
 	worker->programs = calloc(scenarios + 1, sizeof(struct fg_program *));
 	worker->lanes = calloc(scenarios + 1, sizeof(struct fg_lane *));
-	if (!worker->programs || !worker->lanes)
+	worker->envs = calloc(scenarios + 1, sizeof(struct fg_vu_env));
+	if (!worker->programs || !worker->lanes || !worker->envs)
 		return fg_err_nomem(err);
 	if ((rc = fg_cpus_pin(options->file->loadgen_cpus, options->cpus, err)) ||
-	    (rc = options->ops->engine_new(&worker->loop, options->file, &worker->engine, err)) ||
-	    (rc = make_slices(worker, err)))
+	    (rc = make_envs(worker, err)) || (rc = make_slices(worker, err)))
 		return rc;
-	worker->env = (struct fg_vu_env){
-		.pacer = &worker->pacer,
-		.meter = &worker->meter,
-		.ops = options->ops,
-		.engine = worker->engine,
-		.seed = options->seed,
-	};
 	worker->second_timer.on_due = on_second;
 	worker->second_timer.context = worker;
 	return make_lanes(worker, err);
@@ -277,16 +292,15 @@ static void tear_down(struct fg_worker *worker, bool have_pacer)
 		fg_lane_free(worker->lanes[i]);
 	for (size_t i = 0; worker->programs && i < worker->options.file->scenario_count; i++)
 		fg_program_free(worker->programs[i]);
-	if (worker->engine)
-		worker->options.ops->engine_close(worker->engine);
+	fg_engines_close(&worker->engines);
 	if (have_pacer)
 		fg_pacer_close(&worker->pacer);
 	close_wake(worker);
 	uv_run(&worker->loop, UV_RUN_DEFAULT);
-	if (worker->engine)
-		worker->options.ops->engine_free(worker->engine);
+	fg_engines_free(&worker->engines);
 	if (have_pacer)
 		fg_pacer_done(&worker->pacer);
+	free(worker->envs);
 	free(worker->lanes);
 	free(worker->programs);
 }

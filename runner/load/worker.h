@@ -34,8 +34,8 @@ struct fg_worker_options {
 	const struct fg_scenario_file *file;
 	const struct fg_registry *registry;
 	const char *target_url;
-	const struct fg_engine_ops *ops;
-	const cpu_set_t *cpus; /* NULL: as the file says */
+	const struct fg_engine_ops *const *ops; /* per scenario */
+	const cpu_set_t *cpus;                  /* NULL: as the file says */
 	uint64_t seed;
 	unsigned index, count;
 	unsigned shard, shards;

@@ -11,7 +11,7 @@
 
 #include "gate/base/clock.h"
 #include "gate/base/str.h"
-#include "runner/load/engine.h"
+#include "runner/load/select.h"
 #include "runner/run/environment.h"
 #include "runner/run/outputs.h"
 #include "runner/store/reference.h"
@@ -239,9 +239,10 @@ static int check_options(const struct fg_run_options *options, struct fg_err *er
 		return fg_err_set(err, FG_E_USAGE,
 				  "--bundle %s exists already; a bundle is never overwritten",
 				  options->bundle);
-	if (options->engine && !fg_engine_find(options->engine))
-		return fg_err_set(err, FG_E_USAGE, "unknown engine \"%s\"; there are curl and null",
-				  options->engine);
+	int rc = fg_engine_check_name(options->engine, err);
+
+	if (rc)
+		return rc;
 	const char *save = options->save_baseline;
 
 	if (save && strcmp(save, "auto") != 0 && strcmp(save, "always") != 0 &&
