@@ -14,6 +14,7 @@
 #include "runner/load/select.h"
 #include "runner/run/environment.h"
 #include "runner/run/outputs.h"
+#include "runner/run/shard.h"
 #include "runner/store/reference.h"
 #include "runner/target/cpus.h"
 
@@ -114,6 +115,8 @@ static uint64_t choose_seed(const struct fg_session *s)
 {
 	if (s->options->seed || s->file->seed)
 		return s->options->seed ? s->options->seed : s->file->seed;
+	if (s->shard_count > 1) /* all shards must draw the same */
+		return fg_shard_seed(s->file->hash);
 	return 1 + (uint64_t)fg_place_random() * 65536 + fg_place_random();
 }
 
@@ -134,6 +137,10 @@ static int run_load(struct fg_session *s, struct fg_err *err)
 		.target_url = s->target_url,
 		.engine = s->options->engine,
 		.cpus = generator_cpus(s, &cpus) ? &cpus : NULL,
+		.cpus_exclusive = s->target != NULL,
+		.shard_index = s->shard_index,
+		.shard_count = s->shard_count,
+		.start_unix_ns = s->start_unix_ns,
 		.threads = (unsigned)s->options->threads,
 		.seed = choose_seed(s),
 		.watches = watches,
@@ -290,6 +297,11 @@ int fg_run_scenario(const struct fg_run_options *options, const struct fg_run_io
 
 	if (rc == 0)
 		rc = check_options(options, err);
+	if (rc == 0)
+		rc = fg_shard_parse(options->shard, &s.shard_index, &s.shard_count, err);
+	if (rc == 0)
+		rc = fg_shard_start_at(options->start_at, fg_clock_realtime_ns(), &s.start_unix_ns,
+				       err);
 	if (rc) {
 		ret->outcome = FG_OUTCOME_USAGE;
 		return rc;

@@ -34,6 +34,9 @@ struct fg_session {
 	/* live.c */
 	struct fg_live *live;
 	uint64_t thresholds_checked_ns;
+	/* --shard and --start-at, read */
+	unsigned shard_index, shard_count;
+	uint64_t start_unix_ns; /* 0: when ready */
 };
 
 /* Everything before load: each returns 0 or sets run->outcome and err. */
