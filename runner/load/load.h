@@ -14,7 +14,7 @@
 #include "gate/measure/result.h"
 #include "runner/scenario/scenario.h"
 
-enum { FG_LOAD_SHARDS_MAX = 1000 };
+enum { FG_LOAD_SHARDS_MAX = 64 };
 
 enum fg_load_stop {
 	FG_LOAD_STOP_NONE,
