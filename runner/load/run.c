@@ -196,6 +196,7 @@ static void on_wake(uv_async_t *wake)
 	struct fg_load *load = wake->data;
 	unsigned finished = 0;
 
+	fg_load_log_drain(load->log, load->options->on_line, load->options->context);
 	for (unsigned i = 0; i < load->made; i++) {
 		collect(load, i);
 		finished += load->workers[i].finished;
@@ -267,6 +268,14 @@ static int add_watch(struct fg_load *load, const struct fg_load_watch *watch, st
 	return rc ? fg_err_set(err, FG_E_IO, "cannot watch descriptor %d: %s", watch->fd,
 			       uv_strerror(rc))
 		  : 0;
+}
+
+/* From a worker's thread. */
+static void on_line(void *context)
+{
+	struct fg_load *load = context;
+
+	uv_async_send(&load->wake);
 }
 
 static bool is_ignored(int number)
@@ -365,6 +374,15 @@ static int make_result(struct fg_load *load, struct fg_err *err)
 	return load->live ? 0 : fg_err_nomem(err);
 }
 
+static uint64_t all_vus(const struct fg_scenario_file *file)
+{
+	uint64_t vus = 0;
+
+	for (size_t i = 0; i < file->scenario_count; i++)
+		vus += fg_plan_max_vus(&file->scenarios[i]);
+	return vus;
+}
+
 static int make_workers(struct fg_load *load, struct fg_err *err)
 {
 	const struct fg_pacing_place pacing = {
@@ -384,6 +402,10 @@ static int make_workers(struct fg_load *load, struct fg_err *err)
 			.ops = load->ops,
 			.cpus = load->options->cpus,
 			.seed = load->options->seed,
+			.vus = all_vus(load->options->file),
+			.globals = load->options->globals,
+			.run_texts = load->options->run_texts,
+			.log = load->log,
 			.index = i,
 			.count = load->worker_count,
 			.shard = load->options->shard_index,
@@ -457,9 +479,14 @@ static int run_load(struct fg_load *load, struct fg_err *err)
 		return rc;
 	rc = add_watches(load, err);
 	if (!rc)
+		rc = fg_load_log_new(on_line, load, &load->log, err);
+	if (!rc)
 		rc = make_workers(load, err);
 	drive(load, rc, err);
 	finish(load);
+	if (load->log)
+		fg_load_log_finish(load->log, load->options->on_line, load->options->context);
+	fg_load_log_free(load->log);
 	if (load->rc && err)
 		*err = load->err;
 	return load->rc;

@@ -5,6 +5,7 @@
 
 #include "runner/load/engine.h"
 #include "runner/load/load.h"
+#include "runner/load/log.h"
 #include "runner/load/plan.h"
 #include "runner/load/worker.h"
 
@@ -39,6 +40,7 @@ struct fg_load {
 	struct fg_result *result;
 	uv_loop_t loop;
 	uv_async_t wake;   /* a worker has something */
+	struct fg_load_log *log;
 	uv_timer_t ticker; /* patience with a stuck worker */
 	uv_signal_t signals[3];
 	struct fg_load_watcher watches[FG_LOAD_WATCHES_MAX];

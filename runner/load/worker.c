@@ -24,7 +24,7 @@ struct fg_worker {
 	/* -- the thread's own */
 	struct fg_pacer pacer;
 	struct fg_meter meter;
-	struct fg_vu_env *envs; /* per scenario */
+	struct fg_vu_env env;
 	struct fg_engines engines;
 	struct fg_program **programs;
 	struct fg_lane **lanes;
@@ -206,26 +206,34 @@ static int make_slices(struct fg_worker *worker, struct fg_err *err)
 	return 0;
 }
 
-static int make_envs(struct fg_worker *worker, struct fg_err *err)
+static int make_env(struct fg_worker *worker, struct fg_err *err)
 {
 	const struct fg_worker_options *options = &worker->options;
 
-	for (size_t i = 0; i < options->file->scenario_count; i++) {
-		struct fg_engine *engine = NULL;
-		int rc = fg_engines_open(&worker->engines, options->ops[i], &worker->loop,
-					 options->file, &engine, err);
+	worker->env = (struct fg_vu_env){
+		.pacer = &worker->pacer,
+		.meter = &worker->meter,
+		.seed = options->seed,
+		.vus = options->vus,
+		.globals = options->globals,
+		.run_texts = options->run_texts,
+		.log = options->log,
+	};
+	return fg_vu_env_init(&worker->env, err);
+}
 
-		if (rc)
-			return rc;
-		worker->envs[i] = (struct fg_vu_env){
-			.pacer = &worker->pacer,
-			.meter = &worker->meter,
-			.ops = options->ops[i],
-			.engine = engine,
-			.seed = options->seed,
-		};
-	}
-	return 0;
+static int make_program(struct fg_worker *worker, size_t index, struct fg_err *err)
+{
+	const struct fg_worker_options *options = &worker->options;
+	struct fg_program **program = &worker->programs[index];
+	int rc = fg_program_new(options->file, index, options->registry, options->target_url,
+				program, err);
+
+	if (rc)
+		return rc;
+	(*program)->ops = options->ops[index];
+	return fg_engines_open(&worker->engines, options->ops[index], &worker->loop, options->file,
+			       &(*program)->engine, err);
 }
 
 static int make_lanes(struct fg_worker *worker, struct fg_err *err)
@@ -243,7 +251,7 @@ static int make_lanes(struct fg_worker *worker, struct fg_err *err)
 	for (size_t i = 0; i < options->file->scenario_count; i++) {
 		const struct fg_scenario *scenario = &options->file->scenarios[i];
 		struct fg_lane_options lane = {
-			.env = &worker->envs[i],
+			.env = &worker->env,
 			.first_vu = first_vu,
 			.part = part,
 			.spin = fg_pacing_spins(&options->pacing, scenario),
@@ -251,14 +259,14 @@ static int make_lanes(struct fg_worker *worker, struct fg_err *err)
 			.on_done = on_lane_done,
 			.context = worker,
 		};
-		int rc = fg_program_new(options->file, i, options->registry, options->target_url,
-					&worker->programs[i], err);
+		int rc = make_program(worker, i, err);
 
+		if (rc)
+			return rc;
 		lane.program = worker->programs[i];
 		first_vu += fg_plan_max_vus(scenario);
 		timers += 1 + 2 * (size_t)fg_plan_vus_of_part(fg_plan_max_vus(scenario), &part);
-		if (!rc)
-			rc = fg_pacer_reserve(&worker->pacer, timers, err);
+		rc = fg_pacer_reserve(&worker->pacer, timers, err);
 		if (!rc)
 			rc = fg_lane_new(&lane, &worker->lanes[i], err);
 		if (rc)
@@ -275,11 +283,10 @@ static int set_up(struct fg_worker *worker, struct fg_err *err)
 
 	worker->programs = calloc(scenarios + 1, sizeof(struct fg_program *));
 	worker->lanes = calloc(scenarios + 1, sizeof(struct fg_lane *));
-	worker->envs = calloc(scenarios + 1, sizeof(struct fg_vu_env));
-	if (!worker->programs || !worker->lanes || !worker->envs)
+	if (!worker->programs || !worker->lanes)
 		return fg_err_nomem(err);
 	if ((rc = fg_cpus_pin(options->file->loadgen_cpus, options->cpus, err)) ||
-	    (rc = make_envs(worker, err)) || (rc = make_slices(worker, err)))
+	    (rc = make_env(worker, err)) || (rc = make_slices(worker, err)))
 		return rc;
 	worker->second_timer.on_due = on_second;
 	worker->second_timer.context = worker;
@@ -292,6 +299,7 @@ static void tear_down(struct fg_worker *worker, bool have_pacer)
 		fg_lane_free(worker->lanes[i]);
 	for (size_t i = 0; worker->programs && i < worker->options.file->scenario_count; i++)
 		fg_program_free(worker->programs[i]);
+	fg_vu_env_done(&worker->env);
 	fg_engines_close(&worker->engines);
 	if (have_pacer)
 		fg_pacer_close(&worker->pacer);
@@ -300,7 +308,6 @@ static void tear_down(struct fg_worker *worker, bool have_pacer)
 	fg_engines_free(&worker->engines);
 	if (have_pacer)
 		fg_pacer_done(&worker->pacer);
-	free(worker->envs);
 	free(worker->lanes);
 	free(worker->programs);
 }

@@ -37,6 +37,10 @@ struct fg_worker_options {
 	const struct fg_engine_ops *const *ops; /* per scenario */
 	const cpu_set_t *cpus;                  /* NULL: as the file says */
 	uint64_t seed;
+	uint64_t vus; /* the most of all scenarios, workers and shards */
+	const struct fg_slot *globals;
+	const char *const *run_texts;
+	struct fg_load_log *log;
 	unsigned index, count;
 	unsigned shard, shards;
 	struct fg_pacing_place pacing;

@@ -11,6 +11,7 @@
 
 #include "gate/base/clock.h"
 #include "gate/base/str.h"
+#include "runner/load/once.h"
 #include "runner/load/select.h"
 #include "runner/run/environment.h"
 #include "runner/run/outputs.h"
@@ -142,12 +143,15 @@ static int run_load(struct fg_session *s, struct fg_err *err)
 		.shard_count = s->shard_count,
 		.start_unix_ns = s->start_unix_ns,
 		.threads = (unsigned)s->options->threads,
-		.seed = choose_seed(s),
+		.seed = s->seed,
 		.watches = watches,
 		.watch_count = watch_count,
 		.on_second = on_second,
 		.context = s,
 		.handle_signals = true,
+		.globals = s->globals,
+		.run_texts = s->run_texts,
+		.on_line = fg_session_on_line,
 	};
 
 	return fg_load_run(&options, &s->run->bundle.result, err);
@@ -200,7 +204,12 @@ static int drive(struct fg_session *s, struct fg_err *err)
 	rc = fg_live_new(s, &s->live, err);
 	if (rc)
 		return rc;
-	rc = run_load(s, err);
+	s->seed = choose_seed(s);
+	rc = fg_session_setup(s, err);
+	if (rc == 0) {
+		rc = run_load(s, err);
+		fg_session_teardown(s);
+	}
 	fg_session_observe_stop(s);
 	fg_live_clear(s->live);
 	if (s->target_end[0])
@@ -234,6 +243,8 @@ static void session_done(struct fg_session *s)
 	if (s->target)
 		(void)fg_target_stop(s->target, NULL);
 	free(s->cpu.cpu_ns);
+	if (s->file)
+		fg_globals_free(s->file, s->globals);
 	free(s->target_url);
 	free(s->target_label);
 	s->run->file = s->file;

@@ -25,6 +25,11 @@ struct fg_session {
 	char *target_label;
 	uint32_t target_pid;  /* 0: unknown */
 	char target_end[128]; /* "killed by SIGSEGV", once it ended by itself */
+	/* blocks.c */
+	uint64_t seed;
+	struct fg_slot *globals; /* what setup captured */
+	const char *run_texts[FG_RUN_TEXT_COUNT];
+	char target_port[8];
 	/* observe.c */
 	struct fg_profiler *profiler; /* or NULL */
 	char profile_absent[256];     /* why there is none */
@@ -43,7 +48,12 @@ struct fg_session {
 int fg_session_load_scenario(struct fg_session *s, struct fg_err *err) FG_MUST_USE;
 int fg_session_prepare_target(struct fg_session *s, struct fg_err *err) FG_MUST_USE;
 int fg_session_observe_start(struct fg_session *s, struct fg_err *err) FG_MUST_USE;
+/** The scenario's setup, if it has one; sets the outcome when it fails or is interrupted. */
+int fg_session_setup(struct fg_session *s, struct fg_err *err) FG_MUST_USE;
+/** Its teardown; what goes wrong is noted and becomes the outcome. */
+void fg_session_teardown(struct fg_session *s);
 /* While it runs. */
+void fg_session_on_line(void *context, const char *text, size_t len);
 void fg_session_observe_second(struct fg_session *s, uint32_t second);
 void fg_session_on_profiler(void *context, struct fg_load *load);
 void fg_session_on_target(void *context, struct fg_load *load);
