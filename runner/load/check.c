@@ -94,13 +94,10 @@ static int find_cookie(const struct fg_answer *answer, const char *name, struct 
 static int find_json(const struct fg_answer *answer, const struct fg_look *look,
 		     struct fg_value *ret, struct fg_err *err)
 {
-	int rc;
-
-	if (!look->all)
-		return fg_jsonpath_find(look->path, answer->body, answer->body_len, answer->arena,
-					ret, err);
-	rc = fg_jsonpath_all(look->path, answer->body, answer->body_len, answer->arena, ret, err);
-	return rc < 0 ? rc : 1;
+	return look->all ? fg_jsonpath_all(look->path, answer->body, answer->body_len,
+					   answer->arena, ret, err)
+			 : fg_jsonpath_find(look->path, answer->body, answer->body_len,
+					    answer->arena, ret, err);
 }
 
 static int find_regex(const struct fg_answer *answer, const struct fg_look *look,
@@ -164,24 +161,6 @@ static bool compare(enum fg_test test, double a, double b)
 	}
 }
 
-/* As text, in the arena unless it is text already. */
-static int as_text(const struct fg_value *value, struct fg_arena *arena, const char **ret,
-		   size_t *ret_len, struct fg_err *err)
-{
-	FG_AUTO_BUF struct fg_buf text = {0};
-
-	if (value->kind == FG_VALUE_TEXT || value->kind == FG_VALUE_JSON) {
-		*ret = value->text ? value->text : "";
-		*ret_len = value->len;
-		return 0;
-	}
-	fg_buf_init(&text, 64); /* a number, a truth, nothing */
-	fg_value_print(value, &text);
-	*ret = fg_arena_copy(arena, text.data ? text.data : "", text.len);
-	*ret_len = text.len;
-	return *ret ? 0 : fg_err_set(err, FG_E_LIMIT, "value is too long");
-}
-
 static bool list_contains(const struct fg_value *list, const struct fg_value *wanted,
 			  struct fg_arena *arena, struct fg_err *err)
 {
@@ -199,25 +178,25 @@ static bool list_contains(const struct fg_value *list, const struct fg_value *wa
 static bool contains(const struct fg_value *value, const struct fg_value *wanted,
 		     struct fg_arena *arena, struct fg_err *err)
 {
+	char buffer[FG_VALUE_NUMBER_MAX], part_buffer[FG_VALUE_NUMBER_MAX];
 	const char *text, *part;
 	size_t len, part_len;
 
 	if (value->kind == FG_VALUE_JSON && value->len && value->text[0] == '[')
 		return list_contains(value, wanted, arena, err);
-	if (as_text(value, arena, &text, &len, err) ||
-	    as_text(wanted, arena, &part, &part_len, err))
-		return false;
+	text = fg_value_view(value, buffer, &len);
+	part = fg_value_view(wanted, part_buffer, &part_len);
 	return !part_len || memmem(text, len, part, part_len);
 }
 
 static bool matches(const struct fg_condition *condition, const struct fg_value *value,
 		    const struct fg_answer *answer, struct fg_err *err)
 {
-	const char *text, *match;
+	char buffer[FG_VALUE_NUMBER_MAX];
+	const char *match;
 	size_t len, match_len;
+	const char *text = fg_value_view(value, buffer, &len);
 
-	if (as_text(value, answer->arena, &text, &len, err))
-		return false;
 	return fg_regex_find(condition->pattern, answer->match, text, len, 0, &match, &match_len,
 			     err) > 0;
 }

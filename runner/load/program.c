@@ -186,7 +186,7 @@ static int add_request(struct compiler *c, const struct fg_step *step, struct fg
 
 static int compile_request(struct compiler *c, const struct fg_step *step, struct fg_err *err)
 {
-	const struct fg_op op = {.kind = FG_OP_REQUEST,
+	const struct fg_op op = {.kind = FG_DO_REQUEST,
 				 .index = (uint32_t)c->program->request_count,
 				 .count = 1,
 				 .step = step};
@@ -198,7 +198,7 @@ static int compile_request(struct compiler *c, const struct fg_step *step, struc
 static int compile_parallel(struct compiler *c, const struct fg_step *step, struct fg_err *err)
 {
 	const struct fg_steps *steps = &step->parallel.steps;
-	const struct fg_op op = {.kind = FG_OP_REQUEST,
+	const struct fg_op op = {.kind = FG_DO_REQUEST,
 				 .index = (uint32_t)c->program->request_count,
 				 .count = (uint32_t)steps->count,
 				 .step = step};
@@ -221,7 +221,7 @@ static int compile_parallel(struct compiler *c, const struct fg_step *step, stru
 static int compile_group(struct compiler *c, const struct fg_step *step, struct fg_err *err)
 {
 	const size_t outer = c->group.len;
-	struct fg_op op = {.kind = FG_OP_GROUP_BEGIN, .index = FG_INDEX_NONE, .step = step};
+	struct fg_op op = {.kind = FG_DO_GROUP_BEGIN, .index = FG_INDEX_NONE, .step = step};
 	int rc;
 
 	fg_buf_add_str(&c->group, "::");
@@ -233,7 +233,7 @@ static int compile_group(struct compiler *c, const struct fg_step *step, struct 
 	rc = emit(c, &op, err);
 	if (!rc)
 		rc = compile_steps(c, &step->group.steps, err);
-	op.kind = FG_OP_GROUP_END;
+	op.kind = FG_DO_GROUP_END;
 	if (!rc)
 		rc = emit(c, &op, err);
 	c->frames--;
@@ -245,7 +245,7 @@ static int compile_group(struct compiler *c, const struct fg_step *step, struct 
 
 static int compile_loop(struct compiler *c, const struct fg_step *step, struct fg_err *err)
 {
-	struct fg_op op = {.kind = FG_OP_LOOP_BEGIN, .step = step};
+	struct fg_op op = {.kind = FG_DO_LOOP_BEGIN, .step = step};
 	uint32_t next;
 	int rc;
 
@@ -253,10 +253,10 @@ static int compile_loop(struct compiler *c, const struct fg_step *step, struct f
 	c->program->depth = FG_MAX(c->program->depth, ++c->frames);
 	rc = emit(c, &op, err);
 	next = here(c);
-	op.kind = FG_OP_LOOP_NEXT;
+	op.kind = FG_DO_LOOP_NEXT;
 	if (rc || (rc = emit(c, &op, err)) || (rc = compile_steps(c, &step->loop.steps, err)))
 		return rc;
-	op = (struct fg_op){.kind = FG_OP_JUMP, .to = next, .step = step};
+	op = (struct fg_op){.kind = FG_DO_JUMP, .to = next, .step = step};
 	rc = emit(c, &op, err);
 	c->program->code[next].to = here(c);
 	c->frames--;
@@ -266,7 +266,7 @@ static int compile_loop(struct compiler *c, const struct fg_step *step, struct f
 static int compile_if(struct compiler *c, const struct fg_step *step, struct fg_err *err)
 {
 	const uint32_t unless = here(c);
-	struct fg_op op = {.kind = FG_OP_UNLESS, .step = step};
+	struct fg_op op = {.kind = FG_DO_UNLESS, .step = step};
 	uint32_t jump;
 	int rc;
 
@@ -274,7 +274,7 @@ static int compile_if(struct compiler *c, const struct fg_step *step, struct fg_
 	if ((rc = emit(c, &op, err)) || (rc = compile_steps(c, &step->condition.then, err)))
 		return rc;
 	jump = here(c);
-	op.kind = FG_OP_JUMP;
+	op.kind = FG_DO_JUMP;
 	if (step->condition.otherwise.count && (rc = emit(c, &op, err)))
 		return rc;
 	c->program->code[unless].to = here(c);
@@ -303,7 +303,7 @@ static int reserve_targets(struct fg_program *program, size_t count, uint32_t *r
 static int compile_choose(struct compiler *c, const struct fg_step *step, struct fg_err *err)
 {
 	const struct fg_step_choose *choose = &step->choose;
-	struct fg_op op = {.kind = FG_OP_CHOOSE, .step = step, .count = (uint32_t)choose->count};
+	struct fg_op op = {.kind = FG_DO_CHOOSE, .step = step, .count = (uint32_t)choose->count};
 	const uint32_t jump_to_here = FG_INDEX_NONE; /* patched below */
 	const uint32_t begin = here(c);
 	uint32_t end;
@@ -315,7 +315,7 @@ static int compile_choose(struct compiler *c, const struct fg_step *step, struct
 	    (rc = emit(c, &op, err)))
 		return rc;
 	for (size_t i = 0; i < choose->count; i++) {
-		const struct fg_op jump = {.kind = FG_OP_JUMP, .to = jump_to_here, .step = step};
+		const struct fg_op jump = {.kind = FG_DO_JUMP, .to = jump_to_here, .step = step};
 
 		c->program->targets[op.index + i] = here(c);
 		rc = compile_steps(c, &choose->items[i].steps, err);
@@ -328,7 +328,7 @@ static int compile_choose(struct compiler *c, const struct fg_step *step, struct
 	for (uint32_t i = begin; i < end; i++) {
 		struct fg_op *jump = &c->program->code[i];
 
-		if (jump->kind == FG_OP_JUMP && jump->step == step && jump->to == jump_to_here)
+		if (jump->kind == FG_DO_JUMP && jump->step == step && jump->to == jump_to_here)
 			jump->to = end;
 	}
 	return 0;
@@ -337,7 +337,7 @@ static int compile_choose(struct compiler *c, const struct fg_step *step, struct
 static int compile_run(struct compiler *c, const struct fg_step *step, struct fg_err *err)
 {
 	const struct fg_step_run *run = &step->run;
-	const struct fg_op op = {.kind = FG_OP_ASSIGN, .step = step};
+	const struct fg_op op = {.kind = FG_DO_ASSIGN, .step = step};
 	int rc;
 
 	if (run->flow >= c->program->file->flow_count)
@@ -351,7 +351,7 @@ static int compile_run(struct compiler *c, const struct fg_step *step, struct fg
 
 static int compile_metric(struct compiler *c, const struct fg_step *step, struct fg_err *err)
 {
-	struct fg_op op = {.kind = FG_OP_METRIC, .index = FG_INDEX_NONE, .step = step};
+	struct fg_op op = {.kind = FG_DO_METRIC, .index = FG_INDEX_NONE, .step = step};
 	int rc = c->registry ? find_custom(c, step->metric.name, &op.index, err) : 0;
 
 	note_template(c->program, &step->metric.value);
@@ -360,7 +360,7 @@ static int compile_metric(struct compiler *c, const struct fg_step *step, struct
 
 static int compile_text(struct compiler *c, const struct fg_step *step, struct fg_err *err)
 {
-	const struct fg_op op = {.kind = step->kind == FG_STEP_FAIL ? FG_OP_FAIL : FG_OP_LOG,
+	const struct fg_op op = {.kind = step->kind == FG_STEP_FAIL ? FG_DO_FAIL : FG_DO_LOG,
 				 .step = step};
 
 	note_template(c->program, &step->text.text);
@@ -369,7 +369,7 @@ static int compile_text(struct compiler *c, const struct fg_step *step, struct f
 
 static int compile_think(struct compiler *c, const struct fg_step *step, struct fg_err *err)
 {
-	const struct fg_op op = {.kind = FG_OP_THINK, .step = step};
+	const struct fg_op op = {.kind = FG_DO_THINK, .step = step};
 
 	return emit(c, &op, err);
 }
@@ -404,7 +404,7 @@ static int compile_steps(struct compiler *c, const struct fg_steps *steps, struc
 
 static int compile_list(struct compiler *c, const struct fg_steps *steps, struct fg_err *err)
 {
-	const struct fg_op end = {.kind = FG_OP_END};
+	const struct fg_op end = {.kind = FG_DO_END};
 	int rc = compile_steps(c, steps, err);
 
 	return rc ? rc : emit(c, &end, err);

@@ -47,21 +47,21 @@ struct fg_program_request {
 };
 
 enum fg_op_kind {
-	FG_OP_REQUEST,     /* index: of the first request, count: of them, all at once */
-	FG_OP_THINK,       /* step */
-	FG_OP_JUMP,        /* to */
-	FG_OP_UNLESS,      /* step (if): to, when it is false */
-	FG_OP_CHOOSE,      /* step (choose): to one of targets[index …] */
-	FG_OP_LOOP_BEGIN,  /* step (loop): opens a frame */
-	FG_OP_LOOP_NEXT,   /* step (loop): closes the frame and goes to `to` after the last turn */
-	FG_OP_GROUP_BEGIN, /* index: of the group */
-	FG_OP_GROUP_END,
-	FG_OP_ASSIGN, /* step (run): the flow's arguments */
-	FG_OP_LOG,    /* step */
-	FG_OP_FAIL,   /* step */
-	FG_OP_METRIC, /* step, index: of the custom metric */
-	FG_OP_END,
-	FG_OP_COUNT
+	FG_DO_REQUEST,     /* index: of the first request, count: of them, all at once */
+	FG_DO_THINK,       /* step */
+	FG_DO_JUMP,        /* to */
+	FG_DO_UNLESS,      /* step (if): to, when it is false */
+	FG_DO_CHOOSE,      /* step (choose): to one of targets[index …] */
+	FG_DO_LOOP_BEGIN,  /* step (loop): opens a frame */
+	FG_DO_LOOP_NEXT,   /* step (loop): closes the frame and goes to `to` after the last turn */
+	FG_DO_GROUP_BEGIN, /* index: of the group */
+	FG_DO_GROUP_END,
+	FG_DO_ASSIGN, /* step (run): the flow's arguments */
+	FG_DO_LOG,    /* step */
+	FG_DO_FAIL,   /* step */
+	FG_DO_METRIC, /* step, index: of the custom metric */
+	FG_DO_END,
+	FG_DO_COUNT
 };
 
 struct fg_op {

@@ -213,7 +213,7 @@ static int evaluate_argument(const struct fg_argument *argument, const struct fg
 {
 	int rc = fg_template_value(&argument->value, env, ret, err);
 
-	if (rc || !ret->len || (ret->kind != FG_VALUE_TEXT && ret->kind != FG_VALUE_JSON))
+	if (rc || !ret->text) /* no text and no digits */
 		return rc;
 	ret->text = fg_arena_copy(env->arena, ret->text, ret->len);
 	return ret->text ? 0 : fg_err_set(err, FG_E_LIMIT, "arguments are too long");
@@ -324,21 +324,21 @@ static void op_metric(struct fg_vu *vu, const struct fg_op *op, uint64_t now_ns)
 	fg_vu_fail(vu, op->step, &err);
 }
 
-static void (*const functions[FG_OP_COUNT])(struct fg_vu *vu, const struct fg_op *op,
+static void (*const functions[FG_DO_COUNT])(struct fg_vu *vu, const struct fg_op *op,
 					    uint64_t now_ns) = {
-	[FG_OP_REQUEST] = op_request,
-	[FG_OP_THINK] = op_think,
-	[FG_OP_JUMP] = op_jump,
-	[FG_OP_UNLESS] = op_unless,
-	[FG_OP_CHOOSE] = op_choose,
-	[FG_OP_LOOP_BEGIN] = op_loop_begin,
-	[FG_OP_LOOP_NEXT] = op_loop_next,
-	[FG_OP_GROUP_BEGIN] = op_group_begin,
-	[FG_OP_GROUP_END] = op_group_end,
-	[FG_OP_ASSIGN] = op_assign,
-	[FG_OP_LOG] = op_log,
-	[FG_OP_FAIL] = op_fail,
-	[FG_OP_METRIC] = op_metric,
+	[FG_DO_REQUEST] = op_request,
+	[FG_DO_THINK] = op_think,
+	[FG_DO_JUMP] = op_jump,
+	[FG_DO_UNLESS] = op_unless,
+	[FG_DO_CHOOSE] = op_choose,
+	[FG_DO_LOOP_BEGIN] = op_loop_begin,
+	[FG_DO_LOOP_NEXT] = op_loop_next,
+	[FG_DO_GROUP_BEGIN] = op_group_begin,
+	[FG_DO_GROUP_END] = op_group_end,
+	[FG_DO_ASSIGN] = op_assign,
+	[FG_DO_LOG] = op_log,
+	[FG_DO_FAIL] = op_fail,
+	[FG_DO_METRIC] = op_metric,
 };
 
 void fg_vu_step(struct fg_vu *vu, const struct fg_op *op, uint64_t now_ns)
