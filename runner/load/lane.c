@@ -30,15 +30,27 @@ void fg_lane_begin(struct fg_lane *lane, struct fg_vu *vu, uint64_t due_ns, uint
 	fg_vu_begin(vu, due_ns, number, now_ns);
 }
 
+/* A VU found no row of data left for the iteration that it was given, so there was none. */
+static void take_back(struct fg_lane *lane, uint64_t now_ns)
+{
+	lane->dead++;
+	lane->iterations--;
+	if (fg_plan_is_arrival(lane->scenario))
+		fg_lane_counters(lane, now_ns)->dropped++;
+	else if (fg_plan_is_counted(lane->scenario))
+		lane->left++;
+}
+
 static void on_vu_idle(void *context, struct fg_vu *vu, uint64_t now_ns)
 {
 	struct fg_lane *lane = context;
 
 	lane->busy--;
 	vu->idle_since_ns = now_ns;
-	vu->ids.iteration++;
 	if (fg_vu_exhausted(vu))
-		lane->dead++;
+		take_back(lane, now_ns);
+	else
+		vu->ids.iteration++;
 	if (!fg_plan_is_arrival(lane->scenario)) {
 		if (fg_lane_loop_again(lane, vu, now_ns))
 			return;
