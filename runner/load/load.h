@@ -85,7 +85,7 @@ struct fg_load_progress {
 	uint32_t vus, vus_max;
 	double target_rate_per_s; /* now; 0 for VU executors */
 	double rate_per_s;        /* iterations that ended in the last full second */
-	double achieved;          /* share of the due events that were not dropped, 0…1 */
+	double dropped_share;     /* of the events that became due so far, 0…1 */
 	bool is_counted;          /* ends when iterations_planned are done */
 	bool waiting, done;
 };

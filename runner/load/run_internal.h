@@ -39,7 +39,7 @@ struct fg_load {
 	const struct fg_engine_ops **ops; /* per scenario */
 	struct fg_result *result;
 	uv_loop_t loop;
-	uv_async_t wake;   /* a worker has something */
+	uv_async_t wake; /* a worker has something */
 	struct fg_load_log *log;
 	uv_timer_t ticker; /* patience with a stuck worker */
 	uv_signal_t signals[3];

@@ -58,7 +58,8 @@ static void fill_progress(const struct fg_load *load, size_t index, struct fg_lo
 		    (out->is_counted && out->iterations >= out->iterations_planned);
 	out->target_rate_per_s = fg_plan_rate_per_s(scenario, out->elapsed_ns) /
 				 FG_MAX(load->options->shard_count, 1u);
-	out->achieved = live->scheduled ? 1 - (double)live->dropped / (double)live->scheduled : 1;
+	if (live->scheduled)
+		out->dropped_share = (double)live->dropped / (double)live->scheduled;
 	if (load->reported)
 		out->rate_per_s = (double)live->of_second[(load->reported - 1) & 1];
 }
