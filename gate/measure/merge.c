@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "gate/base/str.h"
-#include "gate/format/hdrlog.h"
+#include "gate/measure/series.h"
 
 /* Shards that start together differ by their machines' clocks; more is worth a word. */
 #define APART_NS (250 * FG_NS_PER_MS)
@@ -122,35 +122,6 @@ static void warn(const struct fg_result *const *shards, size_t count, struct fg_
 
 /* -- adding ------------------------------------------------------------------------------------ */
 
-static int add_row(struct fg_result *dst, const struct fg_series_row *row, struct fg_err *err)
-{
-	struct fg_class_slice half = {.requests = row->requests, .failed = row->failed};
-	int rc = 0;
-
-	for (size_t t = 0; t < FG_TREND_COUNT; t++)
-		fg_hist_init(&half.trends[t], NULL);
-	if (row->response_hdr)
-		rc = fg_hdrlog_decode(row->response_hdr, strlen(row->response_hdr),
-				      &half.trends[FG_TREND_RESPONSE_TIME], err);
-	if (rc == 0 && row->duration_hdr)
-		rc = fg_hdrlog_decode(row->duration_hdr, strlen(row->duration_hdr),
-				      &half.trends[FG_TREND_DURATION], err);
-	if (rc == 0)
-		rc = fg_series_add(&dst->series, row, &half, err);
-	for (size_t t = 0; t < FG_TREND_COUNT; t++)
-		fg_hist_done(&half.trends[t]);
-	return rc;
-}
-
-static int add_series(struct fg_result *dst, const struct fg_result *src, struct fg_err *err)
-{
-	int rc = 0;
-
-	for (size_t i = 0; rc == 0 && i < src->series.count; i++)
-		rc = add_row(dst, &src->series.items[i], err);
-	return rc;
-}
-
 /* Gauges of machines that ended in different seconds are summed all the same. */
 static int add_totals(struct fg_slice *dst, const struct fg_slice *src, struct fg_err *err)
 {
@@ -231,7 +202,7 @@ static int add_shard(struct fg_result *dst, const struct fg_result *const *shard
 	int rc = add_totals(dst->totals, src->totals, err);
 
 	if (rc == 0)
-		rc = add_series(dst, src, err);
+		rc = fg_series_merge(dst, src, err);
 	if (rc == 0 && !target_is_counted(shards, index))
 		rc = add_cpu(dst, src, err);
 	if (rc == 0)

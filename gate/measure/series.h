@@ -8,9 +8,9 @@
  * worker tells later are appended too and merged when they are read. A full disk loses the series
  * from there on (fg_series_partial()), never the totals.
  *
- * Per second there are, for each class half, the counts and the histograms of response time,
- * service time and duration; and the counts of scenarios, checks and custom metrics. Everything
- * else is there per FG_SERIES_INTERVAL_S, of the measured phase only.
+ * Per second there are, for each class half, the counts and the histograms of response and service
+ * time; and the counts of scenarios, checks and custom metrics. Everything else is there per
+ * FG_SERIES_INTERVAL_S, of the measured phase only.
  */
 #ifndef FG_MEASURE_SERIES_H
 #define FG_MEASURE_SERIES_H
@@ -35,7 +35,9 @@ struct fg_series_row {
 	bool warmup;
 	uint64_t requests, failed;
 	uint64_t sent_bytes, received_bytes; /* 0 in bundles of old versions */
-	/* HdrHistogram V2, base64; NULL if empty. Only valid during the call. */
+	/* HdrHistogram V2, base64; NULL if empty. Only valid during the call. The duration is the
+	 * service time's text, or NULL where they differ (kernel stamps): it is then kept per
+	 * interval. */
 	const char *response_hdr, *service_hdr, *duration_hdr;
 };
 

@@ -309,7 +309,7 @@ int fg_slice_custom(struct fg_slice *slice, uint32_t custom_index, double value)
 	assert(custom_index < slice->custom_count);
 	struct fg_custom_slice *custom = &slice->customs[custom_index];
 
-	if (!isfinite(value))
+	if (!(fabs(value) <= FG_CUSTOM_MAX))
 		return -FG_E_INVALID;
 	custom->min = custom->count ? fmin(custom->min, value) : value;
 	custom->max = custom->count ? fmax(custom->max, value) : value;
@@ -337,7 +337,7 @@ double fg_custom_percentile(const struct fg_custom_slice *custom, double percent
 	if (all == 0)
 		return 0.0;
 	if (!(percentile > 0.0))
-		return custom->min;
+		percentile = 0;
 	uint64_t rank = fg_hist_rank(percentile, all);
 
 	if (rank <= below) /* the smallest is the one farthest from 0 */
@@ -347,5 +347,6 @@ double fg_custom_percentile(const struct fg_custom_slice *custom, double percent
 		found = (double)fg_hist_at_rank_ns(&custom->trend, rank - below) / FG_CUSTOM_SCALE;
 	else
 		found = (double)fg_hist_at_rank_ns(&custom->large, rank - small);
-	return fmax(custom->min, fmin(custom->max, found));
+	/* a part of a series may have the histograms alone */
+	return custom->count ? fmax(custom->min, fmin(custom->max, found)) : found;
 }

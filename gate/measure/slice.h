@@ -55,6 +55,7 @@ struct fg_check_slice {
  */
 #define FG_CUSTOM_SCALE 1e6
 #define FG_CUSTOM_LARGE 3.6e6
+#define FG_CUSTOM_MAX   1e290 /* so that no sum overflows */
 struct fg_custom_slice {
 	enum fg_metric_type type;
 	uint64_t count;       /* samples; of a rate: all of them */
@@ -116,8 +117,8 @@ struct fg_request_record {
 	uint64_t trends_ns[FG_TREND_COUNT]; /* FG_TREND_WAKEUP 0: no kernel stamp, not recorded */
 	uint64_t sent_bytes, received_bytes;
 };
-/** One sample of a custom metric (of a rate: value != 0 is true). NaN and infinities are refused
- *  (INVALID); NOMEM: counted, but missing among the percentiles. */
+/** One sample of a custom metric (of a rate: value != 0 is true). NaN and sizes above FG_CUSTOM_MAX
+ * are refused (INVALID); NOMEM: counted, but missing among the percentiles. */
 int fg_slice_custom(struct fg_slice *slice, uint32_t custom_index, double value) FG_MUST_USE;
 /** What a custom metric's samples of a trend say: the value at or below which `percentile` (0…100)
  *  of them lie, within 0.1 % (or 1e-6); 0 if there are none. */

@@ -242,7 +242,7 @@ static int put_submetric(struct writer *w, const struct fg_point_sums *all, cons
 	int rc = fg_point_selector(name, &metric, &tags, err);
 
 	if (rc == 0)
-		rc = fg_point_sums_collect(&w->result->registry, w->result->totals, &tags, &sums,
+		rc = fg_point_sums_collect(w->result, &tags, &sums,
 					   err);
 	if (rc == 0) {
 		const struct fg_point_sum *sum = fg_point_sums_find(&sums, metric);
@@ -269,7 +269,7 @@ static int put_metrics(struct writer *w, struct fg_err *err)
 	static const char always[] = "http_req_duration{expected_response:true}";
 	const struct fg_result *result = w->result;
 	struct fg_point_sums all = {.items = NULL};
-	int rc = fg_point_sums_collect(&result->registry, result->totals, NULL, &all, err);
+	int rc = fg_point_sums_collect(result, NULL, &all, err);
 
 	fg_json_begin(&w->json, "metrics");
 	for (size_t i = 0; i < all.count && rc == 0; i++)

@@ -76,7 +76,7 @@ static int add_sub(const struct part *part, const char *text, struct fg_summary_
 	int rc = fg_point_selector(text, &metric, &tags, err);
 
 	if (rc == 0)
-		rc = fg_point_sums_collect(&part->result->registry, part->result->totals, &tags,
+		rc = fg_point_sums_collect(part->result, &tags,
 					   &sums, err);
 	if (rc == 0) {
 		const struct fg_point_sum *sum = fg_point_sums_find(&sums, metric);
@@ -160,7 +160,7 @@ static int write_section(const struct part *part, enum section section, struct f
 static int write_part(struct part *part, struct fg_err *err)
 {
 	struct fg_point_sums sums = {.items = NULL};
-	int rc = fg_point_sums_collect(&part->result->registry, part->result->totals, part->filter,
+	int rc = fg_point_sums_collect(part->result, part->filter,
 				       &sums, err);
 
 	part->sums = &sums;
@@ -178,14 +178,10 @@ static int add_group(const struct part *part, size_t index, struct fg_summary_ro
 {
 	const struct fg_group *group = &part->result->registry.groups[index];
 	const struct fg_hist *hist = &part->result->totals->groups[index];
-	struct fg_trend_values values = fg_trend_values_of(hist);
 	const struct fg_point_sum sum = {
 		.type = FG_METRIC_TREND,
 		.contains = FG_CONTAINS_TIME,
 		.hist = *hist, /* borrowed for the call */
-		.trend_min = values.min,
-		.trend_max = values.max,
-		.trend_sum = values.sum,
 	};
 
 	if (hist->count == 0)

@@ -16,6 +16,9 @@ void fg_point_sums_done(struct fg_point_sums *sums)
 	for (size_t i = 0; i < sums->count; i++) {
 		free(sums->items[i].metric);
 		fg_hist_done(&sums->items[i].hist);
+		fg_hist_done(&sums->items[i].custom.trend);
+		fg_hist_done(&sums->items[i].custom.large);
+		fg_hist_done(&sums->items[i].custom.below);
 	}
 	free(sums->items);
 	*sums = (struct fg_point_sums){.items = NULL};
@@ -31,10 +34,8 @@ const struct fg_point_sum *fg_point_sums_find(const struct fg_point_sums *sums, 
 
 struct fg_trend_values fg_point_sum_trend(const struct fg_point_sum *sum)
 {
-	return (struct fg_trend_values){.hist = &sum->hist,
-					.min = sum->trend_min,
-					.max = sum->trend_max,
-					.sum = sum->trend_sum};
+	return sum->custom.count ? (struct fg_trend_values){.custom = &sum->custom}
+				 : (struct fg_trend_values){.hist = &sum->hist};
 }
 
 static int add_new(struct fg_point_sums *sums, const struct fg_point *point, struct fg_err *err)
@@ -45,15 +46,17 @@ static int add_new(struct fg_point_sums *sums, const struct fg_point *point, str
 	if (rc)
 		return rc;
 	sum = &sums->items[sums->count];
-	*sum = (struct fg_point_sum){.type = point->type, .contains = point->contains};
+	*sum = (struct fg_point_sum){
+		.type = point->type, .contains = point->contains, .custom.type = point->type};
 	rc = fg_str_dup(point->metric, &sum->metric, err);
 	if (rc)
 		return rc;
 	fg_hist_init(&sum->hist, NULL);
 	sum->min = point->min;
 	sum->max = point->max;
-	sum->trend_min = point->trend.min;
-	sum->trend_max = point->trend.max;
+	fg_hist_init(&sum->custom.trend, NULL);
+	fg_hist_init(&sum->custom.large, NULL);
+	fg_hist_init(&sum->custom.below, NULL);
 	sums->count++;
 	return 0;
 }
@@ -71,9 +74,8 @@ static int add_values(struct fg_point_sum *sum, const struct fg_point *point, st
 	sum->total += point->total;
 	if (point->type != FG_METRIC_TREND)
 		return 0;
-	sum->trend_min = FG_MIN(sum->trend_min, point->trend.min);
-	sum->trend_max = FG_MAX(sum->trend_max, point->trend.max);
-	sum->trend_sum += point->trend.sum;
+	if (!point->trend.hist)
+		return fg_slice_add_custom(&sum->custom, point->trend.custom, err);
 	return fg_hist_add(&sum->hist, point->trend.hist) ? fg_err_nomem(err) : 0;
 }
 
@@ -97,13 +99,28 @@ static int take(void *context, const struct fg_point *point, struct fg_err *err)
 	return rc ? rc : add_values(&sums->items[i], point, err);
 }
 
-int fg_point_sums_collect(const struct fg_registry *registry, const struct fg_slice *slice,
-			  const struct fg_tags *filter, struct fg_point_sums *ret,
-			  struct fg_err *err)
+/* At its end a run has no VUs left: as k6, the last second in which there were some counts. */
+static void set_vus(struct fg_point_sums *sums, const struct fg_result *result)
+{
+	for (size_t i = 0; result->vus.max > 0 && i < sums->count; i++) {
+		struct fg_point_sum *sum = &sums->items[i];
+
+		if (strcmp(sum->metric, fg_metrics[FG_METRIC_VUS].name) != 0)
+			continue;
+		sum->value = result->vus.last;
+		sum->min = result->vus.min;
+		sum->max = result->vus.max;
+	}
+}
+
+int fg_point_sums_collect(const struct fg_result *result, const struct fg_tags *filter,
+			  struct fg_point_sums *ret, struct fg_err *err)
 {
 	struct collect collect = {ret, filter};
+	int rc = fg_points_walk(&result->registry, result->totals, take, &collect, err);
 
-	return fg_points_walk(registry, slice, take, &collect, err);
+	set_vus(ret, result);
+	return rc;
 }
 
 /* -- selectors ----------------------------------------------------------------------------------

@@ -7,6 +7,7 @@
 struct walk {
 	const struct fg_registry *registry;
 	const struct fg_slice *slice;
+	const struct fg_slice *whole; /* knows the statuses that `slice` does not; may be NULL */
 	fg_point_fn *fn;
 	void *context;
 };
@@ -176,15 +177,18 @@ static int emit_requests(const struct walk *walk, const struct fg_point *shape,
 	return 0;
 }
 
-static int emit_half(const struct walk *walk, const struct fg_point *class_point,
-		     const struct fg_class_slice *half, struct fg_err *err)
+static int emit_half(const struct walk *walk, const struct fg_point *class_point, size_t index,
+		     struct fg_err *err)
 {
+	const struct fg_class_slice *half = &walk->slice->classes[index];
 	struct fg_point point = *class_point;
 	struct status_text text;
 	unsigned status = 0;
 	unsigned statuses = count_statuses(half, &status);
 	int rc = 0;
 
+	if (statuses == 0 && walk->whole)
+		statuses = count_statuses(&walk->whole->classes[index], &status) == 1;
 	if (statuses == 1)
 		add_status(&point, status, &text);
 	if (half->requests > 0 && statuses > 1)
@@ -213,8 +217,7 @@ static int walk_class(const struct walk *walk, size_t index, struct fg_err *err)
 		add_tag(&point, "scenario", scenario_name(walk, class->scenario));
 		add_tag(&point, "url", class->url);
 		add_tags(&point, &class->tags);
-		int rc = emit_half(walk, &point, &walk->slice->classes[2 * index + (size_t)half],
-				   err);
+		int rc = emit_half(walk, &point, 2 * index + (size_t)half, err);
 
 		if (rc)
 			return rc;
@@ -306,10 +309,7 @@ static int walk_custom(const struct walk *walk, size_t index, struct fg_err *err
 		.max = slice->max,
 		.trues = slice->trues,
 		.total = slice->count,
-		.trend = {.hist = &slice->trend,
-			  .min = slice->min,
-			  .max = slice->max,
-			  .sum = slice->sum},
+		.trend = {.custom = slice},
 	};
 
 	if (slice->count == 0)
@@ -338,14 +338,21 @@ static int walk_run(const struct walk *walk, struct fg_err *err)
 int fg_points_walk(const struct fg_registry *registry, const struct fg_slice *slice,
 		   fg_point_fn *fn, void *context, struct fg_err *err)
 {
-	const struct walk walk = {registry, slice, fn, context};
+	return fg_points_walk_part(registry, slice, NULL, fn, context, err);
+}
+
+int fg_points_walk_part(const struct fg_registry *registry, const struct fg_slice *part,
+			const struct fg_slice *whole, fg_point_fn *fn, void *context,
+			struct fg_err *err)
+{
+	const struct walk walk = {registry, part, whole, fn, context};
 	const struct {
 		size_t count;
 		int (*walk)(const struct walk *walk, size_t index, struct fg_err *err);
 	} parts[] = {
-		{slice->class_count, walk_class},   {slice->scenario_count, walk_scenario},
-		{slice->check_count, walk_check},   {slice->group_count, walk_group},
-		{slice->custom_count, walk_custom},
+		{part->class_count, walk_class},   {part->scenario_count, walk_scenario},
+		{part->check_count, walk_check},   {part->group_count, walk_group},
+		{part->custom_count, walk_custom},
 	};
 
 	for (size_t p = 0; p < FG_ARRAY_LEN(parts); p++) {
@@ -357,12 +364,4 @@ int fg_points_walk(const struct fg_registry *registry, const struct fg_slice *sl
 		}
 	}
 	return walk_run(&walk, err);
-}
-
-int fg_points_walk_class(const struct fg_registry *registry, const struct fg_slice *slice,
-			 size_t class_index, fg_point_fn *fn, void *context, struct fg_err *err)
-{
-	const struct walk walk = {registry, slice, fn, context};
-
-	return walk_class(&walk, class_index, err);
 }

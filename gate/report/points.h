@@ -43,11 +43,11 @@ typedef int fg_point_fn(void *context, const struct fg_point *point, struct fg_e
  *  customs, gauges of the run. */
 int fg_points_walk(const struct fg_registry *registry, const struct fg_slice *slice,
 		   fg_point_fn *fn, void *context, struct fg_err *err) FG_MUST_USE;
-
-/** The points of one request class alone, both halves. */
-int fg_points_walk_class(const struct fg_registry *registry, const struct fg_slice *slice,
-			 size_t class_index, fg_point_fn *fn, void *context,
-			 struct fg_err *err) FG_MUST_USE;
+/** The same of a part of a run, e.g. a second, which knows no statuses: a class half that saw one
+ *  status alone in `whole` has it. */
+int fg_points_walk_part(const struct fg_registry *registry, const struct fg_slice *part,
+			const struct fg_slice *whole, fg_point_fn *fn, void *context,
+			struct fg_err *err) FG_MUST_USE;
 
 /** The tag's value, or NULL. */
 const char *fg_point_tag(const struct fg_point *point, const char *key);
@@ -63,8 +63,8 @@ struct fg_point_sum {
 	enum fg_contains contains;
 	double value, min, max;
 	uint64_t trues, total;
-	struct fg_hist hist; /* of a trend */
-	double trend_min, trend_max, trend_sum;
+	struct fg_hist hist;           /* of a built-in trend */
+	struct fg_custom_slice custom; /* of a custom one */
 };
 
 struct fg_point_sums { /* in the order in which the metrics were first seen */
@@ -74,9 +74,8 @@ struct fg_point_sums { /* in the order in which the metrics were first seen */
 
 /** Sums of all points of the result's measured phase that match `filter` (may be NULL). *ret must
  *  be zeroed; free with fg_point_sums_done(), also after a failure. */
-int fg_point_sums_collect(const struct fg_registry *registry, const struct fg_slice *slice,
-			  const struct fg_tags *filter, struct fg_point_sums *ret,
-			  struct fg_err *err) FG_MUST_USE;
+int fg_point_sums_collect(const struct fg_result *result, const struct fg_tags *filter,
+			  struct fg_point_sums *ret, struct fg_err *err) FG_MUST_USE;
 void fg_point_sums_done(struct fg_point_sums *sums);
 const struct fg_point_sum *fg_point_sums_find(const struct fg_point_sums *sums, const char *metric);
 struct fg_trend_values fg_point_sum_trend(const struct fg_point_sum *sum);

@@ -6,14 +6,19 @@
 #include <string.h>
 
 #include "gate/base/num.h"
-#include "gate/format/hdrlog.h"
+#include "gate/measure/series.h"
+
+enum { METRICS_MAX = FG_METRIC_COUNT + FG_REGISTRY_CUSTOMS_MAX };
 
 struct walk {
 	const struct fg_result *result;
 	fg_raw_fn *fn;
 	void *context;
 	uint64_t time_unix_ns;
-	bool warmup;
+	uint32_t second;
+	bool any_warmup, of_interval;
+	const char *seen[METRICS_MAX]; /* metrics that the series has; names of the registry */
+	size_t seen_count;
 };
 
 double fg_raw_value(const struct fg_point *point)
@@ -44,7 +49,8 @@ void fg_raw_metadata(const struct fg_point *point,
 	if (point->type != FG_METRIC_RATE && point->type != FG_METRIC_TREND)
 		return;
 	(void)snprintf(text, sizeof(text), "%" PRIu64,
-		       point->type == FG_METRIC_RATE ? point->total : point->trend.hist->count);
+		       point->type == FG_METRIC_RATE ? point->total
+						     : fg_trend_values_count(&point->trend));
 	fn(context, "count", text);
 	for (size_t i = 0; point->type == FG_METRIC_TREND && i < FG_ARRAY_LEN(stats); i++) {
 		(void)snprintf(text, sizeof(text), "%.6f",
@@ -53,57 +59,41 @@ void fg_raw_metadata(const struct fg_point *point,
 	}
 }
 
-/* -- seconds ------------------------------------------------------------------------------------
+/* -- the series ---------------------------------------------------------------------------------
  */
 
-static const char *const metrics_of_seconds[] = {
-	"http_reqs",
-	"http_req_failed",
-	"http_req_duration",
-	"http_req_response_time",
-};
-
-static bool has_seconds(const char *metric)
+static bool was_seen(const struct walk *walk, const char *metric)
 {
-	for (size_t i = 0; i < FG_ARRAY_LEN(metrics_of_seconds); i++)
-		if (strcmp(metrics_of_seconds[i], metric) == 0)
+	for (size_t i = 0; i < walk->seen_count; i++)
+		if (strcmp(walk->seen[i], metric) == 0)
 			return true;
 	return false;
 }
 
-/* The row's class half becomes a slice of its own, so that its points are made where all are. */
-static int fill(struct fg_class_slice *half, const struct fg_series_row *row, struct fg_err *err)
+static void note_seen(struct walk *walk, const char *metric)
 {
-	half->requests = row->requests;
-	half->failed = row->failed;
-	int rc = row->response_hdr ? fg_hdrlog_decode(row->response_hdr, strlen(row->response_hdr),
-						      &half->trends[FG_TREND_RESPONSE_TIME], err)
-				   : 0;
-
-	if (rc == 0 && row->duration_hdr)
-		rc = fg_hdrlog_decode(row->duration_hdr, strlen(row->duration_hdr),
-				      &half->trends[FG_TREND_DURATION], err);
-	return rc;
+	if (walk->seen_count < METRICS_MAX && !was_seen(walk, metric))
+		walk->seen[walk->seen_count++] = metric;
 }
 
-static void empty(struct fg_class_slice *half)
+static bool is_warmup(const struct walk *walk, const struct fg_point *point)
 {
-	half->requests = half->failed = 0;
-	fg_hist_clear(&half->trends[FG_TREND_RESPONSE_TIME]);
-	fg_hist_clear(&half->trends[FG_TREND_DURATION]);
+	const struct fg_registry *registry = &walk->result->registry;
+	const char *scenario = fg_point_tag(point, "scenario");
+
+	for (size_t i = 0; walk->any_warmup && scenario && i < registry->scenario_count; i++)
+		if (strcmp(registry->scenarios[i].name, scenario) == 0)
+			return fg_result_is_warmup(registry, i, walk->second);
+	return false;
 }
 
-static int pass_second(void *context, const struct fg_point *point, struct fg_err *err)
+static int pass_marked(const struct walk *walk, const struct fg_point *point, struct fg_err *err)
 {
-	const struct walk *walk = context;
-
-	if (!has_seconds(point->metric))
-		return 0;
-	if (!walk->warmup || point->tag_count == FG_POINT_TAGS_MAX)
-		return walk->fn(walk->context, point, walk->time_unix_ns, err);
 	struct fg_point marked = *point;
 	size_t at = 0;
 
+	if (marked.tag_count == FG_POINT_TAGS_MAX)
+		marked.tag_count--;
 	while (at < marked.tag_count && strcmp(marked.tags[at].key, "phase") < 0)
 		at++;
 	memmove(&marked.tags[at + 1], &marked.tags[at],
@@ -113,27 +103,44 @@ static int pass_second(void *context, const struct fg_point *point, struct fg_er
 	return walk->fn(walk->context, &marked, walk->time_unix_ns, err);
 }
 
-static int walk_row(struct walk *walk, struct fg_slice *scratch, const struct fg_series_row *row,
-		    struct fg_err *err)
+static int pass(void *context, const struct fg_point *point, struct fg_err *err)
 {
-	struct fg_class_slice *half = fg_slice_class(scratch, row->class_index, row->expected);
-	int rc = fill(half, row, err);
+	struct walk *walk = context;
 
-	walk->time_unix_ns =
-		walk->result->started_unix_ns + ((uint64_t)row->second + 1) * FG_NS_PER_S;
-	walk->warmup = row->warmup;
-	if (rc == 0)
-		rc = fg_points_walk_class(&walk->result->registry, scratch, row->class_index,
-					  pass_second, walk, err);
-	empty(half);
-	return rc;
+	/* k6 has no point for what did not happen; an interval's slice has no gauges. */
+	if (point->type == FG_METRIC_COUNTER && point->value == 0)
+		return 0;
+	if (point->type == FG_METRIC_GAUGE && walk->of_interval)
+		return 0;
+	if (is_warmup(walk, point))
+		return pass_marked(walk, point, err);
+	note_seen(walk, point->metric);
+	return walk->fn(walk->context, point, walk->time_unix_ns, err);
 }
 
+static int pass_slice(void *context, const struct fg_slice *slice, uint32_t seconds,
+		      struct fg_err *err)
+{
+	struct walk *walk = context;
+	uint64_t end_ns = ((uint64_t)slice->second + seconds) * FG_NS_PER_S;
+
+	walk->second = slice->second;
+	walk->of_interval = seconds > 1;
+	walk->any_warmup = seconds == 1; /* intervals are of the measured phase only */
+	walk->time_unix_ns =
+		walk->result->started_unix_ns +
+		FG_MIN(end_ns, FG_MAX(walk->result->duration_ns, end_ns - FG_NS_PER_S));
+	return fg_points_walk_part(&walk->result->registry, slice, walk->result->totals, pass, walk,
+				   err);
+}
+
+/* What no second told (bundles of old versions have classes only) is told once, at the end. */
 static int pass_total(void *context, const struct fg_point *point, struct fg_err *err)
 {
 	const struct walk *walk = context;
 
-	if (has_seconds(point->metric))
+	if (was_seen(walk, point->metric) ||
+	    (point->type == FG_METRIC_COUNTER && point->value == 0))
 		return 0;
 	return walk->fn(walk->context, point, walk->time_unix_ns, err);
 }
@@ -141,12 +148,13 @@ static int pass_total(void *context, const struct fg_point *point, struct fg_err
 int fg_raw_walk(const struct fg_result *result, fg_raw_fn *fn, void *context, struct fg_err *err)
 {
 	struct walk walk = {.result = result, .fn = fn, .context = context};
-	struct fg_slice *scratch = NULL;
-	int rc = fg_slice_new(&result->registry, NULL, &scratch, err);
+	const char *why = fg_series_partial(result);
+	int rc;
 
-	for (size_t i = 0; rc == 0 && i < result->series.count; i++)
-		rc = walk_row(&walk, scratch, &result->series.items[i], err);
-	fg_slice_free(scratch);
+	if (why)
+		return fg_err_set(err, FG_E_NO_DATA, "the series of seconds is incomplete: %s",
+				  why);
+	rc = fg_series_slices(result, 0, UINT32_MAX, pass_slice, &walk, err);
 	walk.time_unix_ns = result->started_unix_ns + result->duration_ns;
 	return rc ? rc : fg_points_walk(&result->registry, result->totals, pass_total, &walk, err);
 }

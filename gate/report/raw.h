@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * k6's raw outputs (JSON lines, CSV) from what a bundle keeps: no single requests, but one point
- * per second and request class, and one per series for what is only counted over the run.
+ * per series and second (per FG_SERIES_INTERVAL_S for the phases of a request).
  *
  * Owns: the order of points, their times, and what a point's value means (fg_raw_value). Counters
  * add up to the totals; rates and trends carry how many values they stand for.
@@ -15,9 +15,10 @@
 typedef int fg_raw_fn(void *context, const struct fg_point *point, uint64_t time_unix_ns,
 		      struct fg_err *err);
 
-/** Every point of a result in time order: per second and class half http_reqs, http_req_failed,
- *  http_req_response_time and http_req_duration (those of a warm-up tagged phase=warmup), then at
- *  the end of the run one point for every series that has no seconds. */
+/** Every point of a result in time order: what was counted in each second, and what is only kept
+ *  per interval at the interval's end; points of a warm-up are tagged phase=warmup. A metric
+ * without any second has one point at the end of the run. NO_DATA: the series lost seconds (a full
+ * disk). */
 int fg_raw_walk(const struct fg_result *result, fg_raw_fn *fn, void *context,
 		struct fg_err *err) FG_MUST_USE;
 /** A counter's increase, a gauge's last value, a rate's share of trues, a trend's mean. */

@@ -34,22 +34,32 @@ void fg_report_heading(const struct fg_report_pen *pen, const char *text)
 		    pen->colour ? FG_COLOUR_END : "");
 }
 
+static void write_wrapped(const struct fg_report_pen *pen, unsigned column, unsigned indent,
+			  const struct fg_buf *line)
+{
+	fg_buf_addf(pen->out, "%*s", (int)column, "");
+	fg_text_wrap(line->data ? line->data : "", column, indent, pen->width, pen->out);
+	fg_buf_add_char(pen->out, '\n');
+}
+
 static void write_summary(const struct fg_report_pen *pen, const struct fg_result *result)
 {
 	uint64_t requests = fg_result_requests(result);
 	uint64_t failed = fg_result_failed(result);
 	char a[FG_NUM_TEXT_MAX], b[FG_NUM_TEXT_MAX], time[FG_NUM_TEXT_MAX];
 	FG_AUTO_BUF struct fg_buf errors = {.max = 4096};
+	FG_AUTO_BUF struct fg_buf line = {.max = 4096};
 
 	fg_report_duration(result->measured_ns, time);
-	fg_text_cut(result->name ? result->name : "run", pen->width / 2, false, pen->out);
-	fg_buf_addf(pen->out, ": %s request%s in %s", fg_num_format_count(requests, a),
+	fg_text_cut(result->name ? result->name : "run", pen->width / 2, false, &line);
+	fg_buf_addf(&line, ": %s request%s in %s", fg_num_format_count(requests, a),
 		    requests == 1 ? "" : "s", time);
 	if (requests > 0) /* a share of nothing is not 0 % */
-		fg_buf_addf(pen->out, ", %s failed (%.2f %%)", fg_num_format_count(failed, b),
+		fg_buf_addf(&line, ", %s failed (%.2f %%)", fg_num_format_count(failed, b),
 			    100.0 * (double)failed / (double)requests);
-	fg_buf_addf(pen->out, "%s%s\n", result->status != FG_RUN_COMPLETED ? ", " : "",
+	fg_buf_addf(&line, "%s%s", result->status != FG_RUN_COMPLETED ? ", " : "",
 		    result->status != FG_RUN_COMPLETED ? fg_run_status_name(result->status) : "");
+	write_wrapped(pen, 0, 2, &line);
 	fg_report_errors(result, &errors);
 	if (errors.len > 0) {
 		fg_buf_add_str(pen->out, "  errors: ");
@@ -177,18 +187,19 @@ static int write_requests(const struct fg_report_pen *pen, const struct fg_resul
 
 static void write_cpu_line(const struct fg_report_pen *pen, const struct fg_result *result)
 {
+	FG_AUTO_BUF struct fg_buf line = {.max = 1024};
 	double per_request = fg_result_cpu_per_request_ns(result);
 	char text[FG_NUM_TEXT_MAX];
 
 	if (per_request < 0 || result->measured_ns == 0)
 		return;
-	fg_buf_addf(pen->out,
-		    "  cpu: %s per request, target %.0f %% of a core, generator %.0f %%\n",
+	fg_buf_addf(&line, "cpu: %s per request, target %.0f %% of a core, generator %.0f %%",
 		    fg_num_format_ns(per_request, text),
 		    100.0 * (double)result->measured_target_cpu_ns / (double)result->measured_ns,
 		    result->duration_ns > 0
 			    ? 100.0 * (double)result->generator_cpu_ns / (double)result->duration_ns
 			    : 0.0);
+	write_wrapped(pen, 2, 7, &line);
 }
 
 static void write_incomplete(const struct fg_report_pen *pen, const struct fg_profile_info *info)
@@ -249,7 +260,7 @@ static int add_function(struct fg_table *table, const struct fg_cost_row *one,
 					   : "–");
 	if (rc == 0)
 		rc = fg_table_cell(row, 3, err, "%s", one->name);
-	if (rc == 0)
+	if (rc == 0 && table->columns > 4)
 		rc = fg_table_cell(row, 4, err, "%s", source.data ? source.data : "");
 	return rc;
 }
@@ -263,7 +274,8 @@ static int write_functions(const struct fg_report_pen *pen, const struct fg_resu
 	size_t i = 0;
 	int rc = 0;
 
-	fg_table_init(&table, 5, pen->width, 6);
+	/* Where there is no room for both, the name matters more than its place. */
+	fg_table_init(&table, pen->width >= 72 ? 5 : 4, pen->width, 6);
 	table.flexible = 3;
 	table.align[3] = table.align[4] = FG_ALIGN_LEFT;
 	for (; i < cost->count && shown < pen->functions && rc == 0; i++) {
@@ -301,9 +313,10 @@ static int write_cpu(const struct fg_report_pen *pen, const struct fg_result *re
 		write_why_absent(pen, &result->profile);
 	if (cost && cost->samples > 0) {
 		fg_report_heading(pen, "cpu by function (self, total, self per request)");
-		fg_buf_add_str(pen->out, "      ");
-		fg_report_samples(&result->profile, pen->out);
-		fg_buf_add_char(pen->out, '\n');
+		FG_AUTO_BUF struct fg_buf line = {.max = 1024};
+
+		fg_report_samples(&result->profile, &line);
+		write_wrapped(pen, 6, 6, &line);
 		write_incomplete(pen, &result->profile);
 		rc = write_functions(pen, result, cost, err);
 	} else if (cost) {

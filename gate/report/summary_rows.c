@@ -94,8 +94,8 @@ static int set_trend(struct fg_summary_row *row, const struct fg_report_pen *pen
 		char text[FG_NUM_TEXT_MAX] = "–";
 
 		if (stat->kind == FG_TREND_STAT_COUNT)
-			format_plain((double)sum->hist.count, text);
-		else if (sum->hist.count > 0)
+			format_plain((double)fg_trend_values_count(&values), text);
+		else if (fg_trend_values_count(&values) > 0)
 			format_value(pen, sum->contains, fg_trend_stat_value(stat, &values), text);
 		rc = fg_str_dup(text, &row->cells[i], err);
 	}

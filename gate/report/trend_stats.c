@@ -87,45 +87,69 @@ struct fg_trend_stats fg_trend_stats_default(void)
 
 struct fg_trend_values fg_trend_values_of(const struct fg_hist *hist)
 {
-	if (hist->count == 0)
-		return (struct fg_trend_values){.hist = hist};
-	return (struct fg_trend_values){
-		.hist = hist,
-		.min = (double)hist->min_ns / FG_TREND_SCALE,
-		.max = (double)hist->max_ns / FG_TREND_SCALE,
-		.sum = hist->sum_ns / FG_TREND_SCALE,
-	};
+	return (struct fg_trend_values){.hist = hist};
 }
 
-static double percentile(const struct fg_trend_values *values, double at)
+uint64_t fg_trend_values_count(const struct fg_trend_values *values)
 {
-	double value = (double)fg_hist_percentile_ns(values->hist, at) / FG_TREND_SCALE;
+	if (values->hist)
+		return values->hist->count;
+	return values->custom ? values->custom->count : 0;
+}
 
-	/* The histogram caps at its own maximum; a custom trend's exact extremes may lie within. */
-	return FG_MAX(FG_MIN(value, values->max), values->min);
+static double custom_value(const struct fg_trend_stat *stat, const struct fg_custom_slice *custom)
+{
+	switch (stat->kind) {
+	case FG_TREND_STAT_AVG:
+		return fg_custom_mean(custom);
+	case FG_TREND_STAT_MIN:
+		return custom->min;
+	case FG_TREND_STAT_MED:
+		return fg_custom_percentile(custom, 50);
+	case FG_TREND_STAT_MAX:
+		return custom->max;
+	case FG_TREND_STAT_COUNT:
+		return (double)custom->count;
+	case FG_TREND_STAT_SUM:
+		return custom->sum;
+	case FG_TREND_STAT_PERCENTILE:
+		break;
+	}
+	return fg_custom_percentile(custom, stat->percentile);
+}
+
+/* In ns. */
+static double hist_value(const struct fg_trend_stat *stat, const struct fg_hist *hist)
+{
+	switch (stat->kind) {
+	case FG_TREND_STAT_AVG:
+		return fg_hist_mean_ns(hist);
+	case FG_TREND_STAT_MIN:
+		return (double)hist->min_ns;
+	case FG_TREND_STAT_MED:
+		return (double)fg_hist_percentile_ns(hist, 50);
+	case FG_TREND_STAT_MAX:
+		return (double)hist->max_ns;
+	case FG_TREND_STAT_SUM:
+		return hist->sum_ns;
+	case FG_TREND_STAT_COUNT:
+	case FG_TREND_STAT_PERCENTILE:
+		break;
+	}
+	return (double)fg_hist_percentile_ns(hist, stat->percentile);
 }
 
 double fg_trend_stat_value(const struct fg_trend_stat *stat, const struct fg_trend_values *values)
 {
-	if (!values->hist || values->hist->count == 0)
+	uint64_t count = fg_trend_values_count(values);
+
+	if (count == 0)
 		return 0;
-	switch (stat->kind) {
-	case FG_TREND_STAT_AVG:
-		return values->sum / (double)values->hist->count;
-	case FG_TREND_STAT_MIN:
-		return values->min;
-	case FG_TREND_STAT_MED:
-		return percentile(values, 50);
-	case FG_TREND_STAT_MAX:
-		return values->max;
-	case FG_TREND_STAT_COUNT:
-		return (double)values->hist->count;
-	case FG_TREND_STAT_SUM:
-		return values->sum;
-	case FG_TREND_STAT_PERCENTILE:
-		return percentile(values, stat->percentile);
-	}
-	return 0;
+	if (!values->hist)
+		return custom_value(stat, values->custom);
+	if (stat->kind == FG_TREND_STAT_COUNT)
+		return (double)count;
+	return hist_value(stat, values->hist) / (double)FG_NS_PER_MS;
 }
 
 void fg_trend_stat_suffix(const struct fg_trend_stat *stat, char buffer[FG_TREND_STAT_TEXT_MAX])

@@ -8,7 +8,7 @@
 #ifndef FG_REPORT_TREND_STATS_H
 #define FG_REPORT_TREND_STATS_H
 
-#include "gate/measure/hist.h"
+#include "gate/measure/slice.h"
 
 enum { FG_TREND_STATS_MAX = 16, FG_TREND_STAT_TEXT_MAX = 16 };
 
@@ -33,13 +33,11 @@ struct fg_trend_stats {
 	size_t count;
 };
 
-/* Values of one trend: the histogram holds them × 10⁶ (ns for times, FG_CUSTOM_SCALE for customs),
- * the extremes and the sum are exact where the source kept them so. */
+/* Values of one trend: a histogram of nanoseconds, or a custom metric's samples. */
 struct fg_trend_values {
 	const struct fg_hist *hist;
-	double min, max, sum; /* already scaled */
+	const struct fg_custom_slice *custom; /* where hist is NULL */
 };
-#define FG_TREND_SCALE 1e6
 
 /** One word. INVALID with the list of words otherwise. */
 int fg_trend_stat_parse(const char *text, size_t len, struct fg_trend_stat *ret,
@@ -52,6 +50,8 @@ struct fg_trend_stats fg_trend_stats_default(void);
 
 /** The values of a histogram of nanoseconds. */
 struct fg_trend_values fg_trend_values_of(const struct fg_hist *hist);
+/** How many values there are. */
+uint64_t fg_trend_values_count(const struct fg_trend_values *values);
 /** 0 for an empty trend, as k6. */
 double fg_trend_stat_value(const struct fg_trend_stat *stat, const struct fg_trend_values *values);
 /** k6's suffix of a Prometheus series: "p95", "p999" for p(99.9), "avg". */

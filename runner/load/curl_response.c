@@ -262,6 +262,15 @@ static void fill_error(struct fg_curl_slot *slot, CURLcode code,
 	/* curl has no code of its own for garbage between chunks. */
 	if (code == CURLE_RECV_ERROR && strstr(slot->error_text, "chunk"))
 		response->error = FG_NET_BAD_RESPONSE;
+	/* TLS 1.3: a server refuses the client's certificate when we think that all is well. */
+	if (code == CURLE_RECV_ERROR && strstr(slot->error_text, "SSL routines") &&
+	    strstr(slot->error_text, " alert "))
+		response->error = FG_NET_TLS;
+	/* Also curl's word for a header line of more than 100 KB. */
+	if (code == CURLE_OUT_OF_MEMORY && slot->send_ns) {
+		response->error = FG_NET_BAD_RESPONSE;
+		text = "a header line of the response is too long";
+	}
 	if (code == CURLE_WRITE_ERROR)
 		text = slot->header_bytes > HEADER_BYTES_MAX
 			       ? "the response's headers have more than 256 KiB"
@@ -281,12 +290,22 @@ static void check_version(const struct fg_curl_slot *slot, struct fg_engine_resp
 		       "(without TLS: version h2c)");
 }
 
+/* curl takes a connection that is closed within the head, or after a 100, for a response. */
+static void check_complete(const struct fg_curl_slot *slot, struct fg_engine_response *response)
+{
+	if (response->status && !slot->in_head)
+		return;
+	response->error = FG_NET_RESET;
+	(void)snprintf(response->error_text, sizeof(response->error_text),
+		       "the connection was closed within the response's headers");
+}
+
 void fg_curl_response_fill(struct fg_curl_slot *slot, CURLcode code,
 			   struct fg_engine_response *response)
 {
 	const long status = info_long(slot->easy, CURLINFO_RESPONSE_CODE);
 
-	response->status = status > 0 && status <= UINT16_MAX ? (uint16_t)status : 0;
+	response->status = status >= 200 && status <= UINT16_MAX ? (uint16_t)status : 0;
 	response->http_version = response->status ? http_version(slot->easy) : 0;
 	fill_bytes(slot, response);
 	fill_times(slot, response);
@@ -299,5 +318,7 @@ void fg_curl_response_fill(struct fg_curl_slot *slot, CURLcode code,
 	if (code)
 		fill_error(slot, code, response);
 	else
+		check_complete(slot, response);
+	if (!response->error)
 		check_version(slot, response);
 }

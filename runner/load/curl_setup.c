@@ -365,7 +365,7 @@ static CURLcode set_method(struct fg_curl_slot *slot, const struct fg_engine_req
 	CURLcode code;
 
 	slot->upload_len = request->body ? request->body_len : 0;
-	slot->long_body = slot->upload_len > CURL_INITIAL_POST_MAX;
+	slot->long_body = slot->upload_len >= CURL_INITIAL_POST_MAX;
 	code = curl_easy_setopt(easy, CURLOPT_NOPROGRESS, slot->long_body ? 0L : 1L);
 	if (code)
 		return code;

@@ -75,7 +75,8 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 
 	if (status < 0) {
 		watch->watched = 0; /* libuv has stopped the handle */
-		flags = CURL_CSELECT_ERR;
+		/* Not CURL_CSELECT_ERR: before a reset may stand data, and curl would not look. */
+		events = watch->wanted;
 	} else if (!(events & watch->wanted)) {
 		/* An idle connection was closed by the server, or it talks unasked: curl finds out
 		 * when it wants to use it again. Until then the level-triggered event would spin.

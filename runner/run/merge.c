@@ -148,7 +148,7 @@ static int check_options(const struct fg_merge_options *options, size_t count, s
 		return fg_err_set(err, FG_E_USAGE,
 				  "--bundle %s exists already; a bundle is never overwritten",
 				  options->bundle);
-	return fg_outputs_check(&options->outs, err);
+	return fg_outputs_check(&options->outs, false, err);
 }
 
 int fg_run_merge(const struct fg_merge_options *options, const struct fg_opt_list *bundles,
@@ -165,6 +165,9 @@ int fg_run_merge(const struct fg_merge_options *options, const struct fg_opt_lis
 
 	*ret = (struct fg_run){.outcome = FG_OUTCOME_PASSED};
 	int rc = check_options(options, bundles->count, err);
+
+	if (rc == 0)
+		rc = fg_session_read_style(&s, err);
 
 	if (rc) {
 		ret->outcome = FG_OUTCOME_USAGE;

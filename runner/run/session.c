@@ -33,7 +33,9 @@ void fg_session_note(const struct fg_session *s, const char *format, ...)
 
 void fg_session_result(const struct fg_session *s, const struct fg_buf *text)
 {
-	if (text->len)
+	if (text->len && s->text_to_note)
+		s->io->note(s->io->context, text->data, text->len);
+	else if (text->len)
 		s->io->result(s->io->context, text->data, text->len);
 }
 
@@ -88,6 +90,7 @@ static void on_second(void *context, struct fg_load *load, const struct fg_resul
 	/* Called just after a second's end: what was used since the last call belongs to it. */
 	fg_session_observe_second(s, second > 0 ? (uint32_t)(second - 1) : 0);
 	fg_live_second(s->live, load, live, elapsed_ns);
+	fg_session_push_second(s, live, elapsed_ns);
 }
 
 /* A generator that is tied to one of two CPUs cannot get out of the way of whatever else runs
@@ -187,6 +190,9 @@ static int conclude(struct fg_session *s, struct fg_err *err)
 	if (rc)
 		(void)fg_err_wrap(err, "the profile could not be built");
 	int judged = fg_session_judge(s, rc ? &later : err);
+
+	/* After the verdict on the run itself, before the outcome is written and told. */
+	fg_session_push_finish(s);
 	int delivered = fg_session_deliver(s, rc || judged ? &later : err);
 
 	return rc ? rc : judged ? judged : delivered;
@@ -196,6 +202,8 @@ static int drive(struct fg_session *s, struct fg_err *err)
 {
 	int rc = fg_session_prepare_target(s, err);
 
+	if (rc == 0)
+		rc = fg_session_push_start(s, err);
 	if (rc == 0)
 		rc = fg_session_observe_start(s, err);
 	if (rc)
@@ -237,6 +245,7 @@ static int drive(struct fg_session *s, struct fg_err *err)
 
 static void session_done(struct fg_session *s)
 {
+	fg_session_push_free(s->push);
 	fg_live_free(s->live);
 	fg_profiler_free(s->profiler);
 	fg_cputime_free(s->cputime);
@@ -273,6 +282,26 @@ static int check_options(const struct fg_run_options *options, struct fg_err *er
 	return 0;
 }
 
+int fg_session_read_style(struct fg_session *s, struct fg_err *err)
+{
+	const struct fg_run_options *options = s->options;
+	int rc;
+
+	/* What was asked for on standard output must be alone there. */
+	s->text_to_note = fg_outputs_use_stdout(&options->outs);
+	s->style = (struct fg_report_style){.colour = s->io->colour && !s->text_to_note,
+					    .stderr_is_tty = s->io->note_is_tty,
+					    .width = s->io->width};
+	if (fg_summary_mode_parse(options->summary_mode, &s->style.mode, err))
+		return fg_err_wrap(err, "--summary-mode");
+	if (fg_time_unit_parse(options->summary_time_unit, &s->style.time_unit, err))
+		return fg_err_wrap(err, "--summary-time-unit");
+	rc = options->summary_trend_stats ? fg_trend_stats_parse(options->summary_trend_stats,
+								 &s->style.trend_stats, err)
+					  : 0;
+	return rc ? fg_err_wrap(err, "--summary-trend-stats") : 0;
+}
+
 /* A reference that can never name a bundle is a typing error; one that names none yet is told by
  * the comparison. */
 static int check_baseline(struct fg_session *s, struct fg_err *err)
@@ -297,6 +326,15 @@ const char *fg_session_baseline_dir(const struct fg_session *s)
 	return s->options->baseline_dir ? s->options->baseline_dir : s->file->baseline_dir;
 }
 
+static int read_shard(struct fg_session *s, struct fg_err *err)
+{
+	int rc = fg_shard_parse(s->options->shard, &s->shard_index, &s->shard_count, err);
+
+	return rc ? rc
+		  : fg_shard_start_at(s->options->start_at, fg_clock_realtime_ns(),
+				      &s->start_unix_ns, err);
+}
+
 int fg_run_scenario(const struct fg_run_options *options, const struct fg_run_io *io,
 		    struct fg_run *ret, struct fg_err *err)
 {
@@ -304,15 +342,14 @@ int fg_run_scenario(const struct fg_run_options *options, const struct fg_run_io
 	struct fg_err place_err = {0};
 
 	*ret = (struct fg_run){.outcome = FG_OUTCOME_PASSED};
-	int rc = fg_outputs_check(&options->outs, err);
+	int rc = fg_outputs_check(&options->outs, true, err);
 
 	if (rc == 0)
 		rc = check_options(options, err);
 	if (rc == 0)
-		rc = fg_shard_parse(options->shard, &s.shard_index, &s.shard_count, err);
+		rc = fg_session_read_style(&s, err);
 	if (rc == 0)
-		rc = fg_shard_start_at(options->start_at, fg_clock_realtime_ns(), &s.start_unix_ns,
-				       err);
+		rc = read_shard(&s, err);
 	if (rc) {
 		ret->outcome = FG_OUTCOME_USAGE;
 		return rc;

@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "gate/measure/series.h"
 #include "gate/base/clock.h"
 #include "tests/unit/load/load_kit.h"
 
@@ -336,7 +337,7 @@ static void test_waiting_counts(void **state)
 	assert_int_equal(sums.lower_bounds, counts->dropped);
 	assert_int_equal(fg_slice_class(result->totals, 0, false)->trends[FG_TREND_DURATION].count,
 			 counts->dropped);
-	assert_int_equal(result->series.items[result->series.count - 1].second, 1);
+	assert_true(fg_series_seconds(result) > 0);
 	assert_true(counts->dropped >= 75);
 	assert_true(counts->late >= counts->iterations - 2);
 	assert_int_equal(counts->queue.count + counts->lag.count, counts->iterations);

@@ -67,10 +67,19 @@ char *helper_faults(const char *text, size_t len)
 
 char *helper_render(const struct fg_template *text)
 {
+	static const char *const run_texts[FG_RUN_TEXT_COUNT] = {"8080", "http://t", "run1"};
+	struct fg_arena arena;
+	const struct fg_expr_env env = {.run_texts = run_texts,
+					.vu = 3,
+					.iteration = 4,
+					.scenario_iteration = 5,
+					.arena = &arena};
+	struct fg_err err = {0};
 	struct fg_buf out;
 
 	fg_buf_init(&out, 1 << 20);
-	fg_template_render(text, 3, 4, 5, &out);
-	assert_false(out.failed);
+	fg_arena_init(&arena, 1 << 20);
+	assert_ok(fg_template_expand(text, &env, &out, &err), &err);
+	fg_arena_done(&arena);
 	return fg_buf_take(&out, NULL);
 }
