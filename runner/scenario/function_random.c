@@ -58,12 +58,15 @@ int fg_function_random_float(const struct fg_call *call, struct fg_value *ret)
 		return rc;
 	if (min > max)
 		return fg_call_fault(call, "min %g is greater than max %g", min, max);
+	if (!isfinite(max - min))
+		return fg_call_fault(call, "the range is too large");
 	double number = min + fg_random_unit(call->env->random) * (max - min);
 
 	/* rounding may reach max, which is not included */
 	if (number >= max && max > min)
 		number = nextafter(max, min);
-	return fg_call_return_number(call, number, ret);
+	*ret = fg_value_of_number(number);
+	return 0;
 }
 
 int fg_function_random_item(const struct fg_call *call, struct fg_value *ret)

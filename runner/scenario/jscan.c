@@ -13,11 +13,17 @@ struct cursor {
 
 static int refuse(const struct cursor *c, const char *expected)
 {
+	int rc;
+
 	if (c->at >= c->len)
-		return fg_err_set(c->err, FG_E_INVALID, "not JSON: it ends where %s should be",
-				  expected);
-	return fg_err_set(c->err, FG_E_INVALID, "not JSON: byte %zu should be %s", c->at + 1,
-			  expected);
+		rc = fg_err_set(c->err, FG_E_INVALID, "not JSON: it ends where %s should be",
+				expected);
+	else
+		rc = fg_err_set(c->err, FG_E_INVALID, "not JSON: byte %zu should be %s", c->at + 1,
+				expected);
+	if (c->err)
+		c->err->column = (unsigned)FG_MIN(c->at, (size_t)UINT32_MAX - 1) + 1;
+	return rc;
 }
 
 static bool is_space(char c)

@@ -3,7 +3,8 @@
  * Walking JSON text in place: what field access and JSONPath share.
  *
  * Checks what it passes over (RFC 8259; bytes above 0x7f are taken as they are), never reads past
- * the end, builds nothing. The first of two equal keys is found. Knows no paths.
+ * the end, builds nothing. The first of two equal keys is found. Faults have the 1-based byte
+ * offset as their column. Knows no paths.
  */
 #ifndef FG_SCENARIO_JSCAN_H
 #define FG_SCENARIO_JSCAN_H

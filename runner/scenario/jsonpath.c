@@ -8,7 +8,7 @@
 
 /* Bytes that one search may pass over: `..` looks at a text once per level, and `$..*..*` at every
  * pair. */
-enum { BUDGET_BYTES = 128 << 20, BUDGET_TIMES = 32 };
+enum { BUDGET_BYTES = 16 << 20, BUDGET_TIMES = 32 };
 
 struct hit {
 	struct hit *next;

@@ -171,8 +171,6 @@ int fg_regex_find(const struct fg_regex *regex, struct fg_regex_match *match, co
 	size_t start = offsets[2 * (size_t)group];
 	size_t end = offsets[2 * (size_t)group + 1];
 
-	if (start > end) /* \K in a lookahead may do that */
-		return 0;
 	*ret_text = (const char *)subject + start;
 	*ret_len = end - start;
 	return 1;
