@@ -9,7 +9,6 @@ import re
 import sys
 import threading
 import time
-import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
 from tests.kit import kit
@@ -68,8 +67,8 @@ class Counter:
                 writer.close()
 
         async def main():
-            server = await asyncio.start_server(serve, "127.0.0.1", 0, backlog=1024)
-            self.port = server.sockets[0].getsockname()[1]
+            self.server = await asyncio.start_server(serve, "127.0.0.1", 0, backlog=1024)
+            self.port = self.server.sockets[0].getsockname()[1]
             ready.set()
 
         def run():
@@ -93,8 +92,10 @@ class Counter:
         return found
 
     def stop(self):
+        self.loop.call_soon_threadsafe(self.server.close)
         self.loop.call_soon_threadsafe(self.loop.stop)
         self.thread.join()
+        self.loop.close()
 
 
 class Shards(kit.TestCase):
@@ -187,4 +188,4 @@ class Shards(kit.TestCase):
 
 
 if __name__ == "__main__":
-    unittest.main(verbosity=2)
+    kit.main()
