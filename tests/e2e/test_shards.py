@@ -2,16 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Three processes with --shard i/3 against one counting server: together exactly the schedule of one; and
 `flamegate merge` makes one bundle and one verdict of them."""
-import asyncio
 import json
 import pathlib
-import re
 import sys
-import threading
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
-from tests.kit import kit
+from tests.kit import counter, kit
 
 RATE, SECONDS = 300, 2
 EVENTS = RATE * SECONDS
@@ -48,60 +45,10 @@ thresholds:
 """
 
 
-class Counter:
-    """An HTTP server that remembers each path and when it was asked for."""
-
-    def __init__(self):
-        self.seen = []
-        self.loop = asyncio.new_event_loop()
-        self.port = None
-        ready = threading.Event()
-
-        async def serve(reader, writer):
-            try:
-                while True:
-                    head = await reader.readuntil(b"\r\n\r\n")
-                    self.seen.append((head.split(b" ", 2)[1].decode(), time.time()))
-                    writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
-            except (asyncio.IncompleteReadError, ConnectionError):
-                writer.close()
-
-        async def main():
-            self.server = await asyncio.start_server(serve, "127.0.0.1", 0, backlog=1024)
-            self.port = self.server.sockets[0].getsockname()[1]
-            ready.set()
-
-        def run():
-            asyncio.set_event_loop(self.loop)
-            self.loop.create_task(main())
-            self.loop.run_forever()
-
-        self.thread = threading.Thread(target=run, daemon=True)
-        self.thread.start()
-        ready.wait()
-
-    def numbers(self, prefix):
-        """number → when, of the paths /prefix/number; every number once."""
-        found = {}
-        for path, when in self.seen:
-            match = re.fullmatch(f"/{prefix}/(\\d+)", path)
-            if match:
-                number = int(match.group(1))
-                assert number not in found, f"{path} came twice"
-                found[number] = when
-        return found
-
-    def stop(self):
-        self.loop.call_soon_threadsafe(self.server.close)
-        self.loop.call_soon_threadsafe(self.loop.stop)
-        self.thread.join()
-        self.loop.close()
-
-
 class Shards(kit.TestCase):
     def setUp(self):
         super().setUp()
-        self.server = Counter()
+        self.server = counter.Counter()
         self.addCleanup(self.server.stop)
 
     def scenario(self, count, name="load.yaml"):
