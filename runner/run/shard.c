@@ -78,26 +78,42 @@ static bool take_offset(const char **text, int64_t *ret_s)
 	return true;
 }
 
+static bool within(int value, int low, int high)
+{
+	return value >= low && value <= high;
+}
+
+static bool take_date(const char **text, struct tm *tm)
+{
+	if (!take_number(text, 4, &tm->tm_year) || !take_char(text, "-") ||
+	    !take_number(text, 2, &tm->tm_mon) || !take_char(text, "-") ||
+	    !take_number(text, 2, &tm->tm_mday))
+		return false;
+	if (!within(tm->tm_year, 1970, 2200) || !within(tm->tm_mon, 1, 12) ||
+	    !within(tm->tm_mday, 1, 31))
+		return false;
+	tm->tm_year -= 1900;
+	tm->tm_mon -= 1;
+	return true;
+}
+
+static bool take_clock(const char **text, struct tm *tm)
+{
+	return take_number(text, 2, &tm->tm_hour) && take_char(text, ":") &&
+	       take_number(text, 2, &tm->tm_min) && take_char(text, ":") &&
+	       take_number(text, 2, &tm->tm_sec) && within(tm->tm_hour, 0, 23) &&
+	       within(tm->tm_min, 0, 59) && within(tm->tm_sec, 0, 60);
+}
+
 static bool parse_rfc3339(const char *text, uint64_t *ret_ns)
 {
 	struct tm tm = {0};
 	uint64_t fraction_ns;
 	int64_t seconds, offset_s;
 
-	if (!take_number(&text, 4, &tm.tm_year) || !take_char(&text, "-") ||
-	    !take_number(&text, 2, &tm.tm_mon) || !take_char(&text, "-") ||
-	    !take_number(&text, 2, &tm.tm_mday) || !take_char(&text, "Tt ") ||
-	    !take_number(&text, 2, &tm.tm_hour) || !take_char(&text, ":") ||
-	    !take_number(&text, 2, &tm.tm_min) || !take_char(&text, ":") ||
-	    !take_number(&text, 2, &tm.tm_sec) || !take_fraction(&text, &fraction_ns) ||
-	    !take_offset(&text, &offset_s) || *text)
+	if (!take_date(&text, &tm) || !take_char(&text, "Tt ") || !take_clock(&text, &tm) ||
+	    !take_fraction(&text, &fraction_ns) || !take_offset(&text, &offset_s) || *text)
 		return false;
-	if (tm.tm_year < 1970 || tm.tm_year > 2200 || tm.tm_mon < 1 || tm.tm_mon > 12 ||
-	    tm.tm_mday < 1 || tm.tm_mday > 31 || tm.tm_hour > 23 || tm.tm_min > 59 ||
-	    tm.tm_sec > 60)
-		return false;
-	tm.tm_year -= 1900;
-	tm.tm_mon -= 1;
 	seconds = (int64_t)timegm(&tm) - offset_s;
 	if (seconds < 0)
 		return false;
