@@ -206,6 +206,8 @@ static void on_wake(uv_async_t *wake)
 	for (unsigned i = 0; i < load->made; i++) {
 		collect(load, i);
 		finished += load->workers[i].finished;
+		if (fg_worker_is_fatal(load->workers[i].worker))
+			fg_load_request_stop(load, FG_LOAD_STOP_DRAIN, FG_RUN_ABORTED);
 	}
 	if (finished == load->made) {
 		close_all(load);

@@ -206,6 +206,17 @@ static int make_slices(struct fg_worker *worker, struct fg_err *err)
 	return 0;
 }
 
+/* A data set with `onEnd: fail` is used up: the coordinator stops the others. */
+static void on_fatal(void *context, const struct fg_err *err)
+{
+	struct fg_worker *worker = context;
+
+	pthread_mutex_lock(&worker->mutex);
+	worker->end.fatal = *err;
+	pthread_mutex_unlock(&worker->mutex);
+	uv_async_send(worker->options.notify);
+}
+
 static int make_env(struct fg_worker *worker, struct fg_err *err)
 {
 	const struct fg_worker_options *options = &worker->options;
@@ -218,6 +229,8 @@ static int make_env(struct fg_worker *worker, struct fg_err *err)
 		.globals = options->globals,
 		.run_texts = options->run_texts,
 		.log = options->log,
+		.on_fatal = on_fatal,
+		.context = worker,
 	};
 	return fg_vu_env_init(&worker->env, err);
 }
@@ -516,4 +529,14 @@ void fg_worker_result(struct fg_worker *worker, struct fg_worker_end *ret)
 	pthread_mutex_lock(&worker->mutex);
 	*ret = worker->end;
 	pthread_mutex_unlock(&worker->mutex);
+}
+
+bool fg_worker_is_fatal(struct fg_worker *worker)
+{
+	bool fatal;
+
+	pthread_mutex_lock(&worker->mutex);
+	fatal = worker->end.fatal.code != FG_E_NONE;
+	pthread_mutex_unlock(&worker->mutex);
+	return fatal;
 }
