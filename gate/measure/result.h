@@ -123,6 +123,10 @@ void fg_result_free(struct fg_result *result);
  *  result may hold a part of the slice. */
 int fg_result_add_slice(struct fg_result *result, const struct fg_slice *slice,
 			struct fg_err *err) FG_MUST_USE;
+/** dst += src, of the scenarios whose warm-up is over in that second; without `mask` all, and src
+ * is no second (an interval of the series). */
+int fg_slice_add_measured(struct fg_slice *dst, const struct fg_registry *registry,
+			  const struct fg_slice *src, bool mask, struct fg_err *err) FG_MUST_USE;
 /** True if that second does not lie wholly after the scenario's start + warm-up; never true for a
  *  scenario without warm-up. */
 bool fg_result_is_warmup(const struct fg_registry *registry, size_t scenario, uint32_t second);

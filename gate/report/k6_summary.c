@@ -14,7 +14,7 @@
 #include "gate/format/json.h"
 #include "gate/format/md5.h"
 #include "gate/judge/threshold.h"
-#include "gate/report/points.h"
+#include "gate/report/raw.h"
 
 enum { PATH_MAX_BYTES = 8192, GROUP_DEPTH_MAX = 24 };
 
@@ -155,8 +155,8 @@ static void put_trend(struct writer *w, const struct fg_point_sum *sum)
 	struct fg_trend_values values = fg_point_sum_trend(sum);
 
 	for (size_t i = 0; i < w->stats.count; i++)
-		fg_json_put_double(&w->json, w->stats.items[i].text,
-				   fg_trend_stat_value(&w->stats.items[i], &values));
+		fg_report_json_number(&w->json, w->stats.items[i].text,
+				      fg_trend_stat_value(&w->stats.items[i], &values));
 }
 
 static void put_values(struct writer *w, const struct fg_point_sum *sum)
@@ -166,17 +166,17 @@ static void put_values(struct writer *w, const struct fg_point_sum *sum)
 	fg_json_begin(&w->json, "values");
 	switch (sum->type) {
 	case FG_METRIC_COUNTER:
-		fg_json_put_double(&w->json, "count", sum->value);
-		fg_json_put_double(&w->json, "rate", seconds > 0 ? sum->value / seconds : 0);
+		fg_report_json_number(&w->json, "count", sum->value);
+		fg_report_json_number(&w->json, "rate", seconds > 0 ? sum->value / seconds : 0);
 		break;
 	case FG_METRIC_GAUGE:
-		fg_json_put_double(&w->json, "value", sum->value);
-		fg_json_put_double(&w->json, "min", sum->min);
-		fg_json_put_double(&w->json, "max", sum->max);
+		fg_report_json_number(&w->json, "value", sum->value);
+		fg_report_json_number(&w->json, "min", sum->min);
+		fg_report_json_number(&w->json, "max", sum->max);
 		break;
 	case FG_METRIC_RATE:
-		fg_json_put_double(&w->json, "rate",
-				   sum->total ? (double)sum->trues / (double)sum->total : 0);
+		fg_report_json_number(&w->json, "rate",
+				      sum->total ? (double)sum->trues / (double)sum->total : 0);
 		fg_json_put_u64(&w->json, "passes", sum->trues);
 		fg_json_put_u64(&w->json, "fails", sum->total - sum->trues);
 		break;
@@ -242,8 +242,7 @@ static int put_submetric(struct writer *w, const struct fg_point_sums *all, cons
 	int rc = fg_point_selector(name, &metric, &tags, err);
 
 	if (rc == 0)
-		rc = fg_point_sums_collect(w->result, &tags, &sums,
-					   err);
+		rc = fg_point_sums_collect(w->result, &tags, &sums, err);
 	if (rc == 0) {
 		const struct fg_point_sum *sum = fg_point_sums_find(&sums, metric);
 		struct fg_point_sum empty = nothing(all, metric);

@@ -76,8 +76,7 @@ static int add_sub(const struct part *part, const char *text, struct fg_summary_
 	int rc = fg_point_selector(text, &metric, &tags, err);
 
 	if (rc == 0)
-		rc = fg_point_sums_collect(part->result, &tags,
-					   &sums, err);
+		rc = fg_point_sums_collect(part->result, &tags, &sums, err);
 	if (rc == 0) {
 		const struct fg_point_sum *sum = fg_point_sums_find(&sums, metric);
 		const char *open = strchr(text, '{');
@@ -157,16 +156,12 @@ static int write_section(const struct part *part, enum section section, struct f
 	return rc;
 }
 
-static int write_part(struct part *part, struct fg_err *err)
+static int write_sections(const struct part *part, struct fg_err *err)
 {
-	struct fg_point_sums sums = {.items = NULL};
-	int rc = fg_point_sums_collect(part->result, part->filter,
-				       &sums, err);
+	int rc = 0;
 
-	part->sums = &sums;
 	for (enum section s = SECTION_CUSTOM; s < SECTION_NONE && rc == 0; s++)
 		rc = write_section(part, s, err);
-	fg_point_sums_done(&sums);
 	return rc;
 }
 
@@ -205,26 +200,37 @@ static int write_groups(const struct part *part, struct fg_err *err)
 /* -- blocks of the full summary -----------------------------------------------------------------
  */
 
+static void write_title(const struct part *part, const char *title)
+{
+	fg_buf_addf(part->pen->out, "\n%*s%s", (int)part->indent - 2, "",
+		    part->pen->colour ? FG_COLOUR_HEAD : "");
+	fg_text_cut(title, part->pen->width - part->indent, false, part->pen->out);
+	fg_buf_addf(part->pen->out, "%s\n", part->pen->colour ? FG_COLOUR_END : "");
+}
+
+/* Nothing at all for a group in which nothing happened. */
 static int write_block(const struct part *whole, const char *title, const char *scenario,
 		       const char *group, struct fg_err *err)
 {
 	struct fg_tags filter = {.items = NULL};
+	struct fg_point_sums sums = {.items = NULL};
 	struct part part = *whole;
 	int rc = fg_tags_add(&filter, "scenario", scenario, err);
 
+	part.filter = &filter;
+	part.sums = &sums;
+	part.indent = whole->indent + (group ? 4 : 2);
 	if (rc == 0 && group)
 		rc = fg_tags_add(&filter, "group", group, err);
-	if (rc == 0) {
-		part.filter = &filter;
-		part.indent = whole->indent + (group ? 4 : 2);
-		fg_buf_addf(part.pen->out, "\n%*s", (int)part.indent - 2, "");
-		fg_buf_addf(part.pen->out, "%s", part.pen->colour ? FG_COLOUR_HEAD : "");
-		fg_text_cut(title, part.pen->width - part.indent, false, part.pen->out);
-		fg_buf_addf(part.pen->out, "%s\n", part.pen->colour ? FG_COLOUR_END : "");
-		rc = fg_report_checks(part.pen, part.result, &filter, part.indent, err);
-	}
 	if (rc == 0)
-		rc = write_part(&part, err);
+		rc = fg_point_sums_collect(part.result, &filter, &sums, err);
+	if (rc == 0 && sums.count > 0) {
+		write_title(&part, title);
+		rc = fg_report_checks(part.pen, part.result, &filter, part.indent, err);
+		if (rc == 0)
+			rc = write_sections(&part, err);
+	}
+	fg_point_sums_done(&sums);
 	fg_tags_done(&filter);
 	return rc;
 }
@@ -268,8 +274,13 @@ int fg_report_metrics(const struct fg_report_pen *pen, const struct fg_result *r
 			    .result = result,
 			    .indent = 2,
 			    .seconds = (double)result->measured_ns / (double)FG_NS_PER_S};
-	int rc = write_part(&part, err);
+	struct fg_point_sums sums = {.items = NULL};
+	int rc = fg_point_sums_collect(result, NULL, &sums, err);
 
+	part.sums = &sums;
+	if (rc == 0)
+		rc = write_sections(&part, err);
+	fg_point_sums_done(&sums);
 	if (rc == 0)
 		rc = write_groups(&part, err);
 	for (size_t i = 0;

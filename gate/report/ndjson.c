@@ -152,7 +152,7 @@ static int put_point(void *context, const struct fg_point *point, uint64_t time_
 	fg_json_put_string(&w, "type", "Point");
 	fg_json_begin(&w, "data");
 	put_time(&w, time_unix_ns);
-	fg_json_put_double(&w, "value", fg_raw_value(point));
+	fg_report_json_number(&w, "value", fg_raw_value(point));
 	fg_json_begin(&w, "tags");
 	for (size_t i = 0; i < point->tag_count; i++)
 		fg_json_put_string(&w, point->tags[i].key, point->tags[i].value);

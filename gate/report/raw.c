@@ -2,10 +2,12 @@
 #include "gate/report/raw.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "gate/base/num.h"
+#include "gate/format/json.h"
 #include "gate/measure/series.h"
 
 enum { METRICS_MAX = FG_METRIC_COUNT + FG_REGISTRY_CUSTOMS_MAX };
@@ -35,6 +37,14 @@ double fg_raw_value(const struct fg_point *point)
 		break;
 	}
 	return point->value;
+}
+
+void fg_report_json_number(struct fg_json_writer *writer, const char *key, double value)
+{
+	if (fabs(value) < 9007199254740992.0 && floor(value) == value)
+		fg_json_put_i64(writer, key, (int64_t)value);
+	else
+		fg_json_put_double(writer, key, value);
 }
 
 void fg_raw_metadata(const struct fg_point *point,

@@ -23,6 +23,9 @@ int fg_raw_walk(const struct fg_result *result, fg_raw_fn *fn, void *context,
 		struct fg_err *err) FG_MUST_USE;
 /** A counter's increase, a gauge's last value, a rate's share of trues, a trend's mean. */
 double fg_raw_value(const struct fg_point *point);
+/** A double as JavaScript writes it: whole numbers without a fraction. */
+struct fg_json_writer;
+void fg_report_json_number(struct fg_json_writer *writer, const char *key, double value);
 /** Calls `fn` with what the value stands for: count, and of trends min, med, max, p(90), p(95),
  *  p(99). Nothing for counters and gauges. */
 void fg_raw_metadata(const struct fg_point *point,

@@ -39,13 +39,11 @@ static int not_registered(const char *what, const char *name, struct fg_err *err
 static int find_class(const struct compiler *c, const struct fg_step_http *http, uint32_t *ret,
 		      struct fg_err *err)
 {
-	const char *group = c->group.len ? c->group.data : http->group;
-
 	for (size_t i = 0; i < c->registry->class_count; i++) {
 		const struct fg_class *class = &c->registry->classes[i];
 
 		if (class->scenario == c->program->scenario_index &&
-		    same_text(class->name, http->name) && same_text(class->group, group)) {
+		    same_text(class->name, http->name) && same_text(class->group, group_path(c))) {
 			*ret = (uint32_t)i;
 			return 0;
 		}

@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What leaves the machine while a run goes on: Prometheus remote write, of --out prometheus=URL.
+ * What leaves the machine while a run goes on: Prometheus remote write, of the scenario's publish:
+ * and of --out prometheus=URL.
  *
- * Its settings are k6's environment variables (K6_PROMETHEUS_RW_…), so that who comes from
- * `k6 run -o experimental-prometheus-rw` changes one word. Failures never stop a run; at the end
- * they are told, and a required publisher that did not get the final values makes it exit 15.
+ * The settings of the latter are k6's environment variables (K6_PROMETHEUS_RW_…), so that who comes
+ * from `k6 run -o experimental-prometheus-rw` changes one word. Failures never stop a run; at the
+ * end they are told, and a required publisher that did not get the final values makes it exit 15.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "gate/base/arena.h"
+#include "gate/base/clock.h"
 #include "gate/base/num.h"
 #include "gate/base/str.h"
 #include "runner/http_client.h"
@@ -17,6 +20,7 @@
 #include "runner/run/outputs.h"
 #include "runner/run/pairs.h"
 #include "runner/run/session.h"
+#include "runner/scenario/expr.h"
 
 enum { PUSHERS_MAX = 8 };
 
@@ -133,6 +137,114 @@ static int add_from_options(struct fg_session *s, struct fg_err *err)
 	return 0;
 }
 
+/* -- publish: of the scenario -------------------------------------------------------------------
+ */
+
+/* "{{ run.id }}" and the like: what is known before any VU runs. */
+static int render_testid(const struct fg_session *s, const struct fg_template *testid,
+			 struct fg_buf *out, struct fg_err *err)
+{
+	const char *const run_texts[FG_RUN_TEXT_COUNT] = {
+		[FG_RUN_TEXT_TARGET_URL] = s->target_url,
+		[FG_RUN_TEXT_RUN_ID] = s->run_id,
+	};
+	struct fg_arena arena;
+
+	fg_arena_init(&arena, 1 << 20);
+	const struct fg_expr_env env = {
+		.run_texts = run_texts, .unix_ns = fg_clock_realtime_ns(), .arena = &arena};
+	int rc = fg_template_expand(testid, &env, out, err);
+
+	fg_arena_done(&arena);
+	return rc;
+}
+
+static int add_stats(const struct fg_publish_prometheus *from, struct fg_trend_stats *ret,
+		     struct fg_err *err)
+{
+	int rc = 0;
+
+	if (from->trend_stat_count > FG_TREND_STATS_MAX)
+		return fg_err_set(err, FG_E_INVALID, "more than %d trendStats", FG_TREND_STATS_MAX);
+	for (size_t i = 0; i < from->trend_stat_count && rc == 0; i++)
+		rc = fg_trend_stat_parse(from->trend_stats[i], strlen(from->trend_stats[i]),
+					 &ret->items[ret->count++], err);
+	return rc;
+}
+
+struct header_texts {
+	char *items[FG_PROMETHEUS_HEADERS_MAX];
+	size_t count;
+};
+
+static int add_headers(const struct fg_publish_prometheus *from, struct header_texts *ret,
+		       struct fg_err *err)
+{
+	static const struct fg_expr_env nothing; /* the parser lets constants pass only */
+
+	for (size_t i = 0; i < from->header_count && ret->count < FG_PROMETHEUS_HEADERS_MAX; i++) {
+		FG_AUTO_BUF struct fg_buf text = {.max = 1 << 16};
+
+		fg_buf_addf(&text, "%s: ", from->headers[i].name);
+		int rc = fg_template_expand(&from->headers[i].value, &nothing, &text, err);
+
+		if (rc == 0)
+			rc = fg_buf_check(&text, err);
+		if (rc)
+			return rc;
+		ret->items[ret->count] = fg_buf_take(&text, NULL);
+		if (!ret->items[ret->count])
+			return fg_err_nomem(err);
+		ret->count++;
+	}
+	return 0;
+}
+
+static int start_published(struct fg_session *s, const struct fg_publish_prometheus *from,
+			   struct header_texts *headers, struct fg_tags *labels, struct fg_err *err)
+{
+	FG_AUTO_BUF struct fg_buf testid = {.max = 1 << 16};
+	struct fg_prometheus_options options = {
+		.url = from->url,
+		.basic_user = from->username,
+		.basic_password = from->password,
+		.bearer_token = from->bearer_token,
+		.headers = (const char *const *)headers->items,
+		.insecure = from->insecure_skip_verify,
+		.labels = labels,
+		.push_interval_ns = from->push_interval_ns,
+		.stale_markers = from->stale_markers,
+	};
+	int rc = add_headers(from, headers, err);
+
+	options.header_count = headers->count;
+	if (rc == 0)
+		rc = add_stats(from, &options.stats, err);
+	if (rc == 0)
+		rc = make_labels(s, &from->labels, labels, err);
+	if (rc == 0 && from->testid.part_count > 0)
+		rc = render_testid(s, &from->testid, &testid, err);
+	if (rc == 0 && testid.len > 0)
+		rc = fg_tags_add(labels, "testid", testid.data, err);
+	return rc ? rc : add_pusher(s, &options, from->required, err);
+}
+
+static int add_from_scenario(struct fg_session *s, struct fg_err *err)
+{
+	for (size_t i = 0; i < s->file->prometheus_count; i++) {
+		struct header_texts headers = {.count = 0};
+		struct fg_tags labels = {.items = NULL};
+		int rc = start_published(s, &s->file->prometheus[i], &headers, &labels, err);
+
+		for (size_t h = 0; h < headers.count; h++)
+			free(headers.items[h]);
+		fg_tags_done(&labels);
+		if (rc)
+			return fg_err_wrap(err, "publish: prometheus");
+	}
+	return 0;
+}
+
 int fg_session_push_start(struct fg_session *s, struct fg_err *err)
 {
 	s->push = calloc(1, sizeof(*s->push));
@@ -140,6 +252,8 @@ int fg_session_push_start(struct fg_session *s, struct fg_err *err)
 		return fg_err_nomem(err);
 	int rc = add_from_options(s, err);
 
+	if (rc == 0)
+		rc = add_from_scenario(s, err);
 	if (rc)
 		fg_session_outcome(s, FG_OUTCOME_USAGE);
 	return rc;

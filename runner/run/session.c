@@ -81,6 +81,21 @@ static void note_header(const struct fg_session *s)
 	fg_session_note(s, "\n");
 }
 
+/* At its end no VU is left, so the totals cannot tell how many there were. */
+static void look_at_vus(struct fg_session *s, const struct fg_result *live)
+{
+	struct fg_vus_range *range = &s->vus;
+	uint32_t now = 0;
+
+	for (size_t i = 0; i < live->totals->scenario_count; i++)
+		now += live->totals->scenarios[i].vus;
+	if (now == 0)
+		return;
+	range->min = range->max ? FG_MIN(range->min, now) : now;
+	range->max = FG_MAX(range->max, now);
+	range->last = now;
+}
+
 static void on_second(void *context, struct fg_load *load, const struct fg_result *live,
 		      uint64_t elapsed_ns)
 {
@@ -91,6 +106,7 @@ static void on_second(void *context, struct fg_load *load, const struct fg_resul
 	fg_session_observe_second(s, second > 0 ? (uint32_t)(second - 1) : 0);
 	fg_live_second(s->live, load, live, elapsed_ns);
 	fg_session_push_second(s, live, elapsed_ns);
+	look_at_vus(s, live);
 }
 
 /* A generator that is tied to one of two CPUs cannot get out of the way of whatever else runs
@@ -146,6 +162,7 @@ static int run_load(struct fg_session *s, struct fg_err *err)
 		.shard_count = s->shard_count,
 		.start_unix_ns = s->start_unix_ns,
 		.threads = (unsigned)s->options->threads,
+		.spool_dir = s->dirs.run[0] ? s->dirs.run : NULL,
 		.seed = s->seed,
 		.watches = watches,
 		.watch_count = watch_count,
@@ -173,6 +190,7 @@ static int describe_result(struct fg_session *s, struct fg_err *err)
 		rc = fg_str_replace(s->target_label, &result->target_label, err);
 	memcpy(result->scenario_hash, s->file->hash, sizeof(result->scenario_hash));
 	result->target_pid = s->target_pid;
+	result->vus = s->vus;
 	fg_environment_read(&result->environment);
 	return rc;
 }
@@ -209,6 +227,9 @@ static int drive(struct fg_session *s, struct fg_err *err)
 	if (rc)
 		return rc;
 	note_header(s);
+	rc = fg_session_threshold_baseline(s, err);
+	if (rc)
+		return rc;
 	rc = fg_live_new(s, &s->live, err);
 	if (rc)
 		return rc;
@@ -247,6 +268,7 @@ static void session_done(struct fg_session *s)
 {
 	fg_session_push_free(s->push);
 	fg_live_free(s->live);
+	fg_bundle_done(&s->baseline);
 	fg_profiler_free(s->profiler);
 	fg_cputime_free(s->cputime);
 	if (s->target)
