@@ -32,7 +32,7 @@ struct fg_worker {
 	struct fg_timer second_timer;
 	struct fg_hist_pool *pool;
 	size_t slices_made;
-	bool started, stopped;
+	bool started, fatal;
 	/* -- the mailbox */
 	pthread_mutex_t mutex;
 	enum fg_worker_state state;
@@ -176,6 +176,8 @@ static void on_wake(uv_async_t *wake)
 		worker->started = true;
 		start_lanes(worker, start_ns);
 	}
+	if (worker->fatal)
+		stop = FG_MAX(stop, FG_LOAD_STOP_DRAIN);
 	if (stop && worker->started)
 		stop_lanes(worker, stop);
 }
@@ -206,6 +208,16 @@ static int make_slices(struct fg_worker *worker, struct fg_err *err)
 	return 0;
 }
 
+/* Comes from within a lane: the loop's next turn ends what runs. */
+static void on_fatal(void *context, const struct fg_err *err)
+{
+	struct fg_worker *worker = context;
+
+	(void)err;
+	worker->fatal = true;
+	uv_async_send(&worker->wake);
+}
+
 static int make_env(struct fg_worker *worker, struct fg_err *err)
 {
 	const struct fg_worker_options *options = &worker->options;
@@ -218,6 +230,8 @@ static int make_env(struct fg_worker *worker, struct fg_err *err)
 		.globals = options->globals,
 		.run_texts = options->run_texts,
 		.log = options->log,
+		.on_fatal = on_fatal,
+		.context = worker,
 	};
 	return fg_vu_env_init(&worker->env, err);
 }
@@ -315,6 +329,10 @@ static void tear_down(struct fg_worker *worker, bool have_pacer)
 /* What went wrong without stopping the run. */
 static int check_lanes(const struct fg_worker *worker, struct fg_err *err)
 {
+	if (worker->env.fatal.code != FG_E_NONE) {
+		*err = worker->env.fatal;
+		return -(int)err->code;
+	}
 	for (size_t i = 0; i < worker->options.file->scenario_count; i++) {
 		if (worker->lanes[i]->failed) {
 			*err = worker->lanes[i]->err;
