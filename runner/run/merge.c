@@ -134,7 +134,10 @@ static int merge(struct fg_session *s, const struct fg_merge_options *options,
 static int conclude(struct fg_session *s, struct fg_err *err)
 {
 	struct fg_err later = {0};
-	int judged = fg_session_judge(s, err);
+	int judged = fg_session_threshold_baseline(s, err);
+
+	if (judged == 0)
+		judged = fg_session_judge(s, err);
 	int delivered = fg_session_deliver(s, judged ? &later : err);
 
 	return judged ? judged : delivered;
@@ -181,6 +184,7 @@ int fg_run_merge(const struct fg_merge_options *options, const struct fg_opt_lis
 		memcpy(ret->run_dir, s.dirs.run, sizeof(ret->run_dir));
 		rc = conclude(&s, err);
 	}
+	fg_bundle_done(&s.baseline);
 	ret->file = s.file;
 	if (rc && ret->outcome == FG_OUTCOME_PASSED)
 		ret->outcome = rc == -FG_E_INVALID || rc == -FG_E_USAGE || rc == -FG_E_NOT_FOUND

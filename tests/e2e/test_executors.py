@@ -117,6 +117,19 @@ scenarios:
 """)
         self.assertEqual(sorted(server.numbers("row")), list(range(25)))
 
+    def test_data_used_up_fails_the_run(self):
+        server = self.start()
+        (self.dir / "rows.csv").write_text("n\n" + "".join(f"{i}\n" for i in range(9)))
+        done = self.run_scenario("""
+data: { rows: { path: rows.csv, order: unique, scope: shared, onEnd: fail } }
+scenarios:
+  s: { executor: constant-arrival-rate, rate: 50, duration: 60s, preAllocatedVUs: 5, steps: [ { get: { url: "/row/{{ data.rows.n }}", name: r } } ] }
+  other: { executor: constant-vus, vus: 2, duration: 60s, steps: [ { get: { url: "/other", name: o } }, { think: 10ms } ] }
+""", "--threads", "2", check=1)
+        self.assertIn("all 9 rows are used up", done.err)
+        rows = server.numbers("row")  # none twice; dealt by VU, so the other scenario's are not asked for
+        self.assertTrue(rows and set(rows) <= set(range(9)), rows)
+
 
 if __name__ == "__main__":
     kit.main()

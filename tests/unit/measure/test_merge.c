@@ -265,26 +265,38 @@ static void test_restated_thresholds(void **state)
 	static char metric[] = "http_req_duration", one[] = "p(95)<250", two[] = "p(99)<800ms";
 	static char scenario[] = "{\"gate\":{\"onInvalid\":\"warn\"},\"thresholds\":"
 				 "{\"http_req_duration\":[\"p(95)<250\",{\"threshold\":"
-				 "\"p(99)<800ms\",\"minSamples\":100,\"allowNoData\":true}]}}";
+				 "\"p(99)<800ms\",\"minSamples\":100,\"allowNoData\":true},"
+				 "{\"threshold\":\"p(99)<800ms\",\"window\":\"10s\"},"
+				 "{\"threshold\":\"p(99)<800ms\",\"stage\":2}]},"
+				 "\"scenarios\":{\"s\":{\"startTime\":\"500ms\",\"stages\":["
+				 "{\"duration\":\"3s\"},{\"duration\":\"5s\"}]}}}";
 	struct fg_threshold_result stored[] = {
 		{.metric_text = metric, .text = one},
 		{.metric_text = metric, .text = two, .level = FG_LEVEL_WARN},
+		{.metric_text = metric, .text = two},
+		{.metric_text = metric, .text = two},
 	};
 	struct fg_result result = {
-		.thresholds = stored, .threshold_count = 2, .scenario_json = scenario};
+		.thresholds = stored, .threshold_count = 4, .scenario_json = scenario};
 	struct fg_threshold *list = NULL;
 	size_t count = 0;
 	struct fg_err err;
 
 	(void)state;
 	assert_ok(fg_restate_thresholds(&result, &list, &count, &err), &err);
-	assert_int_equal(count, 2);
+	assert_int_equal(count, 4);
 	assert_string_equal(list[0].text, one);
 	assert_int_equal(list[0].level, FG_LEVEL_ERROR);
 	assert_int_equal(list[0].min_samples, 0);
 	assert_int_equal(list[1].level, FG_LEVEL_WARN);
 	assert_int_equal(list[1].min_samples, 100);
 	assert_true(list[1].allow_no_data);
+	assert_int_equal(list[1].window_ns, 0);
+	assert_int_equal(list[2].window_ns, 10 * FG_NS_PER_S);
+	assert_int_equal(list[2].min_samples, 0);
+	/* 3.5 s to 8.5 s: the whole seconds in it */
+	assert_int_equal(list[3].from_ns, 4 * FG_NS_PER_S);
+	assert_int_equal(list[3].to_ns, 8 * FG_NS_PER_S);
 	for (size_t i = 0; i < count; i++)
 		fg_threshold_done(&list[i]);
 	free(list);
