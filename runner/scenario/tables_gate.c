@@ -92,8 +92,11 @@ const struct fg_table fg_schema_rule = {"key", "a rule", FG_KEYS(rule_keys)};
 static const struct fg_choice gate_profiles[] = {{"default", 0, NULL}, {"strict", 1, NULL}};
 static const struct fg_key ratchet_keys[] = {
 	{.name = "enabled", .type = FG_T_BOOL, .standard = "false", .later = "D"},
-	{.name = "after", .type = FG_T_UINT, .standard = "5"},
-	{.name = "margin", .type = FG_T_PERCENT, .standard = "2%"},
+	{.name = "after", .type = FG_T_UINT, .standard = "5", .help = "improvements in a row"},
+	{.name = "margin",
+	 .type = FG_T_PERCENT,
+	 .standard = "2%",
+	 .help = "kept above what was measured"},
 };
 static const struct fg_table ratchet_table = {"key", "gate.ratchet", FG_KEYS(ratchet_keys)};
 static const struct fg_key gate_keys[] = {
