@@ -74,6 +74,11 @@ enum fg_run_status {
 const char *fg_run_status_name(enum fg_run_status status);
 
 struct fg_series;           /* series.h */
+/* Active VUs as they were looked at once a second while the run went on; all 0: never. */
+struct fg_vus_range {
+	uint32_t last, min, max;
+};
+
 struct fg_threshold_result; /* gate/judge/threshold.h */
 struct fg_threshold_watch;  /* gate/judge/threshold_watch.h */
 
@@ -99,6 +104,7 @@ struct fg_result {
 	uint64_t measured_target_cpu_ns;
 	struct fg_profile_info profile;
 	uint64_t generator_cpu_ns;
+	struct fg_vus_range vus;
 	char *invalid_reason; /* NULL, or why the measurement itself is bad (exit 16) */
 	struct fg_threshold_result *thresholds;
 	size_t threshold_count;
@@ -116,6 +122,10 @@ void fg_result_free(struct fg_result *result);
  *  result may hold a part of the slice. */
 int fg_result_add_slice(struct fg_result *result, const struct fg_slice *slice,
 			struct fg_err *err) FG_MUST_USE;
+/** dst += src, of the scenarios whose warm-up is over in that second; without `mask` all, and src
+ * is no second (an interval of the series). */
+int fg_slice_add_measured(struct fg_slice *dst, const struct fg_registry *registry,
+			  const struct fg_slice *src, bool mask, struct fg_err *err) FG_MUST_USE;
 /** True if that second does not lie wholly after the scenario's start + warm-up; never true for a
  *  scenario without warm-up. */
 bool fg_result_is_warmup(const struct fg_registry *registry, size_t scenario, uint32_t second);

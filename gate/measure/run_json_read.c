@@ -303,6 +303,21 @@ static int get_thresholds(const struct fg_json_at *root, struct fg_result *r, st
 	return rc;
 }
 
+/* Not there in bundles of old versions. */
+static int get_vus(const struct fg_json_at *root, struct fg_vus_range *ret, struct fg_err *err)
+{
+	struct fg_json_at at;
+	int rc;
+
+	if (!fg_json_has(root, "vus"))
+		return 0;
+	rc = fg_json_object(root, "vus", &at, err);
+	FG_JSON_TRY(rc, fg_json_u32(&at, "last", UINT32_MAX, &ret->last, err));
+	FG_JSON_TRY(rc, fg_json_u32(&at, "min", UINT32_MAX, &ret->min, err));
+	FG_JSON_TRY(rc, fg_json_u32(&at, "max", UINT32_MAX, &ret->max, err));
+	return rc;
+}
+
 static int get_cpu(const struct fg_json_at *root, struct fg_result *r, struct fg_err *err)
 {
 	struct fg_cpu_series *series = &r->target_cpu;
@@ -389,6 +404,7 @@ static int get_result(const struct fg_json_at *root, struct fg_result *r, struct
 	FG_JSON_TRY(rc, get_environment(root, &r->environment, err));
 	FG_JSON_TRY(rc, get_thresholds(root, r, err));
 	FG_JSON_TRY(rc, get_cpu(root, r, err));
+	FG_JSON_TRY(rc, get_vus(root, &r->vus, err));
 	FG_JSON_TRY(rc, get_profile(root, &r->profile, err));
 	FG_JSON_TRY(rc, get_scenario_file(root, r, err));
 	FG_JSON_TRY(rc, fg_run_json_totals(root, r, err));

@@ -86,6 +86,15 @@ static void put_cpu(struct fg_json_writer *w, const struct fg_result *r)
 	fg_json_end(w);
 }
 
+static void put_vus(struct fg_json_writer *w, const struct fg_vus_range *vus)
+{
+	fg_json_begin(w, "vus");
+	fg_json_put_u64(w, "last", vus->last);
+	fg_json_put_u64(w, "min", vus->min);
+	fg_json_put_u64(w, "max", vus->max);
+	fg_json_end(w);
+}
+
 static void put_profile(struct fg_json_writer *w, const struct fg_profile_info *p)
 {
 	fg_json_begin(w, "profile");
@@ -334,6 +343,7 @@ int fg_bundle_run_json(const struct fg_result *result, struct fg_buf *out, struc
 	put_environment(&writer, &result->environment);
 	put_thresholds(&writer, result);
 	put_cpu(&writer, result);
+	put_vus(&writer, &result->vus);
 	put_profile(&writer, &result->profile);
 	put_checks(&writer, result);
 	int rc = put_scenarios(&writer, result, err);

@@ -473,31 +473,36 @@ static int add_scenario_rest(struct fg_scenario_slice *dst, const struct fg_scen
 		       : 0;
 }
 
-int fg_series_add_rest(struct fg_slice *dst, const struct fg_registry *registry,
-		       const struct fg_slice *src, struct fg_err *err)
+static int add_custom_rest(struct fg_slice *dst, const struct fg_registry *registry,
+			   const struct fg_slice *src, struct fg_err *err)
 {
-	const uint32_t second = src->second;
-	int rc = 0;
-
-	for (size_t i = 0; rc == 0 && i < 2 * src->class_count; i++)
-		if (!fg_result_is_warmup(registry, registry->classes[i / 2].scenario, second))
-			rc = add_class_rest(&dst->classes[i], &src->classes[i], err);
-	for (size_t i = 0; rc == 0 && i < src->scenario_count; i++)
-		if (!fg_result_is_warmup(registry, i, second))
-			rc = add_scenario_rest(&dst->scenarios[i], &src->scenarios[i], err);
-	for (size_t i = 0; rc == 0 && i < src->custom_count; i++) {
+	for (size_t i = 0; i < src->custom_count; i++) {
 		struct fg_custom_slice *to = &dst->customs[i];
 		const struct fg_custom_slice *from = &src->customs[i];
 
-		if (fg_result_is_warmup(registry, registry->customs[i].scenario, second))
+		if (fg_result_is_warmup(registry, registry->customs[i].scenario, src->second))
 			continue;
 		if (fg_hist_add(&to->trend, &from->trend) ||
 		    fg_hist_add(&to->large, &from->large) || fg_hist_add(&to->below, &from->below))
-			rc = fg_err_nomem(err);
+			return fg_err_nomem(err);
 	}
-	for (size_t i = 0; rc == 0 && i < src->group_count; i++)
-		if (!fg_result_is_warmup(registry, registry->groups[i].scenario, second) &&
+	for (size_t i = 0; i < src->group_count; i++)
+		if (!fg_result_is_warmup(registry, registry->groups[i].scenario, src->second) &&
 		    fg_hist_add(&dst->groups[i], &src->groups[i]))
-			rc = fg_err_nomem(err);
-	return rc;
+			return fg_err_nomem(err);
+	return 0;
+}
+
+int fg_series_add_rest(struct fg_slice *dst, const struct fg_registry *registry,
+		       const struct fg_slice *src, struct fg_err *err)
+{
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < 2 * src->class_count; i++)
+		if (!fg_result_is_warmup(registry, registry->classes[i / 2].scenario, src->second))
+			rc = add_class_rest(&dst->classes[i], &src->classes[i], err);
+	for (size_t i = 0; rc == 0 && i < src->scenario_count; i++)
+		if (!fg_result_is_warmup(registry, i, src->second))
+			rc = add_scenario_rest(&dst->scenarios[i], &src->scenarios[i], err);
+	return rc ? rc : add_custom_rest(dst, registry, src, err);
 }

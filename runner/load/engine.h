@@ -31,8 +31,9 @@ enum { FG_ENGINE_BODY_MAX = 16 << 20 }; /* of a wanted body; more is FG_NET_BAD_
 
 /* What to send; all memory stays the caller's until on_done. */
 struct fg_engine_request {
-	/* Non-NULL and equal to this VU's previous request's: everything below but due_ns is the
-	 * same as then, so the engine may skip its set-up. NULL: nothing is known. */
+	/* Non-NULL: names this request for as long as the engine lives: with an equal key, of any
+	 * VU, everything below but cookie, want_body and due_ns is the same, so the engine may skip
+	 * its set-up and render it once. NULL: nothing is known. */
 	const void *constant_key;
 	const char *method;
 	const char *url;            /* absolute */
@@ -40,7 +41,7 @@ struct fg_engine_request {
 	size_t header_count;
 	const char *body; /* NULL: none */
 	size_t body_len;
-	const struct fg_http_options *http;
+	const struct fg_http_options *http; /* must live as long as the engine */
 	const char *cookie; /* value of the Cookie header, NULL: none; not part of what
 			       constant_key vouches for */
 	const struct fg_engine_auth *auth; /* NULL: none */
@@ -92,11 +93,30 @@ struct fg_engine_ops {
 	 * later. No-op when nothing runs. */
 	void (*cancel)(struct fg_engine_vu *vu);
 	/** NULL when this engine can send every request of this step, else why not ("HTTP/2 needs
-	 *  curl"). */
+	 *  curl"). `url`: how its URL begins, absolute, as far as that is known before the run;
+	 *  NULL: not at all. */
 	const char *(*refuses)(const struct fg_http_options *http, const char *url);
+	/** Which clock ends a response on this machine: "kernel" when kernel_end_ns is filled, else
+	 *  "user". No function: "user". */
+	const char *(*clock)(void);
 };
 
-extern const struct fg_engine_ops fg_engine_curl, fg_engine_null;
+extern const struct fg_engine_ops fg_engine_curl, fg_engine_native, fg_engine_null;
 const struct fg_engine_ops *fg_engine_find(const char *name); /* NULL: unknown */
+
+/* The engines of one loop, each kind that is used once. Zeroed: none. */
+enum { FG_ENGINE_KINDS = 4 };
+struct fg_engines {
+	const struct fg_engine_ops *ops[FG_ENGINE_KINDS];
+	struct fg_engine *engines[FG_ENGINE_KINDS];
+	unsigned count;
+};
+/** The engine of this kind, made if it is not there yet. */
+int fg_engines_open(struct fg_engines *engines, const struct fg_engine_ops *ops, uv_loop_t *loop,
+		    const struct fg_scenario_file *file, struct fg_engine **ret,
+		    struct fg_err *err) FG_MUST_USE;
+/** Starts closing all; the loop must run until their handles are gone, then free them. */
+void fg_engines_close(struct fg_engines *engines);
+void fg_engines_free(struct fg_engines *engines);
 
 #endif

@@ -77,16 +77,15 @@ static int compare(struct fg_session *s, struct fg_err *err)
 
 static int print(struct fg_session *s, struct fg_err *err)
 {
-	const struct fg_report_style style = {.colour = s->io->colour, .width = s->io->width};
 	FG_AUTO_BUF struct fg_buf text;
 
 	fg_buf_init(&text, TEXT_MAX);
-	int rc = fg_report_run_text(s->run->bundle.result, s->run->bundle.profile, &style, &text,
+	int rc = fg_report_run_text(s->run->bundle.result, s->run->bundle.profile, &s->style, &text,
 				    err);
 
 	if (rc == 0 && s->run->verdict) {
 		fg_buf_add_char(&text, '\n');
-		rc = fg_report_verdict_text(s->run->verdict, &style, &text, err);
+		rc = fg_report_verdict_text(s->run->verdict, &s->style, &text, err);
 	}
 	if (s->run->bundle_dir[0])
 		fg_buf_addf(&text, "bundle %s\n", s->run->bundle_dir);
@@ -96,12 +95,15 @@ static int print(struct fg_session *s, struct fg_err *err)
 
 int fg_session_deliver(struct fg_session *s, struct fg_err *err)
 {
+	const struct fg_outputs_options outputs = {
+		.style = &s->style, .text = s->io->result, .context = s->io->context};
 	struct fg_err errors[4] = {0};
 	int rcs[4];
 
 	rcs[0] = write_bundle(s, &errors[0]);
 	rcs[1] = compare(s, &errors[1]);
-	rcs[2] = fg_outputs_write(&s->options->outs, &s->run->bundle, s->run->verdict, &errors[2]);
+	rcs[2] = fg_outputs_write(&s->options->outs, &s->run->bundle, s->run->verdict, &outputs,
+				  &errors[2]);
 	for (size_t i = 0; i < 3; i++)
 		if (rcs[i])
 			fg_session_outcome(s, FG_OUTCOME_INTERNAL);

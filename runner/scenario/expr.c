@@ -65,3 +65,17 @@ int fg_expr_eval(const struct fg_expr *expr, const struct fg_expr_env *env, stru
 {
 	return fg_expr_eval_node(expr, expr->root, env, ret, err);
 }
+
+uint64_t fg_expr_data_sets(const struct fg_expr *expr)
+{
+	uint64_t sets = 0;
+
+	static_assert(FG_DATA_SETS_MAX <= 64, "a bit for each");
+	for (size_t i = 0; i < expr->count; i++) {
+		const struct fg_expr_node *node = &expr->nodes[i];
+
+		if (node->op == FG_OP_NAME && node->name.kind == FG_NAME_DATA)
+			sets |= (uint64_t)1 << (node->name.index % FG_DATA_SETS_MAX);
+	}
+	return sets;
+}

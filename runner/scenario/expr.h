@@ -97,6 +97,8 @@ struct fg_expr *fg_expr_ref(struct fg_expr *expr); /* templates are copied; free
 /** True if it depends on nothing but constants; *ret (may be NULL) is then its value, borrowed from
  *  the expression. */
 bool fg_expr_constant(const struct fg_expr *expr, struct fg_value *ret);
+/** The data sets it looks at: bit i stands for set i (FG_DATA_SETS_MAX of them). */
+uint64_t fg_expr_data_sets(const struct fg_expr *expr);
 /** *ret borrows from the expression, the env's arena, slots and rows. INVALID: a type that does not
  * fit ("- needs numbers, got text"); LIMIT: the arena is full. */
 int fg_expr_eval(const struct fg_expr *expr, const struct fg_expr_env *env, struct fg_value *ret,
