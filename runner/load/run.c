@@ -11,6 +11,8 @@
 
 #include "gate/base/clock.h"
 #include "gate/base/str.h"
+#include "gate/judge/threshold_watch.h"
+#include "gate/measure/series.h"
 #include "runner/load/plan.h"
 #include "runner/load/precheck.h"
 #include "runner/load/select.h"
@@ -167,10 +169,12 @@ static void update_durations(struct fg_load *load, uint64_t elapsed_ns)
 static void report(struct fg_load *load, uint32_t seconds)
 {
 	const uint64_t elapsed_ns = seconds * FG_NS_PER_S;
+	struct fg_err err = {0};
 
 	if (seconds <= load->reported)
 		return;
 	load->reported = seconds;
+	note_error(load, fg_series_seal(load->result, seconds, &err), &err);
 	update_durations(load, elapsed_ns);
 	if (load->options->on_second)
 		load->options->on_second(load->options->context, load, load->result, elapsed_ns);
@@ -406,6 +410,11 @@ static int make_result(struct fg_load *load, struct fg_err *err)
 		return rc;
 	load->result->seed = load->options->seed;
 	load->result->measured_start_ns = measured_start_ns(file);
+	rc = fg_threshold_watch(load->result, file->thresholds, file->threshold_count, err);
+	if (!rc && load->options->spool_dir)
+		rc = fg_series_spool_in(load->result, load->options->spool_dir, err);
+	if (rc)
+		return rc;
 	load->live = calloc(file->scenario_count, sizeof(*load->live));
 	return load->live ? 0 : fg_err_nomem(err);
 }

@@ -12,7 +12,6 @@
 #include "gate/report/report.h"
 #include "runner/run/outputs.h"
 #include "runner/run/session.h"
-#include "runner/store/reference.h"
 
 enum { TEXT_MAX = 16 << 20 };
 
@@ -48,27 +47,18 @@ static int write_verdict(const struct fg_session *s, struct fg_err *err)
 
 static int compare(struct fg_session *s, struct fg_err *err)
 {
-	struct fg_bundle base = {0};
-	char path[FG_PATH_MAX];
-
 	if (!s->options->baseline)
 		return 0;
-	const struct fg_reference_options options = {.baseline_dir = fg_session_baseline_dir(s)};
-	int rc = fg_reference_resolve(s->options->baseline, &options, path, err);
+	int rc = fg_session_baseline(s, err);
 
-	if (rc == 0)
-		rc = fg_bundle_read(path, &base, err);
-	if (rc == -FG_E_NOT_FOUND) {
-		char reason[FG_ERR_MESSAGE_MAX];
-
-		memcpy(reason, err->message, sizeof(reason));
-		fg_err_clear(err);
-		rc = fg_verdict_no_baseline(&s->file->gate, reason, &s->run->verdict, err);
-	} else if (rc == 0) {
-		rc = fg_verdict_compare(&base, &s->run->bundle, &s->file->gate, &s->run->verdict,
-					err);
-	}
-	fg_bundle_done(&base);
+	if (rc)
+		return rc;
+	if (s->baseline_missing[0])
+		rc = fg_verdict_no_baseline(&s->file->gate, s->baseline_missing, &s->run->verdict,
+					    err);
+	else
+		rc = fg_verdict_compare(&s->baseline, &s->run->bundle, &s->file->gate,
+					&s->run->verdict, err);
 	if (rc)
 		return fg_err_wrap(err, "--baseline %s", s->options->baseline);
 	fg_session_outcome(s, s->run->verdict->outcome);

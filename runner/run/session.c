@@ -155,6 +155,7 @@ static int run_load(struct fg_session *s, struct fg_err *err)
 		.engine = s->options->engine,
 		.cpus = generator_cpus(s, &cpus) ? &cpus : NULL,
 		.threads = (unsigned)s->options->threads,
+		.spool_dir = s->dirs.run[0] ? s->dirs.run : NULL,
 		.seed = s->seed,
 		.watches = watches,
 		.watch_count = watch_count,
@@ -219,6 +220,9 @@ static int drive(struct fg_session *s, struct fg_err *err)
 	if (rc)
 		return rc;
 	note_header(s);
+	rc = fg_session_threshold_baseline(s, err);
+	if (rc)
+		return rc;
 	rc = fg_live_new(s, &s->live, err);
 	if (rc)
 		return rc;
@@ -257,6 +261,7 @@ static void session_done(struct fg_session *s)
 {
 	fg_session_push_free(s->push);
 	fg_live_free(s->live);
+	fg_bundle_done(&s->baseline);
 	fg_profiler_free(s->profiler);
 	fg_cputime_free(s->cputime);
 	if (s->target)

@@ -44,6 +44,9 @@ struct fg_session {
 	struct fg_push *push; /* or NULL */
 	/* live.c */
 	struct fg_live *live;
+	/* baseline.c */
+	struct fg_bundle baseline;                 /* result NULL: none, or not looked for yet */
+	char baseline_missing[FG_ERR_MESSAGE_MAX]; /* why there is none */
 	uint64_t thresholds_checked_ns;
 	struct fg_vus_range vus;
 };
@@ -80,6 +83,10 @@ int fg_session_judge(struct fg_session *s, struct fg_err *err) FG_MUST_USE;
 int fg_session_set_outcome(struct fg_session *s, struct fg_err *err) FG_MUST_USE;
 int fg_session_deliver(struct fg_session *s, struct fg_err *err) FG_MUST_USE;
 
+/** Reads --baseline once. That there is none is no error. */
+int fg_session_baseline(struct fg_session *s, struct fg_err *err) FG_MUST_USE;
+/** The same before the run, when a threshold speaks of it; without --baseline nothing. */
+int fg_session_threshold_baseline(struct fg_session *s, struct fg_err *err) FG_MUST_USE;
 /** Where baseline:NAME is looked up: --baseline-dir, the scenario's, or NULL for the default. */
 const char *fg_session_baseline_dir(const struct fg_session *s);
 

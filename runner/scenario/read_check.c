@@ -580,9 +580,4 @@ void fg_read_expect(struct fg_reader *reader, const struct fg_key *key, const st
 	}
 	if (node->kind == FG_NODE_MAP && node->count == 0)
 		fg_reader_fault(reader, node, "expect is empty; leave it out");
-	for (size_t i = 0; http && i < http->expect_count; i++)
-		if (http->expects[i].test == FG_TEST_STATUS) {
-			http->expect_status_low = http->expects[i].status_low;
-			http->expect_status_high = http->expects[i].status_high;
-		}
 }

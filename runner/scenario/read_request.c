@@ -215,8 +215,7 @@ static bool start_from_defaults(struct fg_reader *reader, struct fg_step_http *h
 	const struct fg_http_options *defaults = &reader->file->http;
 	struct fg_err err = {0};
 
-	if (fg_reader_failed(reader, fg_http_options_copy(&http->http, defaults, &err), &err) ||
-	    fg_reader_failed(reader, fg_str_dup("", &http->group, &err), &err))
+	if (fg_reader_failed(reader, fg_http_options_copy(&http->http, defaults, &err), &err))
 		return false;
 	for (size_t i = 0; i < defaults->header_count; i++) {
 		struct fg_template value = {0};

@@ -53,7 +53,7 @@ static void add_threshold(struct fg_result *result, const char *metric, const ch
 
 	assert_ok(fg_threshold_parse(metric, text, &threshold, &err), &err);
 	threshold.level = level;
-	assert_ok(fg_threshold_evaluate(&threshold, result,
+	assert_ok(fg_threshold_evaluate(&threshold, result, NULL,
 					&result->thresholds[result->threshold_count], &err),
 		  &err);
 	result->threshold_count++;
