@@ -7,6 +7,7 @@
  */
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "gate/base/vec.h"
 #include "gate/judge/threshold_internal.h"
@@ -318,7 +319,16 @@ int fg_threshold_watch_end(struct fg_result *result, struct fg_err *err)
 /* -- from the series ----------------------------------------------------------------------------
  */
 
-static bool kept_per_second(const struct fg_operand *operand)
+/* Durations are the service times where the kernel gives no stamps. */
+static bool has_kernel_clock(const struct fg_registry *registry)
+{
+	for (size_t i = 0; i < registry->class_count; i++)
+		if (strcmp(registry->classes[i].clock, "kernel") == 0)
+			return true;
+	return false;
+}
+
+static bool kept_per_second(const struct fg_operand *operand, const struct fg_registry *registry)
 {
 	struct fg_operand_info info;
 
@@ -329,11 +339,14 @@ static bool kept_per_second(const struct fg_operand *operand)
 		return !fg_tags_get(&operand->tags, "status") &&
 		       !fg_tags_get(&operand->tags, "error") &&
 		       !fg_tags_get(&operand->tags, "error_code");
+	if (operand->metric == (enum fg_metric_id)FG_TREND_DURATION)
+		return !has_kernel_clock(registry);
 	return operand->metric == (enum fg_metric_id)FG_TREND_RESPONSE_TIME ||
 	       operand->metric == (enum fg_metric_id)FG_TREND_SERVICE_TIME;
 }
 
-static bool is_kept(const struct fg_threshold *threshold, const struct scope *scope)
+static bool is_kept(const struct fg_threshold *threshold, const struct scope *scope,
+		    const struct fg_registry *registry)
 {
 	const bool aligned =
 		scope->from_s % FG_SERIES_INTERVAL_S == 0 &&
@@ -341,8 +354,8 @@ static bool is_kept(const struct fg_threshold *threshold, const struct scope *sc
 		(!scope->window_s || (scope->window_s % FG_SERIES_INTERVAL_S == 0 &&
 				      scope->window_start_s % FG_SERIES_INTERVAL_S == 0));
 
-	return aligned || (kept_per_second(&threshold->what) &&
-			   (!threshold->is_ratio || kept_per_second(&threshold->per)));
+	return aligned || (kept_per_second(&threshold->what, registry) &&
+			   (!threshold->is_ratio || kept_per_second(&threshold->per, registry)));
 }
 
 static int feed_series(void *context, const struct fg_slice *slice, uint32_t seconds,
@@ -361,7 +374,7 @@ static int read_series(const struct fg_threshold *threshold, const struct fg_res
 		return rc;
 	watch->result = result;
 	rc = add_entry(watch, threshold, err);
-	if (rc == 0 && !is_kept(threshold, &watch->items[0])) {
+	if (rc == 0 && !is_kept(threshold, &watch->items[0], &result->registry)) {
 		*ret = (struct fg_scope_outcome){.value = NAN, .not_kept = true};
 		fg_threshold_watch_free(watch);
 		return 0;

@@ -393,7 +393,7 @@ struct fg_publish_pyroscope {
 struct fg_publish_prometheus {
 	char *url;
 	bool required;
-	char **trend_stats; /* "p(99)" when none is written; checked by their reader */
+	char **trend_stats; /* none: p(95), p(99), min, max; checked by their reader */
 	size_t trend_stat_count;
 	struct fg_template testid; /* label on every series; part_count 0: none */
 	uint64_t push_interval_ns; /* 5 s */

@@ -92,7 +92,7 @@ static void add_threshold(struct fg_result *result, const char *metric, const ch
 				     (result->threshold_count + 1) * sizeof(*result->thresholds));
 	assert_non_null(result->thresholds);
 	assert_ok(fg_threshold_parse(metric, text, &threshold, &err), &err);
-	assert_ok(fg_threshold_evaluate(&threshold, result,
+	assert_ok(fg_threshold_evaluate(&threshold, result, NULL,
 					&result->thresholds[result->threshold_count++], &err),
 		  &err);
 	fg_threshold_done(&threshold);
