@@ -38,7 +38,7 @@ NOT_OF_SHAPE = {
     "exclusive-bodies", "exclusive-ready", "environments", "missing-variable", "port-without-start", "threshold-without-match",
     "unknown-name", "vus-below", "wrong-type-quoted-number", "impossible-stage", "expressions", "data-columns", "data", "flow-explodes",
     "flow-nesting", "flow-runs-itself", "silent-flow", "metric-two-types", "include-circle", "include-faults", "include-missing",
-    "include-twice", "process-container", "process", "variables", "multipart", "captures", "loops", "bad-check", "too-short",
+    "include-twice", "process-container", "process", "variables", "multipart", "captures", "loops", "bad-check", "too-short", "unknown-metric",
 }
 
 
