@@ -139,10 +139,12 @@ static void say_no_data(const struct fg_threshold *threshold, const struct fg_re
 	else if (!isnan(outcome->value) && found->samples >= threshold->min_samples) {
 		format_value(threshold, registry, outcome->value, value, sizeof(value));
 		(void)snprintf(found->value_text, size, "%s, no baseline", value);
-	} else if (found->samples > 0)
+	} else if (found->samples > 0 && found->samples < threshold->min_samples)
 		(void)snprintf(found->value_text, size, "only %llu of %llu samples",
 			       (unsigned long long)found->samples,
 			       (unsigned long long)threshold->min_samples);
+	else if (found->samples > 0 && threshold->is_ratio)
+		(void)snprintf(found->value_text, size, "nothing to divide by");
 	else
 		(void)snprintf(found->value_text, size, "no data");
 }

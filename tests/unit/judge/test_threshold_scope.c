@@ -165,7 +165,7 @@ static const struct scope_case scopes[] = {
 	{"http_req_duration{name:a}", "p(99) / med < 8", 0, 0, 0, false, "8.99781", false},
 	{"http_req_failed / http_reqs", "count < 5.1%", 0, 0, 0, true, "0.05", false},
 	{"dropped_iterations / iterations", "count<1%", 0, 0, 0, true, "0", false},
-	{"http_reqs / dropped_iterations", "count<1%", 0, 0, 0, false, "no data", false},
+	{"http_reqs / dropped_iterations", "count<1%", 0, 0, 0, false, "nothing to divide by", false},
 };
 /* clang-format on */
 
