@@ -270,6 +270,7 @@ static void test_a_hole_is_no_pass(void **state)
 		assert_ok(fg_threshold_watch_end(result, &err), &err);
 		assert_ok(fg_threshold_evaluate(&threshold, result, NULL, &found, &err), &err);
 		assert_int_equal(found.passed, cases[i].passed);
+		assert_string_equal(found.text, "p(90)<80, window 5s");
 		assert_string_equal(found.value_text, cases[i].value);
 		fg_threshold_result_done(&found);
 		fg_result_free(result);
