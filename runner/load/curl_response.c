@@ -262,6 +262,11 @@ static void fill_error(struct fg_curl_slot *slot, CURLcode code,
 	/* curl has no code of its own for garbage between chunks. */
 	if (code == CURLE_RECV_ERROR && strstr(slot->error_text, "chunk"))
 		response->error = FG_NET_BAD_RESPONSE;
+	if (code == CURLE_GOT_NOTHING && slot->http->version == FG_HTTP_H2C)
+		text = "the connection was closed without an answer in HTTP/2 (version h2c)";
+	/* What a proxy answered, and not the server. */
+	if (code == CURLE_RECV_ERROR && strstr(slot->error_text, "CONNECT tunnel failed"))
+		response->error = FG_NET_DIAL;
 	/* TLS 1.3: a server refuses the client's certificate when we think that all is well. */
 	if (code == CURLE_RECV_ERROR && strstr(slot->error_text, "SSL routines") &&
 	    strstr(slot->error_text, " alert "))

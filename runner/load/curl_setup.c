@@ -66,6 +66,7 @@ static CURLcode set_fixed(struct fg_curl_slot *slot)
 		{CURLOPT_HTTP09_ALLOWED, 0},
 		{CURLOPT_PATH_AS_IS, 1},
 		{CURLOPT_SUPPRESS_CONNECT_HEADERS, 1},
+		{CURLOPT_EXPECT_100_TIMEOUT_MS, 1}, /* with SigV4 */
 		/* As k6: a new connection is a whole handshake, on every engine. */
 		{CURLOPT_SSL_SESSIONID_CACHE, 0},
 	};
@@ -147,7 +148,7 @@ static bool same_way(const struct fg_http_options *a, const struct fg_http_optio
 }
 
 /* Every step has its own copy; setting two dozen options per request costs more than comparing.
- * `compression` is not here: it is a header line. */
+ * `compression` is not here: it is a header line of the step machine's. */
 static bool same_http(const struct fg_http_options *a, const struct fg_http_options *b)
 {
 	return a == b || (a && a->version == b->version && a->timeout_ns == b->timeout_ns &&
@@ -450,19 +451,23 @@ static bool append_header(struct curl_slist **list, const char *line)
 	return ok;
 }
 
-/* Lines that keep curl from adding its own, and what the options ask for; the step's come first. */
+/* Lines that keep curl from adding its own, and what the options ask for; the step's come first.
+ * SigV4 of curl 7.88 signs every line of the list, also those that only take a header away: curl
+ * may then add an Accept, and a body without a type gets a neutral one. */
 static bool append_options(struct curl_slist **list, const struct fg_engine_request *request,
 			   const char *host)
 {
+	const bool sigv4 = request->auth && request->auth->kind == FG_AUTH_SIGV4;
+	const bool body = request->body || expects_body(request->method);
 	const struct {
 		bool wanted;
 		const char *name, *line;
 	} lines[] = {
 		{host != NULL, "host", host},
-		{true, "accept", "Accept:"},
-		{request->body || expects_body(request->method), "content-type", "Content-Type:"},
-		{request->body != NULL, "expect", "Expect:"}, /* no round trip for "100" */
-		{request->http->compression, "accept-encoding", "Accept-Encoding: gzip, deflate"},
+		{!sigv4, "accept", "Accept:"},
+		{body && !sigv4, "content-type", "Content-Type:"},
+		{body && sigv4, "content-type", "Content-Type: application/octet-stream"},
+		{request->body && !sigv4, "expect", "Expect:"}, /* no round trip for "100" */
 		{request->http->connection == FG_CONNECTION_NONE, "connection",
 		 "Connection: close"},
 	};
@@ -538,15 +543,35 @@ static CURLcode set_request(struct fg_curl_slot *slot, const struct fg_engine_re
 	return code;
 }
 
+/* A line break would start a header of its own, or the body. */
+static int check(const struct fg_engine_request *request, struct fg_err *err)
+{
+	if (strpbrk(request->method, "\r\n\t ") || !*request->method)
+		return fg_err_set(err, FG_E_INVALID, "method \"%.40s\" cannot be sent",
+				  request->method);
+	for (size_t i = 0; i < request->header_count; i++) {
+		if (strpbrk(request->headers[i], "\r\n"))
+			return fg_err_set(err, FG_E_INVALID, "a line break in header \"%.60s\"",
+					  request->headers[i]);
+	}
+	if (request->body && !strcmp(request->method, "HEAD"))
+		return fg_err_set(err, FG_E_INVALID, "HEAD with a body cannot be sent");
+	return 0;
+}
+
 int fg_curl_setup(struct fg_curl_slot *slot, const struct fg_engine_request *request,
 		  struct fg_err *err)
 {
 	CURLcode code = CURLE_OK;
+	int rc;
 
-	if (request->body && !strcmp(request->method, "HEAD"))
-		return fg_err_set(err, FG_E_UNSUPPORTED, "HEAD with a body cannot be sent");
+	if (request->cookie && strpbrk(request->cookie, "\r\n"))
+		return fg_err_set(err, FG_E_INVALID, "a line break in a cookie");
 	if (!request->constant_key || request->constant_key != slot->constant_key) {
 		slot->constant_key = NULL;
+		rc = check(request, err);
+		if (rc)
+			return rc;
 		code = set_request(slot, request);
 		if (!code)
 			slot->constant_key = request->constant_key;

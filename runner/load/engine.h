@@ -62,7 +62,7 @@ struct fg_engine_response {
 	uint16_t http_version; /* 11, 20 …; 0: none */
 	/* Borrowed until on_done returns. */
 	const char *head; /* header lines "Name: value\r\n" of the final response, without the
-			     status line; NUL-terminated */
+			     status line and trailers; any blanks around the value */
 	size_t head_len;
 	const char *body; /* as sent, still compressed; NULL unless wanted */
 	size_t body_len;

@@ -96,7 +96,7 @@ static void add_credentials(struct fg_buf *text, const struct fg_native_url *url
 
 		colon |= *c == ':';
 		fg_buf_add_char(&plain,
-				escaped ? (char)(hex_value(c[1]) << 4 | hex_value(c[2])) : *c);
+				(char)(escaped ? hex_value(c[1]) << 4 | hex_value(c[2]) : *c));
 		i += escaped ? 2 : 0;
 	}
 	if (!colon)
@@ -137,8 +137,6 @@ static void add_head(struct fg_buf *text, const struct fg_native_url *url,
 		add_credentials(text, url);
 	if (!(given & GIVEN_AGENT))
 		fg_buf_add_str(text, "User-Agent: flamegate/" FG_VERSION "\r\n");
-	if (!(given & GIVEN_ACCEPT))
-		fg_buf_add_str(text, "Accept: */*\r\n");
 	for (size_t i = 0; i < request->header_count; i++)
 		add_line(text, "", request->headers[i], strlen(request->headers[i]));
 	if (request->http->connection == FG_CONNECTION_NONE && !(given & GIVEN_CONNECTION))

@@ -55,21 +55,6 @@ static int ask(void *context, const struct fg_visit *visit, struct fg_err *err)
 	return rc;
 }
 
-/* Until runner/scenario/walk.c is there. */
-static int walk(const struct fg_scenario_file *file, const struct fg_steps *steps,
-		struct question *question, struct fg_err *err)
-{
-	int rc = 0;
-
-	(void)file;
-	for (size_t i = 0; i < steps->count && !rc; i++) {
-		const struct fg_visit visit = {.step = &steps->items[i]};
-
-		rc = ask(question, &visit, err);
-	}
-	return rc;
-}
-
 static int can_run(const struct fg_engine_ops *ops, const struct fg_scenario_file *file,
 		   const struct fg_steps *const *lists, size_t count, const char *target_url,
 		   struct fg_err *err)
@@ -78,7 +63,7 @@ static int can_run(const struct fg_engine_ops *ops, const struct fg_scenario_fil
 	int rc = 0;
 
 	for (size_t i = 0; i < count && !rc; i++)
-		rc = walk(file, lists[i], &question, err);
+		rc = fg_steps_walk(file, lists[i], ask, &question, err);
 	return rc;
 }
 
@@ -93,8 +78,6 @@ static int choose(const struct fg_scenario_file *file, const struct fg_steps *co
 	if (rc)
 		return rc;
 	ops = fg_engine_find(automatic ? "native" : name);
-	if (!ops)
-		ops = &fg_engine_curl;
 	rc = can_run(ops, file, lists, count, target_url, err);
 	if (automatic && rc == -FG_E_UNSUPPORTED) {
 		ops = &fg_engine_curl;

@@ -40,9 +40,11 @@ static int explain(int rc, struct fg_err *err)
 	if (rc == -FG_E_REFUSED &&
 	    (strstr(err->message, "out of bounds") || strstr(err->message, "out of order") ||
 	     strstr(err->message, "too old")))
-		return fg_err_wrap(err, "Prometheus takes no samples older than about an hour "
-					"before its newest one (--restamp now publishes as if "
-					"measured now)");
+		return fg_err_wrap(err,
+				   "Prometheus takes a series in order of time only, and nothing "
+				   "from about an hour before its newest sample; was this bundle "
+				   "sent before? (--label testid=NAME makes series of their own, "
+				   "--restamp now publishes as if measured now)");
 	return rc;
 }
 

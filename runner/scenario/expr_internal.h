@@ -33,7 +33,7 @@ enum fg_expr_op {
 	FG_OP_COUNT
 };
 
-enum { FG_NODE_NONE = UINT32_MAX };
+enum { FG_NODE_NONE = INT32_MAX };
 
 struct fg_expr_node {
 	enum fg_expr_op op;

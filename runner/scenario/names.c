@@ -195,9 +195,9 @@ static const char *captured_elsewhere(const struct fg_reader *reader, const char
 	if (slot < 0 || memchr(name, '.', len))
 		return NULL;
 	if (fg_bits_has(&reader->scopes.setup.captured, (size_t)slot))
-		return "setup captures it: write setup.NAME";
+		return "setup captures it, and outside it is setup.NAME";
 	return fg_bits_has(&reader->scopes.all.slots, (size_t)slot)
-		       ? "others capture it, but no step that runs here does"
+		       ? "it is captured elsewhere, but by no step that runs here"
 		       : NULL;
 }
 

@@ -127,8 +127,9 @@ bool fg_reader_group(struct fg_reader *reader, const struct fg_node *node,
 		return named >= 0;
 	}
 	if (number > fg_regex_groups(regex)) {
-		fg_reader_fault(reader, node, "the expression has %u groups, not %s",
-				fg_regex_groups(regex), node->text);
+		fg_reader_fault(reader, node, "the expression has %u group%s, not %s",
+				fg_regex_groups(regex), fg_regex_groups(regex) == 1 ? "" : "s",
+				node->text);
 		return false;
 	}
 	*ret = (unsigned)number;
@@ -196,8 +197,7 @@ static bool read_limit(struct fg_reader *reader, const struct fg_node *node, con
 				 : fg_num_size_bytes(number, strlen(number), &condition->limit,
 						     &err);
 		if (rc)
-			fg_reader_fault(reader, node, "%s: %s", is_time ? "duration" : "size",
-					err.message);
+			fg_reader_fault(reader, node, "%s", err.message);
 		return rc == 0;
 	}
 	fg_reader_fault(reader, node, "%s wants a comparison, such as \"%s\"",

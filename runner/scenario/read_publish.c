@@ -115,11 +115,20 @@ static void check_credentials(struct fg_reader *reader, const struct fg_node *no
 		fg_reader_fault(reader, password, "password goes with username");
 }
 
+/* Nobody lists what stands under such a key among the secrets. */
+static void hide(struct fg_reader *reader, const char *name, const char *value)
+{
+	struct fg_err err = {0};
+
+	if (value && *value)
+		(void)fg_reader_failed(
+			reader, fg_tags_add(&reader->file->secrets, name, value, &err), &err);
+}
+
 static void read_prometheus(struct fg_reader *reader, const struct fg_node *node,
 			    struct fg_scenario_file *file)
 {
 	struct fg_err err = {0};
-	char *standard = NULL;
 
 	if (fg_reader_failed(reader,
 			     FG_VEC_ROOM(file, prometheus, prometheus_count, prometheus_capacity,
@@ -132,9 +141,8 @@ static void read_prometheus(struct fg_reader *reader, const struct fg_node *node
 	fg_reader_object(reader, node, &fg_schema_prometheus, publish);
 	check_url(reader, node, publish->url);
 	check_credentials(reader, node);
-	if (publish->trend_stat_count == 0 &&
-	    !fg_reader_failed(reader, fg_str_dup("p(99)", &standard, &err), &err))
-		(void)add_stat(reader, publish, standard);
+	hide(reader, "publish.password", publish->password);
+	hide(reader, "publish.bearerToken", publish->bearer_token);
 }
 
 /* -- the list ------------------------------------------------------------------------------- */

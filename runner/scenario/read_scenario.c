@@ -179,13 +179,12 @@ static void check_steps(struct fg_reader *reader, const struct fg_node *node,
 				"\"steps\" and \"flow\" exclude each other; keep one");
 	if (!steps && !flow)
 		fg_reader_fault(reader, node, "a scenario needs \"steps\" or \"flow\"");
-	if (!steps || steps->kind != FG_NODE_LIST)
-		return;
-	if (steps->count == 0)
+	if (steps && steps->kind == FG_NODE_LIST && steps->count == 0)
 		fg_reader_fault(reader, steps, "steps is empty; an iteration would do nothing");
-	if (steps->count && !reader->scopes.broken && fg_diag_count(reader->diagnostics) == 0 &&
-	    !sends_something(reader, scenario))
-		fg_reader_fault(reader, steps, "no step sends a request");
+	/* Only where everything was read: a request with a fault is one all the same. */
+	if ((steps || flow) && !reader->scopes.broken &&
+	    fg_diag_count(reader->diagnostics) == 0 && !sends_something(reader, scenario))
+		fg_reader_fault(reader, steps ? steps : flow, "no step sends a request");
 }
 
 void fg_validate_scenario(struct fg_reader *reader, const struct fg_node *node,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "runner/scenario/reader.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -71,8 +72,11 @@ void fg_reader_later(struct fg_reader *reader, const struct fg_node *node, const
 }
 
 void fg_reader_later_in(struct fg_reader *reader, const struct fg_node *node, size_t at,
-			size_t width, const char *what)
+			size_t width)
 {
+	char what[2 * FG_NAME_MAX_BYTES];
+
+	(void)snprintf(what, sizeof(what), "%.*s", (int)width, node->text + at);
 	report_later(reader, node, mark_inside(node, at, width), what, "C");
 }
 

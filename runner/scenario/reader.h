@@ -81,8 +81,9 @@ void fg_reader_unknown(struct fg_reader *reader, const struct fg_node *key,
 /** "X is valid but comes with a later version …"; silent inside a later part. */
 void fg_reader_later(struct fg_reader *reader, const struct fg_node *node, const char *what,
 		     const char *issue);
+/** The same of a part of a scalar's text. */
 void fg_reader_later_in(struct fg_reader *reader, const struct fg_node *node, size_t at,
-			size_t width, const char *what);
+			size_t width);
 /** Remembers missing memory; true if rc is a failure. */
 bool fg_reader_failed(struct fg_reader *reader, int rc, const struct fg_err *err);
 struct fg_place fg_reader_place(const struct fg_reader *reader, const struct fg_node *node);

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 /* Steps of a match. JIT code counts fewer of them than the interpreter. One takes about 10 ns. */
-enum { MATCH_LIMIT = 2000000, DEPTH_LIMIT = 100000, HEAP_LIMIT_KIB = 8 << 10 };
+enum { MATCH_LIMIT = 2000000, DEPTH_LIMIT = 100000, HEAP_LIMIT_KIB = 20 << 10 };
 
 struct fg_regex {
 	pcre2_code *code;

@@ -142,7 +142,7 @@ struct fg_condition {
 	uint16_t status_low, status_high; /* inclusive */
 	struct fg_template operand;       /* equals, contains, and < … on JSON numbers */
 	struct fg_regex *pattern;         /* FG_TEST_MATCHES */
-	uint64_t limit;                   /* < … on duration (ns) and size (bytes) */
+	uint64_t limit;                   /* of every test on duration (ns) and size (bytes) */
 	char *text; /* as a person would say it: "json $.price exists"; in messages */
 };
 
@@ -395,7 +395,7 @@ struct fg_publish_pyroscope {
 struct fg_publish_prometheus {
 	char *url;
 	bool required;
-	char **trend_stats; /* "p(99)" when none is written; checked by their reader */
+	char **trend_stats; /* none: p(95), p(99), min, max; checked by their reader */
 	size_t trend_stat_count;
 	struct fg_template testid; /* label on every series; part_count 0: none */
 	uint64_t push_interval_ns; /* 5 s */
@@ -488,7 +488,7 @@ struct fg_quick_options {
 	const char *url;
 	uint64_t vus;         /* 0: unset */
 	uint64_t duration_ns; /* 0: unset */
-	uint64_t iterations;  /* 0: unset; shared-iterations comes with a later issue */
+	uint64_t iterations;  /* 0: unset; shared by the VUs, with -d as the longest time */
 	uint64_t rate;        /* per second; 0: unset */
 	const char *stages;   /* "30s:50,1m:100" or NULL: ramping-vus */
 	const struct fg_tags *tags;
@@ -502,6 +502,9 @@ int fg_scenario_quick(const struct fg_quick_options *options, struct fg_scenario
  *  follow that order (fg_scenario_class_index). */
 int fg_scenario_register(const struct fg_scenario_file *file, const char *engine,
 			 struct fg_registry *registry, struct fg_err *err) FG_MUST_USE;
+
+/** The language as a JSON Schema (draft-07), appended. */
+int fg_scenario_schema(struct fg_buf *out, struct fg_err *err) FG_MUST_USE;
 
 /** A copy with every secret's value as "***"; free it; NULL on failure. */
 char *fg_secrets_mask(const struct fg_tags *secrets, const char *text, struct fg_err *err);

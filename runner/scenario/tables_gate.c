@@ -270,7 +270,7 @@ static const struct fg_key prometheus_keys[] = {
 	{.name = "trendStats",
 	 .type = FG_T_CUSTOM,
 	 .read = fg_read_trend_stats,
-	 .help = "p(99), avg, min, max, med, count, sum; default: [p(99)]"},
+	 .help = "p(99), avg, min, max, med, count, sum; default: p(95), p(99), min, max"},
 	{.name = "testid",
 	 .type = FG_T_TEMPLATE,
 	 FG_AT(fg_publish_prometheus, testid),

@@ -240,7 +240,7 @@ static const struct fg_key block_keys[] = {
 	 FG_AT(fg_block, steps),
 	 .help = "run once"},
 };
-const struct fg_table fg_schema_block = {"key", "setup and teardown", FG_KEYS(block_keys)};
+const struct fg_table fg_schema_block = {"key", "setup or teardown", FG_KEYS(block_keys)};
 
 static const struct fg_key flow_keys[] = {
 	{.name = "params",

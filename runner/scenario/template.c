@@ -294,7 +294,7 @@ static void add_expression(struct fg_reader *reader, const struct fg_node *node,
 		add_constant(&constant, escape, builder);
 	else if (fg_names_is_later(name))
 		fg_reader_later_in(reader, node, expression->open,
-				   expression->end - expression->open, name);
+				   expression->end - expression->open);
 	else if (mode == FG_TEXT_TEMPLATE && plain_part(name, &kind))
 		add_part(reader, builder, (struct fg_template_part){.kind = kind});
 	else

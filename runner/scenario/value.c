@@ -65,7 +65,7 @@ static size_t lay_out(const struct decimal *d, char *out)
 {
 	size_t n = 0;
 
-	if (d->exponent >= 21 || d->exponent < -7) {
+	if (d->exponent >= 21 || d->exponent < -6) {
 		n += put_digits(out, d, 0, 1);
 		if (d->count > 1)
 			out[n++] = '.';

@@ -5,12 +5,13 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "gate/base/clock.h"
 
-const struct fg_engine_ops *const engine_rig_all[] = {&fg_engine_curl};
+const struct fg_engine_ops *const engine_rig_all[] = {&fg_engine_curl, &fg_engine_native};
 const size_t engine_rig_count = FG_ARRAY_LEN(engine_rig_all);
 
 enum { PATIENCE_S = 20 };
@@ -79,7 +80,15 @@ void rig_start(struct rig *rig, unsigned slot, const struct fg_engine_request *r
 	memset(reply, 0, sizeof(*reply));
 	reply->rig = rig;
 	reply->start_ns = fg_clock_monotonic_ns();
-	assert_ok(rig->ops->start(rig->vu, slot, request, on_done, reply, &err), &err);
+	if (rig->ops->start(rig->vu, slot, request, on_done, reply, &err)) {
+		/* As the step machine counts what could not even start. */
+		reply->failed_to_start = true;
+		reply->done++;
+		reply->response.error = err.code == FG_E_INVALID ? FG_NET_BAD_URL : FG_NET_GENERIC;
+		snprintf(reply->response.error_text, sizeof(reply->response.error_text), "%.150s",
+			 err.message);
+		return;
+	}
 	assert_int_equal(reply->done, 0); /* never from inside start() */
 }
 
@@ -121,7 +130,8 @@ void rig_wait(struct rig *rig, struct rig_reply *reply)
 		uv_run(&rig->loop, UV_RUN_DEFAULT);
 	close_timer(rig, &patience);
 	assert_int_equal(reply->done, 1);
-	rig_check(reply);
+	if (!reply->failed_to_start)
+		rig_check(reply);
 }
 
 void rig_until(struct rig *rig, const atomic_uint *flag, unsigned value)

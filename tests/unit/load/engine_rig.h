@@ -30,7 +30,8 @@ struct rig {
 /* A copy of a response; free with rig_forget(). */
 struct rig_reply {
 	struct rig *rig;
-	unsigned done;                      /* how often on_done came */
+	unsigned done; /* how often on_done came */
+	bool failed_to_start;
 	struct fg_engine_response response; /* its head and body are ours */
 	uint64_t start_ns;
 };

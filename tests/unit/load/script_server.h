@@ -74,6 +74,10 @@ void tls_files_remove(struct tls_files *files);
  *  `max_version`: 0, or 12. */
 void *tls_server_context(const char *pem, const char *client_ca, int max_version);
 void tls_context_free(void *context);
+/** Hex digest ("MD5", "SHA256") of a text; `out` has room for 65 bytes. */
+void tls_digest(const char *algorithm, const void *bytes, size_t len, char *out);
+/** HMAC-SHA256, 32 bytes. */
+void tls_hmac(const void *key, size_t key_len, const char *text, unsigned char *out);
 /* For script_server.c. */
 bool tls_accept(struct script_peer *peer, void *context);
 long tls_read(struct script_peer *peer, char *bytes, size_t max);

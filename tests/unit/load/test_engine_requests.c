@@ -38,7 +38,6 @@ static void serve_mirror(struct script_peer *peer)
 
 struct sent {
 	const char *method, *path, *body, *headers[3], *cookie;
-	bool compression;
 	enum fg_connection connection;
 	const char *contains[3], *lacks[3];
 };
@@ -68,16 +67,6 @@ static const struct sent sents[] = {
 	 .path = "/",
 	 .cookie = "a=b; c=d",
 	 .contains = {"\r\nCookie: a=b; c=d\r\n"}},
-	{.method = "GET",
-	 .path = "/",
-	 .compression = true,
-	 .contains = {"\r\nAccept-Encoding: gzip, deflate\r\n"}},
-	{.method = "GET",
-	 .path = "/",
-	 .compression = true,
-	 .headers = {"Accept-Encoding: br"},
-	 .contains = {"\r\nAccept-Encoding: br\r\n"},
-	 .lacks = {"gzip"}},
 	{.method = "GET",
 	 .path = "/",
 	 .connection = FG_CONNECTION_NONE,
@@ -147,15 +136,17 @@ static void look(const char *engine, size_t number, const struct sent *row, cons
 
 static void run_sent(struct rig *rig, size_t number, const struct sent *row, unsigned port)
 {
+	static struct fg_http_options options[3]; /* engines know them by their address */
 	struct fg_engine_request request;
 	struct rig_reply reply;
 	size_t headers = 0;
 	char url[128];
 
 	snprintf(url, sizeof(url), "http://127.0.0.1:%u%s", port, row->path);
-	rig->http.compression = row->compression;
-	rig->http.connection = row->connection;
+	options[row->connection] = rig->http;
+	options[row->connection].connection = row->connection;
 	request = rig_request(rig, row->method, url);
+	request.http = &options[row->connection];
 	while (headers < FG_ARRAY_LEN(row->headers) && row->headers[headers])
 		headers++;
 	request.headers = row->headers;
@@ -444,6 +435,13 @@ static void test_bad_addresses(void **state)
 
 static void test_starts_that_fail(void **state)
 {
+	static const struct {
+		const char *method, *header, *cookie;
+	} broken[] = {
+		{.method = "GET /x"},           {.method = ""},         {.method = "GET\r\nX:"},
+		{.header = "X-A: b\r\nX-B: c"}, {.header = "X-A: b\n"}, {.cookie = "a=b\r\nX-A: b"},
+	};
+
 	(void)state;
 	for (size_t e = 0; e < engine_rig_count; e++) {
 		struct script_server server = {.serve = serve_ok};
@@ -457,6 +455,16 @@ static void test_starts_that_fail(void **state)
 		rig_open(&rig, engine_rig_all[e], 2);
 		snprintf(url, sizeof(url), "http://127.0.0.1:%u/", server.port);
 		request = rig_request(&rig, "GET", url);
+		for (size_t i = 0; i < FG_ARRAY_LEN(broken); i++) {
+			struct fg_engine_request bad = request;
+
+			bad.method = broken[i].method ? broken[i].method : "GET";
+			bad.headers = &broken[i].header;
+			bad.header_count = broken[i].header ? 1 : 0;
+			bad.cookie = broken[i].cookie;
+			assert_int_equal(rig.ops->start(rig.vu, 0, &bad, NULL, NULL, &err),
+					 -FG_E_INVALID);
+		}
 		rig_start(&rig, 0, &request, &reply);
 		assert_true(rig.ops->start(rig.vu, 0, &request, NULL, NULL, &err) < 0);
 		assert_true(rig.ops->start(rig.vu, 2, &request, NULL, NULL, &err) < 0);

@@ -41,6 +41,9 @@ static char *path_of(enum path path)
 	return path ? paths[path] : NULL;
 }
 
+/* Files that are not there are found before a run (precheck); an engine may refuse to start. */
+#define ANY_ERROR FG_NET_ERROR_COUNT
+
 struct row {
 	const char *name;
 	enum path server, client_ca; /* of the server */
@@ -61,7 +64,7 @@ static const struct row rows[] = {
 	{"another CA", PATH_GOOD, 0, 0, PATH_OTHER_CA, 0, NULL, false, FG_TLS_1_2, FG_NET_TLS,
 	 NULL},
 	{"a CA file that is not there", PATH_GOOD, 0, 0, PATH_ABSENT, 0, NULL, false, FG_TLS_1_2,
-	 FG_NET_TLS, NULL},
+	 ANY_ERROR, NULL},
 	{"no CA, insecure", PATH_GOOD, 0, 0, 0, 0, NULL, true, FG_TLS_1_2, FG_NET_OK, NULL},
 	{"wrong host", PATH_NAMED, 0, 0, PATH_CA, 0, NULL, false, FG_TLS_1_2, FG_NET_TLS, NULL},
 	{"wrong host, insecure", PATH_NAMED, 0, 0, PATH_CA, 0, NULL, true, FG_TLS_1_2, FG_NET_OK,
@@ -88,7 +91,7 @@ static const struct row rows[] = {
 	{"a client certificate of somebody else", PATH_GOOD, PATH_CA, 0, PATH_CA, PATH_SELF, NULL,
 	 false, FG_TLS_1_2, FG_NET_TLS, NULL},
 	{"a client certificate that is not there", PATH_GOOD, PATH_CA, 0, PATH_CA, PATH_ABSENT,
-	 NULL, false, FG_TLS_1_2, FG_NET_TLS, NULL},
+	 NULL, false, FG_TLS_1_2, ANY_ERROR, NULL},
 	{"TLS 1.2 is enough", PATH_GOOD, 0, 12, PATH_CA, 0, NULL, false, FG_TLS_1_2, FG_NET_OK,
 	 NULL},
 	{"TLS 1.2 is too old", PATH_GOOD, 0, 12, PATH_CA, 0, NULL, false, FG_TLS_1_3, FG_NET_TLS,
@@ -133,7 +136,8 @@ static void run_row(const struct fg_engine_ops *ops, const struct row *row)
 		 server.port);
 	for (unsigned i = 0; i < 2; i++) {
 		rig_get(&rig, url, &reply);
-		if (reply.response.error != row->error)
+		if (row->error == ANY_ERROR ? !reply.response.error
+					    : reply.response.error != row->error)
 			fail_msg("%s, \"%s\": %s (%s)", ops->name, row->name,
 				 fg_net_error_name(reply.response.error),
 				 reply.response.error_text);
@@ -334,6 +338,7 @@ static void test_no_tls_there(void **state)
 		for (int silent = 0; silent < 2; silent++) {
 			struct script_server server = {.serve = serve_no_tls,
 						       .context = silent ? NULL : &server};
+			struct fg_http_options patient;
 			struct fg_engine_request request;
 			struct rig_reply reply;
 			struct rig rig;
@@ -352,8 +357,10 @@ static void test_no_tls_there(void **state)
 				rig_get(&rig, url, &reply);
 				assert_int_equal(reply.response.error, FG_NET_DIAL_TIMEOUT);
 				rig_forget(&reply);
-				rig.http.connect_timeout_ns = 10 * FG_NS_PER_S;
+				patient = rig.http;
+				patient.connect_timeout_ns = 10 * FG_NS_PER_S;
 				request = rig_request(&rig, "GET", url);
+				request.http = &patient;
 				rig_start(&rig, 0, &request, &reply);
 				rig_until(&rig, &server.connections, 2);
 				rig.ops->cancel(rig.vu);

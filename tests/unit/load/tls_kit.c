@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <openssl/hmac.h>
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
@@ -149,6 +150,25 @@ void *tls_server_context(const char *pem, const char *client_ca, int max_version
 void tls_context_free(void *context)
 {
 	SSL_CTX_free(context);
+}
+
+void tls_digest(const char *algorithm, const void *bytes, size_t len, char *out)
+{
+	unsigned char digest[EVP_MAX_MD_SIZE];
+	size_t digest_len = 0;
+
+	assert_int_equal(EVP_Q_digest(NULL, algorithm, NULL, bytes, len, digest, &digest_len), 1);
+	for (size_t i = 0; i < digest_len; i++)
+		snprintf(out + 2 * i, 3, "%02x", digest[i]);
+}
+
+void tls_hmac(const void *key, size_t key_len, const char *text, unsigned char *out)
+{
+	unsigned len = 0;
+
+	assert_non_null(HMAC(EVP_sha256(), key, (int)key_len, (const unsigned char *)text,
+			     strlen(text), out, &len));
+	assert_int_equal(len, 32);
 }
 
 bool tls_accept(struct script_peer *peer, void *context)

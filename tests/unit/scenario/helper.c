@@ -17,8 +17,8 @@ const char *helper_getenv(const char *name)
 	return NULL;
 }
 
-struct fg_scenario_file *helper_parse_with(const char *text, const struct fg_tags *env,
-					   const char *environment)
+static struct fg_scenario_file *parse(const char *text, const char *path, const struct fg_tags *env,
+				      const char *environment)
 {
 	struct fg_scenario_options options = {
 		.env = env, .environment = environment, .getenv_fn = helper_getenv};
@@ -26,8 +26,7 @@ struct fg_scenario_file *helper_parse_with(const char *text, const struct fg_tag
 	struct fg_diagnostics diagnostics = {0};
 	struct fg_err err = {0};
 	struct fg_buf out;
-	int rc = fg_scenario_parse(text, strlen(text), "dir/t.yaml", &options, &file, &diagnostics,
-				   &err);
+	int rc = fg_scenario_parse(text, strlen(text), path, &options, &file, &diagnostics, &err);
 
 	if (rc) {
 		fg_buf_init(&out, 1 << 20);
@@ -38,6 +37,17 @@ struct fg_scenario_file *helper_parse_with(const char *text, const struct fg_tag
 	assert_int_equal(diagnostics.count, 0);
 	fg_diagnostics_done(&diagnostics);
 	return file;
+}
+
+struct fg_scenario_file *helper_parse_with(const char *text, const struct fg_tags *env,
+					   const char *environment)
+{
+	return parse(text, "dir/t.yaml", env, environment);
+}
+
+struct fg_scenario_file *helper_parse_at(const char *text, const char *path)
+{
+	return parse(text, path, NULL, NULL);
 }
 
 struct fg_scenario_file *helper_parse(const char *text)
