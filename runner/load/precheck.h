@@ -7,10 +7,11 @@
 #ifndef FG_LOAD_PRECHECK_H
 #define FG_LOAD_PRECHECK_H
 
-#include "runner/scenario/scenario.h"
+#include "runner/load/load.h"
 
-/** 0 if the scenarios can run here; raises the soft limit of open files where that suffices. */
-int fg_load_precheck(const struct fg_scenario_file *file, struct fg_err *err) FG_MUST_USE;
+/** 0 if (this shard of) the scenarios can run here; raises the soft limit of open files where that
+ * suffices. */
+int fg_load_precheck(const struct fg_load_options *options, struct fg_err *err) FG_MUST_USE;
 
 /** Where a TCP connection to a URL would go, as a URL: its pin's address, or itself. False: nowhere
  *  that can be tried before the run (a unix socket, or a proxy is asked instead). */
