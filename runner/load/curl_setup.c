@@ -243,6 +243,15 @@ static bool given(const char *text)
 	return text && *text;
 }
 
+/* libcurl 7.88 starts HTTP/2 anew on a connection with prior knowledge that already speaks it, and
+ * the second request fails ("Error in the HTTP2 framing layer"; its command line does too). So each
+ * request has a connection of its own there, as its connecting time shows. */
+static bool is_h2c_for_once(const struct fg_http_options *http)
+{
+	return http->version == FG_HTTP_H2C &&
+	       curl_version_info(CURLVERSION_NOW)->version_num < 0x080000;
+}
+
 static CURLcode set_http(struct fg_curl_slot *slot, const struct fg_http_options *http)
 {
 	static const long versions[] = {
@@ -251,7 +260,7 @@ static CURLcode set_http(struct fg_curl_slot *slot, const struct fg_http_options
 		[FG_HTTP_2] = CURL_HTTP_VERSION_2TLS,
 		[FG_HTTP_H2C] = CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE,
 	};
-	const bool none = http->connection == FG_CONNECTION_NONE;
+	const bool none = http->connection == FG_CONNECTION_NONE || is_h2c_for_once(http);
 	const bool multiplex = http->version == FG_HTTP_2 || http->version == FG_HTTP_H2C;
 	const struct long_option longs[] = {
 		{CURLOPT_HTTP_VERSION, versions[http->version]},

@@ -48,7 +48,7 @@ static int ask(void *context, const struct fg_visit *visit, struct fg_err *err)
 	reason = question->ops->refuses(&http->http, known_url(&http->url, question->target_url));
 	if (!reason)
 		return 0;
-	rc = fg_err_set(err, FG_E_UNSUPPORTED, "the %s engine cannot run \"%s\": %s",
+	rc = fg_err_set(err, FG_E_INVALID, "the %s engine cannot run \"%s\": %s",
 			question->ops->name, http->name ? http->name : http->method, reason);
 	if (step->place.line)
 		fg_err_at(err, step->place.file, step->place.line, step->place.column);
@@ -79,7 +79,7 @@ static int choose(const struct fg_scenario_file *file, const struct fg_steps *co
 		return rc;
 	ops = fg_engine_find(automatic ? "native" : name);
 	rc = can_run(ops, file, lists, count, target_url, err);
-	if (automatic && rc == -FG_E_UNSUPPORTED) {
+	if (automatic && rc == -FG_E_INVALID) {
 		ops = &fg_engine_curl;
 		rc = can_run(ops, file, lists, count, target_url, err);
 	}

@@ -15,7 +15,7 @@
 int fg_engine_check_name(const char *name, struct fg_err *err) FG_MUST_USE;
 
 /** The engine for these steps, flows included. A named one that cannot send a request of them is
- *  refused with the step's place and the reason (UNSUPPORTED). */
+ *  refused with the step's place and the reason (INVALID). */
 int fg_engine_select(const struct fg_scenario_file *file, const struct fg_steps *steps,
 		     const char *name, const char *target_url, const struct fg_engine_ops **ret,
 		     struct fg_err *err) FG_MUST_USE;

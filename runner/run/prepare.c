@@ -9,6 +9,8 @@
 #include "gate/base/num.h"
 #include "gate/base/str.h"
 #include "runner/http_client.h"
+#include "runner/load/precheck.h"
+#include "runner/load/select.h"
 #include "runner/run/pairs.h"
 #include "runner/run/session.h"
 
@@ -103,6 +105,18 @@ static int load_file(struct fg_session *s, const struct fg_tags *env, struct fg_
 	return rc;
 }
 
+/* An engine that cannot run the scenario is told before the target is started for it. */
+static int check_engine(const struct fg_session *s, struct fg_err *err)
+{
+	const struct fg_engine_ops **ops = calloc(s->file->scenario_count + 1, sizeof(*ops));
+	const int rc = ops ? fg_engine_select_all(s->file, s->options->engine, s->file->target.url,
+						  ops, err)
+			   : fg_err_nomem(err);
+
+	free(ops);
+	return rc;
+}
+
 int fg_session_load_scenario(struct fg_session *s, struct fg_err *err)
 {
 	struct fg_tags env = {0};
@@ -117,6 +131,8 @@ int fg_session_load_scenario(struct fg_session *s, struct fg_err *err)
 		rc = load_file(s, &env, err);
 	if (rc == 0)
 		rc = add_tags(s->file, &tags, err);
+	if (rc == 0)
+		rc = check_engine(s, err);
 	fg_tags_done(&env);
 	fg_tags_done(&tags);
 	if (rc && s->run->outcome == FG_OUTCOME_PASSED)
@@ -223,6 +239,21 @@ static uint32_t find_process(struct fg_session *s, char *name, size_t name_size)
 	return listener.pid;
 }
 
+/* A server that somebody else started, as far as it can be asked before the run. */
+static int wait_for_it(const struct fg_session *s, struct fg_err *err)
+{
+	struct fg_buf url;
+	int rc = 0;
+
+	fg_buf_init(&url, 64 << 10);
+	if (fg_load_probe_url(&s->file->http, s->target_url, &url))
+		rc = fg_buf_check(&url, err);
+	if (!rc && url.len)
+		rc = fg_target_wait_url(url.data, s->file->target.ready_timeout_ns, err);
+	fg_buf_done(&url);
+	return rc;
+}
+
 static int find_target(struct fg_session *s, struct fg_err *err)
 {
 	const struct fg_target *target = &s->file->target;
@@ -230,7 +261,7 @@ static int find_target(struct fg_session *s, struct fg_err *err)
 
 	if (rc)
 		return rc;
-	rc = fg_target_wait_url(s->target_url, target->ready_timeout_ns, err);
+	rc = wait_for_it(s, err);
 	if (rc)
 		return rc;
 	char name[64];

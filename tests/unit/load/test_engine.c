@@ -489,7 +489,10 @@ static void test_refusals_before_the_start(void **state)
 	assert_int_equal(fg_load_run(&options, &result, &err), -FG_E_INVALID);
 	lf.file.loadgen_cpus = NULL;
 	lf.steps[0][0].http.http.version = FG_HTTP_H2C;
-	assert_int_equal(fg_load_run(&options, &result, &err), -FG_E_LATER);
+	options.engine = "native";
+	assert_int_equal(fg_load_run(&options, &result, &err), -FG_E_INVALID);
+	assert_non_null(strstr(err.message, "HTTP/2 needs curl"));
+	options.engine = NULL;
 	lf.steps[0][0].http.http.version = FG_HTTP_AUTO;
 	lf.scenarios[0].vus = 900000;
 	assert_int_equal(fg_load_run(&options, &result, &err) < 0, 1);

@@ -86,7 +86,7 @@ static void test_what_each_engine_can(void **state)
 			assert_ptr_equal(ops, &fg_engine_native);
 			continue;
 		}
-		assert_int_equal(rc, -FG_E_UNSUPPORTED);
+		assert_int_equal(rc, -FG_E_INVALID);
 		assert_ptr_equal(ops, &fg_engine_null); /* untouched */
 		assert_string_equal(err.file, "x.yaml");
 		assert_int_equal(err.line, 7);
@@ -163,7 +163,7 @@ static void test_init_and_flows_count(void **state)
 		assert_ok(fg_engine_select_all(&lf.file, NULL, NULL, &ops, &err), &err);
 		assert_ptr_equal(ops, &fg_engine_curl);
 		assert_int_equal(fg_engine_select_all(&lf.file, "native", NULL, &ops, &err),
-				 -FG_E_UNSUPPORTED);
+				 -FG_E_INVALID);
 		assert_non_null(strstr(err.message, "\"deep\""));
 		assert_ok(fg_engine_select(&lf.file, &flow.steps, NULL, NULL, &ops, &err), &err);
 		assert_ptr_equal(ops, &fg_engine_curl);
