@@ -26,7 +26,7 @@ K6_METRICS = {"checks", "data_received", "data_sent", "group_duration", "http_re
               "iterations", "vus", "vus_max"}
 K6_TYPES = {"checks": "rate", "data_received": "counter", "http_req_duration": "trend", "http_req_failed": "rate",
             "http_reqs": "counter", "iterations": "counter", "vus": "gauge", "vus_max": "gauge", "my_count": "counter",
-            "my_time": "trend", "my_rate": "rate", "my_gauge": "gauge"}
+            "my_time": "trend", "my_rate": "rate", "my_level": "gauge"}
 
 SERVER = """
     def do_GET(self):
@@ -42,6 +42,7 @@ class Outputs(kit.TestCase):
         return self.write("all.yaml", f"""
 version: 1
 name: all
+gate: {{ onInvalid: warn }}
 target: {{ url: "http://127.0.0.1:{port}" }}
 scenarios:
   a:
@@ -59,9 +60,9 @@ scenarios:
                   - get: {{ url: /, name: 'home, "sweet"', checks: [ {{ name: is 200, status: 200 }}, {{ name: bad, status: 201 }} ] }}
       - get: {{ url: /missing, name: missing }}
       - metric: {{ name: my_count, type: counter, value: 2 }}
-      - metric: {{ name: my_time, type: trend, unit: ms, value: 5.5 }}
+      - metric: {{ name: my_time, type: trend, time: true, value: 5.5 }}
       - metric: {{ name: my_rate, type: rate, value: true }}
-      - metric: {{ name: my_gauge, type: gauge, value: 3 }}
+      - metric: {{ name: my_level, type: gauge, value: 3 }}
       - think: 20ms
 thresholds:
   http_req_duration: [ "p(95)<5000", "avg<0.000001" ]
@@ -157,7 +158,7 @@ thresholds:
         self.assertEqual(data["metrics"]["http_req_duration"]["thresholds"], {"p(95)<5000": {"ok": True}, "avg<0.000001": {"ok": False}})
         self.assertEqual(data["metrics"]["http_req_duration{scenario:a}"]["thresholds"], {"p(99)<10000": {"ok": True}})
         self.assertEqual(data["metrics"]["http_req_duration{scenario:a}"]["values"], data["metrics"]["http_req_duration"]["values"])
-        self.assertEqual(data["metrics"]["my_gauge"]["values"], {"value": 3, "min": 3, "max": 3})
+        self.assertEqual(data["metrics"]["my_level"]["values"], {"value": 3, "min": 3, "max": 3})
         self.check_group(data["root_group"], "")
         inner = data["root_group"]["groups"][0]["groups"][0]
         self.assertEqual(inner["path"], "::outer::inner")
