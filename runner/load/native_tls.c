@@ -265,7 +265,7 @@ int fg_native_tls_context(struct fg_native_tls_store *store, const struct fg_htt
 /* -- connections ------------------------------------------------------------------------------- */
 
 /* The name that is asked for (never an address, RFC 6066) and must be in the certificate. */
-static bool set_name(SSL *ssl, const char *name)
+static bool set_name(SSL *ssl, char *name)
 {
 	unsigned char address[16];
 
@@ -274,7 +274,7 @@ static bool set_name(SSL *ssl, const char *name)
 	return SSL_set_tlsext_host_name(ssl, name) == 1 && SSL_set1_host(ssl, name) == 1;
 }
 
-int fg_native_tls_new(struct fg_native_tls_context *context, int fd, const char *server_name,
+int fg_native_tls_new(struct fg_native_tls_context *context, int fd, char *server_name,
 		      struct fg_native_tls **ret, struct fg_err *err)
 {
 	struct fg_native_tls *tls = calloc(1, sizeof(*tls));
