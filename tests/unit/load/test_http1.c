@@ -100,173 +100,173 @@ static void read_text(const char *text, size_t len, bool head_request, bool ends
 #define CHUNKED  OK "Transfer-Encoding: chunked\r\n\r\n"
 #define LENGTH_5 OK "Content-Length: 5\r\n\r\n"
 
+static const struct {
+	const char *text;
+	uint16_t status;
+	const char *head, *body;
+	bool reusable;
+	enum { PLAIN, HEAD_REQUEST = 1, ENDS = 2 } how;
+	size_t left; /* bytes after the response */
+} complete_cases[] = {
+	{LENGTH_5 "hello", 200, "Content-Length: 5\r\n", "hello", true, PLAIN, 0},
+	{LENGTH_5 "helloworld", 200, "Content-Length: 5\r\n", "hello", true, PLAIN, 5},
+	{"HTTP/1.1 404 \r\nContent-Length:0\r\n\r\n", 404, "Content-Length:0\r\n", "", true, PLAIN,
+	 0},
+	{"HTTP/1.1 200\r\ncontent-length: \t 1 \t\r\n\r\nx", 200, "content-length: \t 1 \t\r\n",
+	 "x", true, PLAIN, 0},
+	{OK "\r\nall of it", 200, "", "all of it", false, ENDS, 0},
+	{OK "\r\n", 200, "", "", false, ENDS, 0},
+	{"HTTP/1.0 200 OK\r\nA: b\r\n\r\nold", 200, "A: b\r\n", "old", false, ENDS, 0},
+	{"HTTP/1.0 200 OK\r\nContent-Length: 3\r\n\r\nold", 200, "Content-Length: 3\r\n", "old",
+	 false, PLAIN, 0},
+	{"HTTP/1.0 200 OK\r\nConnection: Keep-Alive\r\nContent-Length: 3\r\n\r\nold", 200,
+	 "Connection: Keep-Alive\r\nContent-Length: 3\r\n", "old", true, PLAIN, 0},
+	{OK "Connection: foo, CLOSE\r\nContent-Length: 1\r\n\r\nx", 200,
+	 "Connection: foo, CLOSE\r\nContent-Length: 1\r\n", "x", false, PLAIN, 0},
+	{OK "Connection: foo\r\nConnection: close\r\nContent-Length: 1\r\n\r\nx", 200,
+	 "Connection: foo\r\nConnection: close\r\nContent-Length: 1\r\n", "x", false, PLAIN, 0},
+	{OK "Connection: closed\r\nContent-Length: 1\r\n\r\nx", 200,
+	 "Connection: closed\r\nContent-Length: 1\r\n", "x", true, PLAIN, 0},
+	{"HTTP/1.1 204 No\r\nContent-Length: 9\r\n\r\n", 204, "Content-Length: 9\r\n", "", true,
+	 PLAIN, 0},
+	{"HTTP/1.1 304 No\r\nTransfer-Encoding: chunked\r\n\r\n", 304,
+	 "Transfer-Encoding: chunked\r\n", "", true, PLAIN, 0},
+	{LENGTH_5, 200, "Content-Length: 5\r\n", "", true, HEAD_REQUEST, 0},
+	{CHUNKED, 200, "Transfer-Encoding: chunked\r\n", "", true, HEAD_REQUEST, 0},
+	{"HTTP/1.1 100 Continue\r\n\r\n" LENGTH_5 "hello", 200, "Content-Length: 5\r\n", "hello",
+	 true, PLAIN, 0},
+	{"HTTP/1.1 103 Early\r\nLink: <a>\r\nConnection: close\r\n\r\n" LENGTH_5 "hello", 200,
+	 "Content-Length: 5\r\n", "hello", true, PLAIN, 0},
+	{"HTTP/1.1 101 Switching\r\nUpgrade: x\r\n\r\nnot http", 101, "Upgrade: x\r\n", "", false,
+	 PLAIN, 8},
+	{CHUNKED "5\r\nhello\r\n0\r\n\r\n", 200, "Transfer-Encoding: chunked\r\n", "hello", true,
+	 PLAIN, 0},
+	{CHUNKED "5\r\nhello\r\n1;a=b;c=\"d\"\r\n!\r\n0\r\n\r\nmore", 200,
+	 "Transfer-Encoding: chunked\r\n", "hello!", true, PLAIN, 4},
+	{CHUNKED "00a\r\n0123456789\r\nB \r\n0123456789a\r\n000;x\r\n\r\n", 200,
+	 "Transfer-Encoding: chunked\r\n", "01234567890123456789a", true, PLAIN, 0},
+	{CHUNKED "1\r\nx\r\n0\r\nA: b\r\nCd:\r\n\r\n", 200, "Transfer-Encoding: chunked\r\n", "x",
+	 true, PLAIN, 0},
+	{OK "TRANSFER-ENCODING:  Chunked \r\n\r\n0\r\n\r\n", 200,
+	 "TRANSFER-ENCODING:  Chunked \r\n", "", true, PLAIN, 0},
+	/* A bare LF ends a line of the head; what is handed on has CRLF. */
+	{"HTTP/1.1 200 OK\nA: b\nContent-Length: 2\n\nhi", 200, "A: b\r\nContent-Length: 2\r\n",
+	 "hi", true, PLAIN, 0},
+	{"HTTP/1.1 200 OK\r\nA: b\r\nContent-Length: 2\r\n\nhi", 200,
+	 "A: b\r\nContent-Length: 2\r\n", "hi", true, PLAIN, 0},
+	{OK "A:\r\nB: \x80\xff:;\r\nContent-Length: 0\r\n\r\n", 200,
+	 "A:\r\nB: \x80\xff:;\r\nContent-Length: 0\r\n", "", true, PLAIN, 0},
+	{OK "Content-Lengthy: x\r\nX-Content-Length: y\r\nContent-Length: 0\r\n\r\n", 200,
+	 "Content-Lengthy: x\r\nX-Content-Length: y\r\nContent-Length: 0\r\n", "", true, PLAIN, 0},
+};
+
 static void test_complete(void **state)
 {
-	static const struct {
-		const char *text;
-		uint16_t status;
-		const char *head, *body;
-		bool reusable;
-		enum { PLAIN, HEAD_REQUEST = 1, ENDS = 2 } how;
-		size_t left; /* bytes after the response */
-	} cases[] = {
-		{LENGTH_5 "hello", 200, "Content-Length: 5\r\n", "hello", true, PLAIN, 0},
-		{LENGTH_5 "helloworld", 200, "Content-Length: 5\r\n", "hello", true, PLAIN, 5},
-		{"HTTP/1.1 404 \r\nContent-Length:0\r\n\r\n", 404, "Content-Length:0\r\n", "", true,
-		 PLAIN, 0},
-		{"HTTP/1.1 200\r\ncontent-length: \t 1 \t\r\n\r\nx", 200,
-		 "content-length: \t 1 \t\r\n", "x", true, PLAIN, 0},
-		{OK "\r\nall of it", 200, "", "all of it", false, ENDS, 0},
-		{OK "\r\n", 200, "", "", false, ENDS, 0},
-		{"HTTP/1.0 200 OK\r\nA: b\r\n\r\nold", 200, "A: b\r\n", "old", false, ENDS, 0},
-		{"HTTP/1.0 200 OK\r\nContent-Length: 3\r\n\r\nold", 200, "Content-Length: 3\r\n",
-		 "old", false, PLAIN, 0},
-		{"HTTP/1.0 200 OK\r\nConnection: Keep-Alive\r\nContent-Length: 3\r\n\r\nold", 200,
-		 "Connection: Keep-Alive\r\nContent-Length: 3\r\n", "old", true, PLAIN, 0},
-		{OK "Connection: foo, CLOSE\r\nContent-Length: 1\r\n\r\nx", 200,
-		 "Connection: foo, CLOSE\r\nContent-Length: 1\r\n", "x", false, PLAIN, 0},
-		{OK "Connection: foo\r\nConnection: close\r\nContent-Length: 1\r\n\r\nx", 200,
-		 "Connection: foo\r\nConnection: close\r\nContent-Length: 1\r\n", "x", false, PLAIN,
-		 0},
-		{OK "Connection: closed\r\nContent-Length: 1\r\n\r\nx", 200,
-		 "Connection: closed\r\nContent-Length: 1\r\n", "x", true, PLAIN, 0},
-		{"HTTP/1.1 204 No\r\nContent-Length: 9\r\n\r\n", 204, "Content-Length: 9\r\n", "",
-		 true, PLAIN, 0},
-		{"HTTP/1.1 304 No\r\nTransfer-Encoding: chunked\r\n\r\n", 304,
-		 "Transfer-Encoding: chunked\r\n", "", true, PLAIN, 0},
-		{LENGTH_5, 200, "Content-Length: 5\r\n", "", true, HEAD_REQUEST, 0},
-		{CHUNKED, 200, "Transfer-Encoding: chunked\r\n", "", true, HEAD_REQUEST, 0},
-		{"HTTP/1.1 100 Continue\r\n\r\n" LENGTH_5 "hello", 200, "Content-Length: 5\r\n",
-		 "hello", true, PLAIN, 0},
-		{"HTTP/1.1 103 Early\r\nLink: <a>\r\nConnection: close\r\n\r\n" LENGTH_5 "hello",
-		 200, "Content-Length: 5\r\n", "hello", true, PLAIN, 0},
-		{"HTTP/1.1 101 Switching\r\nUpgrade: x\r\n\r\nnot http", 101, "Upgrade: x\r\n", "",
-		 false, PLAIN, 8},
-		{CHUNKED "5\r\nhello\r\n0\r\n\r\n", 200, "Transfer-Encoding: chunked\r\n", "hello",
-		 true, PLAIN, 0},
-		{CHUNKED "5\r\nhello\r\n1;a=b;c=\"d\"\r\n!\r\n0\r\n\r\nmore", 200,
-		 "Transfer-Encoding: chunked\r\n", "hello!", true, PLAIN, 4},
-		{CHUNKED "00a\r\n0123456789\r\nB \r\n0123456789a\r\n000;x\r\n\r\n", 200,
-		 "Transfer-Encoding: chunked\r\n", "01234567890123456789a", true, PLAIN, 0},
-		{CHUNKED "1\r\nx\r\n0\r\nA: b\r\nCd:\r\n\r\n", 200,
-		 "Transfer-Encoding: chunked\r\n", "x", true, PLAIN, 0},
-		{OK "TRANSFER-ENCODING:  Chunked \r\n\r\n0\r\n\r\n", 200,
-		 "TRANSFER-ENCODING:  Chunked \r\n", "", true, PLAIN, 0},
-		/* A bare LF ends a line of the head; what is handed on has CRLF. */
-		{"HTTP/1.1 200 OK\nA: b\nContent-Length: 2\n\nhi", 200,
-		 "A: b\r\nContent-Length: 2\r\n", "hi", true, PLAIN, 0},
-		{"HTTP/1.1 200 OK\r\nA: b\r\nContent-Length: 2\r\n\nhi", 200,
-		 "A: b\r\nContent-Length: 2\r\n", "hi", true, PLAIN, 0},
-		{OK "A:\r\nB: \x80\xff:;\r\nContent-Length: 0\r\n\r\n", 200,
-		 "A:\r\nB: \x80\xff:;\r\nContent-Length: 0\r\n", "", true, PLAIN, 0},
-		{OK "Content-Lengthy: x\r\nX-Content-Length: y\r\nContent-Length: 0\r\n\r\n", 200,
-		 "Content-Lengthy: x\r\nX-Content-Length: y\r\nContent-Length: 0\r\n", "", true,
-		 PLAIN, 0},
-	};
 
 	(void)state;
-	for (size_t i = 0; i < FG_ARRAY_LEN(cases); i++) {
+	for (size_t i = 0; i < FG_ARRAY_LEN(complete_cases); i++) {
 		struct outcome out;
-		const size_t len = strlen(cases[i].text);
+		const size_t len = strlen(complete_cases[i].text);
 
-		read_text(cases[i].text, len, cases[i].how == HEAD_REQUEST, cases[i].how == ENDS,
-			  &out);
+		read_text(complete_cases[i].text, len, complete_cases[i].how == HEAD_REQUEST,
+			  complete_cases[i].how == ENDS, &out);
 		if (out.event != FG_HTTP1_END)
 			fail_msg("case %zu: event %d, %s", i, out.event,
 				 out.fault ? out.fault : "no fault");
-		assert_int_equal(out.status, cases[i].status);
-		assert_string_equal(out.head, cases[i].head);
-		assert_string_equal(out.body, cases[i].body);
-		assert_int_equal(out.reusable, cases[i].reusable);
-		assert_int_equal(out.used, len - cases[i].left);
+		assert_int_equal(out.status, complete_cases[i].status);
+		assert_string_equal(out.head, complete_cases[i].head);
+		assert_string_equal(out.body, complete_cases[i].body);
+		assert_int_equal(out.reusable, complete_cases[i].reusable);
+		assert_int_equal(out.used, len - complete_cases[i].left);
 	}
 }
 
+static const struct {
+	const char *text, *fault;
+	uint16_t status;
+} refused_cases[] = {
+	{"X", "status line", 0},
+	{"\r\n", "status line", 0},
+	{"\r\n" LENGTH_5 "hello", "status line", 0},
+	{"HTTP/1.1 2x0 OK\r\n\r\n", "status line", 0},
+	{"HTTP/1.1 20 OK\r\n\r\n", "status line", 0},
+	{"HTTP/1.1 2000\r\n\r\n", "status line", 0},
+	{"HTTP/1.1 099 OK\r\n\r\n", "status line", 0},
+	{"HTTP/1.1  200 OK\r\n\r\n", "status line", 0},
+	{"HTTP/1.1\t200 OK\r\n\r\n", "status line", 0},
+	{"HTTP/1.2 200 OK\r\n\r\n", "status line", 0},
+	{"HTTP/2.0 200 OK\r\n\r\n", "status line", 0},
+	{"HTTP/2 200\r\n\r\n", "status line", 0},
+	{"http/1.1 200 OK\r\n\r\n", "status line", 0},
+	{"ICY 200 OK\r\n\r\n", "status line", 0},
+	{"<html>", "status line", 0},
+	{"SSH-2.0-OpenSSH\r\n", "status line", 0},
+	{OK "A: b\r\n c\r\n\r\n", "folded", 200},
+	{OK "\tA: b\r\n\r\n", "folded", 200},
+	{OK ": b\r\n\r\n", "valid name", 200},
+	{OK "A b: c\r\n\r\n", "valid name", 200},
+	{OK "A : b\r\n\r\n", "valid name", 200},
+	{OK "A\r\n\r\n", "valid name", 200},
+	{OK "A(: b\r\n\r\n", "valid name", 200},
+	{OK "A\x80: b\r\n\r\n", "valid name", 200},
+	{OK "A: b\rc\r\n\r\n", "bare CR", 200},
+	{OK "A: b\r\r\n\r\n", "bare CR", 200},
+	{OK "Content-Length: 5\r\nContent-Length: 5\r\n\r\nhello", "twice", 200},
+	{OK "Content-Length: 5\r\nContent-Length: 6\r\n\r\nhello", "twice", 200},
+	{OK "Content-Length: 5, 5\r\n\r\nhello", "not a number", 200},
+	{OK "Content-Length: +5\r\n\r\nhello", "not a number", 200},
+	{OK "Content-Length: -1\r\n\r\n", "not a number", 200},
+	{OK "Content-Length: 0x5\r\n\r\n", "not a number", 200},
+	{OK "Content-Length: 5 5\r\n\r\n", "not a number", 200},
+	{OK "Content-Length:\r\n\r\n", "not a number", 200},
+	{OK "Content-Length: 99999999999999999999\r\n\r\n", "not a number", 200},
+	{OK "Content-Length: 1073741825\r\n\r\n", "1 GiB", 200},
+	{OK "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n", "beside", 200},
+	{OK "Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n", "beside", 200},
+	{OK "Transfer-Encoding: gzip, chunked\r\n\r\n", "other than chunked", 200},
+	{OK "Transfer-Encoding: identity\r\n\r\n", "other than chunked", 200},
+	{OK "Transfer-Encoding: xchunked\r\n\r\n", "other than chunked", 200},
+	{OK "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n", "twice", 200},
+	{"HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", "HTTP/1.0", 200},
+	{CHUNKED "\r\n", "start with its size", 200},
+	{CHUNKED "x\r\n", "start with its size", 200},
+	{CHUNKED "-1\r\n", "start with its size", 200},
+	{CHUNKED ";a\r\n", "start with its size", 200},
+	{CHUNKED "5x\r\nhello", "no number", 200},
+	{CHUNKED "0x5\r\nhello", "no number", 200},
+	{CHUNKED "5\nhello", "no number", 200},
+	{CHUNKED "5\rhello", "bare CR", 200},
+	{CHUNKED "5;a\nhello", "bare LF", 200},
+	{CHUNKED "00000000000000005\r\n", "16 digits", 200},
+	{CHUNKED "ffffffffffffffff\r\n", "1 GiB", 200},
+	{CHUNKED "40000001\r\n", "1 GiB", 200},
+	{CHUNKED "5\r\nhello!\r\n", "longer than its size", 200},
+	{CHUNKED "5\r\nhello\n0", "longer than its size", 200},
+	{CHUNKED "5\r\nhello\rx", "bare CR", 200},
+	{CHUNKED "0\r\nA b: c\r\n\r\n", "trailer line", 200},
+	{CHUNKED "0\r\nA\r\n\r\n", "trailer line", 200},
+	{CHUNKED "0\r\n: c\r\n\r\n", "trailer line", 200},
+	{CHUNKED "0\r\n a: c\r\n\r\n", "trailer line", 200},
+	{CHUNKED "0\r\nA: b\n\r\n", "bare LF", 200},
+	{CHUNKED "0\r\nA: b\rx", "bare CR", 200},
+	{CHUNKED "0\r\n\rx", "bare CR", 200},
+	{"HTTP/1.1 100 C\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n", "beside",
+	 100},
+};
+
 static void test_refused(void **state)
 {
-	static const struct {
-		const char *text, *fault;
-		uint16_t status;
-	} cases[] = {
-		{"X", "status line", 0},
-		{"\r\n", "status line", 0},
-		{"\r\n" LENGTH_5 "hello", "status line", 0},
-		{"HTTP/1.1 2x0 OK\r\n\r\n", "status line", 0},
-		{"HTTP/1.1 20 OK\r\n\r\n", "status line", 0},
-		{"HTTP/1.1 2000\r\n\r\n", "status line", 0},
-		{"HTTP/1.1 099 OK\r\n\r\n", "status line", 0},
-		{"HTTP/1.1  200 OK\r\n\r\n", "status line", 0},
-		{"HTTP/1.1\t200 OK\r\n\r\n", "status line", 0},
-		{"HTTP/1.2 200 OK\r\n\r\n", "status line", 0},
-		{"HTTP/2.0 200 OK\r\n\r\n", "status line", 0},
-		{"HTTP/2 200\r\n\r\n", "status line", 0},
-		{"http/1.1 200 OK\r\n\r\n", "status line", 0},
-		{"ICY 200 OK\r\n\r\n", "status line", 0},
-		{"<html>", "status line", 0},
-		{"SSH-2.0-OpenSSH\r\n", "status line", 0},
-		{OK "A: b\r\n c\r\n\r\n", "folded", 200},
-		{OK "\tA: b\r\n\r\n", "folded", 200},
-		{OK ": b\r\n\r\n", "valid name", 200},
-		{OK "A b: c\r\n\r\n", "valid name", 200},
-		{OK "A : b\r\n\r\n", "valid name", 200},
-		{OK "A\r\n\r\n", "valid name", 200},
-		{OK "A(: b\r\n\r\n", "valid name", 200},
-		{OK "A\x80: b\r\n\r\n", "valid name", 200},
-		{OK "A: b\rc\r\n\r\n", "bare CR", 200},
-		{OK "A: b\r\r\n\r\n", "bare CR", 200},
-		{OK "Content-Length: 5\r\nContent-Length: 5\r\n\r\nhello", "twice", 200},
-		{OK "Content-Length: 5\r\nContent-Length: 6\r\n\r\nhello", "twice", 200},
-		{OK "Content-Length: 5, 5\r\n\r\nhello", "not a number", 200},
-		{OK "Content-Length: +5\r\n\r\nhello", "not a number", 200},
-		{OK "Content-Length: -1\r\n\r\n", "not a number", 200},
-		{OK "Content-Length: 0x5\r\n\r\n", "not a number", 200},
-		{OK "Content-Length: 5 5\r\n\r\n", "not a number", 200},
-		{OK "Content-Length:\r\n\r\n", "not a number", 200},
-		{OK "Content-Length: 99999999999999999999\r\n\r\n", "not a number", 200},
-		{OK "Content-Length: 1073741825\r\n\r\n", "1 GiB", 200},
-		{OK "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n", "beside", 200},
-		{OK "Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n", "beside", 200},
-		{OK "Transfer-Encoding: gzip, chunked\r\n\r\n", "other than chunked", 200},
-		{OK "Transfer-Encoding: identity\r\n\r\n", "other than chunked", 200},
-		{OK "Transfer-Encoding: xchunked\r\n\r\n", "other than chunked", 200},
-		{OK "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n", "twice",
-		 200},
-		{"HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", "HTTP/1.0", 200},
-		{CHUNKED "\r\n", "start with its size", 200},
-		{CHUNKED "x\r\n", "start with its size", 200},
-		{CHUNKED "-1\r\n", "start with its size", 200},
-		{CHUNKED ";a\r\n", "start with its size", 200},
-		{CHUNKED "5x\r\nhello", "no number", 200},
-		{CHUNKED "0x5\r\nhello", "no number", 200},
-		{CHUNKED "5\nhello", "no number", 200},
-		{CHUNKED "5\rhello", "bare CR", 200},
-		{CHUNKED "5;a\nhello", "bare LF", 200},
-		{CHUNKED "00000000000000005\r\n", "16 digits", 200},
-		{CHUNKED "ffffffffffffffff\r\n", "1 GiB", 200},
-		{CHUNKED "40000001\r\n", "1 GiB", 200},
-		{CHUNKED "5\r\nhello!\r\n", "longer than its size", 200},
-		{CHUNKED "5\r\nhello\n0", "longer than its size", 200},
-		{CHUNKED "5\r\nhello\rx", "bare CR", 200},
-		{CHUNKED "0\r\nA b: c\r\n\r\n", "trailer line", 200},
-		{CHUNKED "0\r\nA\r\n\r\n", "trailer line", 200},
-		{CHUNKED "0\r\n: c\r\n\r\n", "trailer line", 200},
-		{CHUNKED "0\r\n a: c\r\n\r\n", "trailer line", 200},
-		{CHUNKED "0\r\nA: b\n\r\n", "bare LF", 200},
-		{CHUNKED "0\r\nA: b\rx", "bare CR", 200},
-		{CHUNKED "0\r\n\rx", "bare CR", 200},
-		{"HTTP/1.1 100 C\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n",
-		 "beside", 100},
-	};
 
 	(void)state;
-	for (size_t i = 0; i < FG_ARRAY_LEN(cases); i++) {
+	for (size_t i = 0; i < FG_ARRAY_LEN(refused_cases); i++) {
 		struct outcome out;
 
-		read_text(cases[i].text, strlen(cases[i].text), false, true, &out);
-		if (out.event != FG_HTTP1_BAD || !out.fault || !strstr(out.fault, cases[i].fault))
+		read_text(refused_cases[i].text, strlen(refused_cases[i].text), false, true, &out);
+		if (out.event != FG_HTTP1_BAD || !out.fault ||
+		    !strstr(out.fault, refused_cases[i].fault))
 			fail_msg("case %zu: event %d, \"%s\", not \"%s\"", i, out.event,
-				 out.fault ? out.fault : "", cases[i].fault);
-		assert_int_equal(out.status, cases[i].status);
+				 out.fault ? out.fault : "", refused_cases[i].fault);
+		assert_int_equal(out.status, refused_cases[i].status);
 	}
 }
 
