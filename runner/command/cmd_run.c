@@ -37,7 +37,8 @@ static const struct fg_opt option_table[] = {
 	 "Seed of everything random (default: chosen, and kept in run.json)"},
 	{"threads", 0, FG_OPT_U64, AT(threads), "N", "Worker threads (default: by cores)"},
 	{"engine", 0, FG_OPT_STRING, AT(engine), "NAME",
-	 "curl (default), or null: completes every request at once, measures flamegate itself"},
+	 "curl (default), native: our own HTTP/1.1, or null: completes every request at once, "
+	 "measures flamegate itself"},
 	{"quiet", 'q', FG_OPT_FLAG, AT(quiet), NULL, "No header and no progress"},
 	{"no-color", 0, FG_OPT_FLAG, AT(no_color), NULL, "Plain text also on a terminal"},
 	/* from here on: `ci` only */

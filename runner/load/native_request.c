@@ -81,6 +81,12 @@ static int hex_value(char c)
 	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
+/* Of "%41"; checked before. */
+static char unescape(const char *text)
+{
+	return (char)(unsigned char)(hex_value(text[1]) * 16 + hex_value(text[2]));
+}
+
 /* user:password of a URL, percent-decoded, as Basic. */
 static void add_credentials(struct fg_buf *text, const struct fg_native_url *url)
 {
@@ -95,8 +101,7 @@ static void add_credentials(struct fg_buf *text, const struct fg_native_url *url
 				     hex_value(c[1]) >= 0 && hex_value(c[2]) >= 0;
 
 		colon |= *c == ':';
-		fg_buf_add_char(&plain,
-				escaped ? (char)(hex_value(c[1]) << 4 | hex_value(c[2])) : *c);
+		fg_buf_add_char(&plain, escaped ? unescape(c) : *c);
 		i += escaped ? 2 : 0;
 	}
 	if (!colon)

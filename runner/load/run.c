@@ -534,7 +534,8 @@ int fg_load_run(const struct fg_load_options *options, struct fg_result **ret, s
 	load->ops = fg_engine_find(options->engine ? options->engine : "curl");
 	load->worker_count = choose_threads(options);
 	rc = load->ops ? run_load(load, e)
-		       : fg_err_set(e, FG_E_USAGE, "unknown engine \"%s\"; there are curl and null",
+		       : fg_err_set(e, FG_E_USAGE,
+				    "unknown engine \"%s\"; there are curl, native and null",
 				    options->engine);
 	if (load->start_ns || !rc) /* a Ctrl-C before the start gives an empty result */
 		*ret = load->result;

@@ -240,7 +240,8 @@ static int check_options(const struct fg_run_options *options, struct fg_err *er
 				  "--bundle %s exists already; a bundle is never overwritten",
 				  options->bundle);
 	if (options->engine && !fg_engine_find(options->engine))
-		return fg_err_set(err, FG_E_USAGE, "unknown engine \"%s\"; there are curl and null",
+		return fg_err_set(err, FG_E_USAGE,
+				  "unknown engine \"%s\"; there are curl, native and null",
 				  options->engine);
 	const char *save = options->save_baseline;
 
