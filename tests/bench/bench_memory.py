@@ -40,7 +40,7 @@ def nginx(bench):
     temp = " ".join(f"{kind}_temp_path {bench.dir}/t;" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
     (bench.dir / "nginx.conf").write_text(f"""
 daemon off; worker_processes 1; pid {bench.dir}/nginx.pid; error_log {bench.dir}/nginx.err; user root;
-worker_rlimit_nofile {hard}; events {{ worker_connections {options.vus + 512}; }}
+worker_rlimit_nofile {hard}; events {{ worker_connections {2 * options.vus}; }}
 http {{ access_log off; keepalive_timeout 600; {temp}
   server {{ listen 127.0.0.1:{port} backlog=16384; {tls}
     location = /status {{ stub_status; }} location / {{ return 200 "hello\\n"; }} }} }}
