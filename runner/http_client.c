@@ -29,7 +29,7 @@ static void transfer_done(struct transfer *transfer)
 }
 
 /* libcurl's own set-up is not thread-safe in old versions; ours happens once, on first use. */
-static int set_up_once(struct fg_err *err)
+int fg_http_set_up(struct fg_err *err)
 {
 	static bool is_set_up;
 
@@ -122,6 +122,10 @@ static bool set_options(struct transfer *transfer, const struct fg_http_request 
 	fine &= curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take_body) == CURLE_OK;
 	fine &= curl_easy_setopt(curl, CURLOPT_WRITEDATA, body) == CURLE_OK;
 	fine &= curl_easy_setopt(curl, CURLOPT_HTTPHEADER, transfer->headers) == CURLE_OK;
+	if (request->insecure) {
+		fine &= curl_easy_setopt(curl, CURLOPT_SSL_VERIFYPEER, 0L) == CURLE_OK;
+		fine &= curl_easy_setopt(curl, CURLOPT_SSL_VERIFYHOST, 0L) == CURLE_OK;
+	}
 	if (request->direct)
 		fine &= curl_easy_setopt(curl, CURLOPT_NOPROXY, "*") == CURLE_OK;
 	if (request->body) {
@@ -181,7 +185,7 @@ int fg_http_fetch(const struct fg_http_request *request, struct fg_http_response
 	struct transfer transfer = {.curl = NULL};
 	size_t max =
 		request->max_response_bytes ? request->max_response_bytes : DEFAULT_RESPONSE_MAX;
-	int rc = set_up_once(err);
+	int rc = fg_http_set_up(err);
 
 	if (rc)
 		return rc;

@@ -20,6 +20,7 @@ struct fg_http_request {
 	uint64_t timeout_ns;       /* 0 = 30 s */
 	size_t max_response_bytes; /* 0 = 16 MiB */
 	bool direct;               /* not through the proxy that the environment names */
+	bool insecure;             /* take any certificate */
 };
 
 struct fg_http_response {
@@ -28,8 +29,11 @@ struct fg_http_response {
 	struct fg_buf body;
 };
 
+/** Sets libcurl up, which is not for two threads at once: call it before a thread that fetches. */
+int fg_http_set_up(struct fg_err *err) FG_MUST_USE;
 /** NETWORK (could not talk, with the reason) or 0 with whatever status the server gave. Redirects
- *  are not followed. Messages never show credentials. Not for two threads at once on first use. */
+ *  are not followed. Messages never show credentials. Not for two
+ *  threads at once on first use, see fg_http_set_up(). */
 int fg_http_fetch(const struct fg_http_request *request, struct fg_http_response *ret,
 		  struct fg_err *err) FG_MUST_USE;
 /** The URL with `user:password@` shown as `***@`, for messages; cut to the buffer. */

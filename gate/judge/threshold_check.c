@@ -3,7 +3,7 @@
  * Can a threshold's selector match anything that the scenario defines? Found before the run,
  * because a misspelt step name would otherwise be a threshold without data at its end.
  */
-#include "gate/judge/threshold.h"
+#include "gate/judge/threshold_internal.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -54,6 +54,8 @@ static const char *const scope_tags[][8] = {
 	[FG_SCOPE_SCENARIO] = {"scenario"},
 	[FG_SCOPE_CHECK] = {"check", "scenario", "group"},
 	[FG_SCOPE_RUN] = {"scenario"},
+	[FG_SCOPE_GROUP] = {"group", "scenario"},
+	[FG_SCOPE_CUSTOM] = {"scenario", "group"},
 };
 
 static const char *class_value(const struct fg_registry *registry, const struct fg_class *item,
@@ -116,13 +118,55 @@ static int scenario_values(const struct fg_registry *registry, const char *key,
 	return rc;
 }
 
+static int group_values(const struct fg_registry *registry, const char *key,
+			struct candidates *list, struct fg_err *err)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < registry->group_count && rc == 0; i++) {
+		if (key && strcmp(key, "group") == 0)
+			rc = candidate_add(list, registry->groups[i].path, err);
+		else
+			rc = add_tags(list, &registry->groups[i].tags, key, err);
+	}
+	return rc;
+}
+
+/* Of the places of one custom metric. */
+static int custom_values(const struct fg_registry *registry, const char *name, const char *key,
+			 struct candidates *list, struct fg_err *err)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < registry->custom_count && rc == 0; i++) {
+		const struct fg_custom *custom = &registry->customs[i];
+
+		if (strcmp(custom->name, name) != 0)
+			continue;
+		if (key && strcmp(key, "group") == 0)
+			rc = candidate_add(list, custom->group, err);
+		else if (key && strcmp(key, "scenario") == 0)
+			rc = candidate_add(list, registry->scenarios[custom->scenario].name, err);
+		else
+			rc = add_tags(list, &custom->tags, key, err);
+	}
+	return rc;
+}
+
 /* Values of `key`, or with key NULL the user's own tag names. */
-static int values_of(const struct fg_registry *registry, enum fg_metric_scope scope,
+static int values_of(const struct fg_registry *registry, const struct fg_operand_info *info,
 		     const char *key, struct candidates *list, struct fg_err *err)
 {
+	const enum fg_metric_scope scope = info->scope;
+
 	if (scope == FG_SCOPE_CLASS)
 		return class_values(registry, key, list, err);
+	if (scope == FG_SCOPE_CUSTOM)
+		return custom_values(registry, info->name, key, list, err);
 	int rc = scenario_values(registry, key, list, err);
+
+	if (rc == 0 && scope == FG_SCOPE_GROUP)
+		rc = group_values(registry, key, list, err);
 
 	if (rc == 0 && scope == FG_SCOPE_CHECK)
 		rc = check_values(registry, key, list, err);
@@ -138,14 +182,12 @@ static bool is_scope_tag(enum fg_metric_scope scope, const char *key)
 	return false;
 }
 
-static int unknown_tag(const struct fg_threshold *threshold, const char *key,
+static int unknown_tag(const struct fg_operand_info *info, const char *key,
 		       struct candidates *known, struct fg_err *err)
 {
-	enum fg_metric_scope scope = fg_metrics[threshold->metric].scope;
+	const enum fg_metric_scope scope = info->scope;
 	int rc = 0;
 
-	if (strcmp(key, "stage") == 0 || strcmp(key, "window") == 0)
-		return fg_err_set(err, FG_E_LATER, "%s scopes are not in this version yet", key);
 	for (size_t i = 0; i < FG_ARRAY_LEN(scope_tags[scope]) && rc == 0; i++) {
 		if (scope_tags[scope][i])
 			rc = candidate_add(known, scope_tags[scope][i], err);
@@ -154,9 +196,14 @@ static int unknown_tag(const struct fg_threshold *threshold, const char *key,
 		return rc;
 	const char *near = fg_str_nearest(key, known->items, known->count);
 
+	/* not a tag: a stage is a part of the run */
+	if (strcmp(key, "stage") == 0 || strcmp(key, "window") == 0)
+		return fg_err_set(err, FG_E_INVALID,
+				  "%s is no tag; write { threshold: \"…\", %s: … } on the right",
+				  key, key);
 	return fg_err_set(err, FG_E_INVALID, "nothing measured by %s carries the tag \"%s\"%s%s%s",
-			  fg_metrics[threshold->metric].name, key, near ? "; did you mean \"" : "",
-			  near ? near : "", near ? "\"?" : "");
+			  info->name, key, near ? "; did you mean \"" : "", near ? near : "",
+			  near ? "\"?" : "");
 }
 
 static int unknown_value(const struct fg_tag *tag, const struct candidates *known,
@@ -225,43 +272,41 @@ static int check_fixed_value(const struct fg_tag *tag, bool *ret_handled, struct
 	return 0;
 }
 
-static int check_tag(const struct fg_threshold *threshold, const struct fg_registry *registry,
+static int check_tag(const struct fg_operand_info *info, const struct fg_registry *registry,
 		     const struct fg_tag *tag, struct candidates *list, struct fg_err *err)
 {
-	enum fg_metric_scope scope = fg_metrics[threshold->metric].scope;
 	bool handled = false;
 	int rc = 0;
 
-	if (scope == FG_SCOPE_CLASS)
+	if (info->scope == FG_SCOPE_CLASS)
 		rc = check_fixed_value(tag, &handled, err);
 	if (rc || handled)
 		return rc;
-	rc = values_of(registry, scope, tag->key, list, err);
+	rc = values_of(registry, info, tag->key, list, err);
 	if (rc)
 		return rc;
 	for (size_t i = 0; i < list->count; i++) {
 		if (strcmp(list->items[i], tag->value) == 0)
 			return 0;
 	}
-	if (list->count > 0 || is_scope_tag(scope, tag->key))
+	if (list->count > 0 || is_scope_tag(info->scope, tag->key))
 		return unknown_value(tag, list, err);
-	rc = values_of(registry, scope, NULL, list, err);
-	return rc ? rc : unknown_tag(threshold, tag->key, list, err);
+	rc = values_of(registry, info, NULL, list, err);
+	return rc ? rc : unknown_tag(info, tag->key, list, err);
 }
 
 /* Every tag alone is known; is there one class that has them all? */
-static bool some_class_matches(const struct fg_threshold *threshold,
-			       const struct fg_registry *registry)
+static bool some_class_matches(const struct fg_operand *operand, const struct fg_registry *registry)
 {
 	struct fg_tag kept[FG_REGISTRY_TAGS_MAX];
 	struct fg_tags tags = {.items = kept};
 
-	for (size_t i = 0; i < threshold->tags.count && tags.count < FG_REGISTRY_TAGS_MAX; i++) {
-		const char *key = threshold->tags.items[i].key;
+	for (size_t i = 0; i < operand->tags.count && tags.count < FG_REGISTRY_TAGS_MAX; i++) {
+		const char *key = operand->tags.items[i].key;
 
 		if (strcmp(key, "status") != 0 && strcmp(key, "error_code") != 0 &&
 		    strcmp(key, "error") != 0)
-			kept[tags.count++] = threshold->tags.items[i];
+			kept[tags.count++] = operand->tags.items[i];
 	}
 	for (size_t i = 0; i < registry->class_count; i++) {
 		if (fg_result_class_matches(registry, i, true, &tags) ||
@@ -271,22 +316,122 @@ static bool some_class_matches(const struct fg_threshold *threshold,
 	return false;
 }
 
-int fg_threshold_check(const struct fg_threshold *threshold, const struct fg_registry *registry,
-		       struct fg_err *err)
+static int unknown_metric(const char *name, const struct fg_registry *registry, struct fg_err *err)
+{
+	struct candidates list = {0};
+	int rc = 0;
+
+	for (size_t i = 0; i < FG_METRIC_COUNT && rc == 0; i++)
+		rc = candidate_add(&list, fg_metrics[i].name, err);
+	for (size_t i = 0; i < registry->custom_count && rc == 0; i++)
+		rc = candidate_add(&list, registry->customs[i].name, err);
+	const char *near = rc ? NULL : fg_str_nearest(name, list.items, list.count);
+
+	if (rc == 0 && near)
+		rc = fg_err_set(err, FG_E_INVALID,
+				"no metric is named \"%s\"; did you mean \"%s\"?", name, near);
+	else if (rc == 0)
+		rc = fg_err_set(
+			err, FG_E_INVALID,
+			"no metric is named \"%s\": no step of kind metric makes it, and "
+			"it is not built in (http_req_duration, http_req_failed, http_reqs, "
+			"checks, iterations …)",
+			name);
+	free(list.items);
+	return rc;
+}
+
+static int check_operand(const struct fg_operand *operand, const struct fg_registry *registry,
+			 struct fg_operand_info *ret, struct fg_err *err)
 {
 	int rc = 0;
 
-	for (size_t i = 0; i < threshold->tags.count && rc == 0; i++) {
+	if (!fg_operand_describe(operand, registry, ret))
+		return unknown_metric(operand->custom, registry, err);
+	for (size_t i = 0; i < operand->tags.count && rc == 0; i++) {
 		struct candidates list = {0};
 
-		rc = check_tag(threshold, registry, &threshold->tags.items[i], &list, err);
+		rc = check_tag(ret, registry, &operand->tags.items[i], &list, err);
 		free(list.items);
 	}
-	if (rc == 0 && fg_metrics[threshold->metric].scope == FG_SCOPE_CLASS &&
-	    threshold->tags.count > 1 && !some_class_matches(threshold, registry))
-		rc = fg_err_set(err, FG_E_INVALID, "no request has all of these tags together: %s",
-				threshold->metric_text);
+	if (rc == 0 && ret->scope == FG_SCOPE_CLASS && operand->tags.count > 1 &&
+	    !some_class_matches(operand, registry))
+		rc = fg_err_set(err, FG_E_INVALID, "no request has all of these tags together");
+	return rc;
+}
+
+/* What the parser could not know of a custom metric: its statistics and units. */
+static int check_custom(const struct fg_threshold *threshold, const struct fg_operand *operand,
+			const struct fg_operand_info *info, struct fg_err *err)
+{
+	char fits[128];
+	char stat[FG_NUM_TEXT_MAX];
+	const bool is_share = info->type == FG_METRIC_RATE && operand->stat == FG_STAT_RATE;
+
+	if (!operand->custom)
+		return 0;
+	if (fg_stat_misfit(operand->stat, info->type, fits))
+		return fg_err_set(err, FG_E_INVALID, "%s is a %s and has no %s; it has %s",
+				  info->name, fg_metric_type_name(info->type),
+				  fg_stat_text(operand->stat, operand->percentile, stat), fits);
+	if (threshold->is_ratio)
+		return 0;
+	if (threshold->unit == FG_UNIT_TIME && !info->is_time)
+		return fg_err_set(err, FG_E_INVALID,
+				  "%s is not a time: compare it with a plain number", info->name);
+	if (threshold->unit == FG_UNIT_BYTES && info->is_time)
+		return fg_err_set(err, FG_E_INVALID, "%s is a time, not a size", info->name);
+	if (threshold->unit == FG_UNIT_PERCENT && !is_share)
+		return fg_err_set(err, FG_E_INVALID, "%s is not a share: no percentage fits it",
+				  info->name);
+	if (is_share && !threshold->has_baseline && (threshold->limit < 0 || threshold->limit > 1))
+		return fg_err_set(err, FG_E_INVALID,
+				  "a rate lies between 0 and 1, %g would always or never hold",
+				  threshold->limit);
+	return 0;
+}
+
+static int check_scope(const struct fg_threshold *threshold, struct fg_err *err)
+{
+	const uint64_t times[] = {threshold->window_ns, threshold->from_ns, threshold->to_ns};
+
+	if (threshold->stage && (threshold->from_ns || threshold->to_ns))
+		return fg_err_set(err, FG_E_INVALID, "\"stage\" is instead of \"from\" and \"to\"");
+	for (size_t i = 0; i < FG_ARRAY_LEN(times); i++)
+		if (times[i] % FG_NS_PER_S || times[i] / FG_NS_PER_S >= UINT32_MAX)
+			return fg_err_set(err, FG_E_INVALID,
+					  "window, from and to are whole seconds: everything is "
+					  "counted per second");
+	if (threshold->to_ns && threshold->to_ns <= threshold->from_ns)
+		return fg_err_set(err, FG_E_INVALID, "\"to\" is not after \"from\"");
+	if (threshold->to_ns && threshold->window_ns > threshold->to_ns - threshold->from_ns)
+		return fg_err_set(err, FG_E_INVALID,
+				  "the window is longer than the part of the run it moves over");
+	return 0;
+}
+
+int fg_threshold_check(const struct fg_threshold *threshold, const struct fg_registry *registry,
+		       struct fg_err *err)
+{
+	struct fg_operand_info info;
+	unsigned where = FG_THRESHOLD_IN_METRIC;
+	int rc = check_operand(&threshold->what, registry, &info, err);
+
+	if (rc == 0) {
+		rc = check_custom(threshold, &threshold->what, &info, err);
+		where = FG_THRESHOLD_IN_EXPRESSION;
+	}
+	if (rc == 0 && threshold->is_ratio) {
+		rc = check_operand(&threshold->per, registry, &info, err);
+		where = FG_THRESHOLD_IN_METRIC;
+		if (rc == 0)
+			rc = check_custom(threshold, &threshold->per, &info, err);
+	}
+	if (rc == 0) {
+		rc = check_scope(threshold, err);
+		where = FG_THRESHOLD_IN_EXPRESSION;
+	}
 	if (rc)
-		fg_err_at(err, NULL, FG_THRESHOLD_IN_METRIC, 1);
+		fg_err_at(err, NULL, where, 1);
 	return rc;
 }

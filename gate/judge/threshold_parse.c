@@ -1,13 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Threshold text → struct. k6's grammar (lib: metrics/thresholds_parser.go) is a subset:
- *
- *   metric      name [ "{" tag ":" value { "," tag ":" value } "}" ]
- *   expression  method operator number [unit]
- *
- * Ours on top: units, percentages, "/s", `count` on rates, quoted values. What later issues add
- * (ratios, baseline terms) is refused by name. Knows nothing of what a run can contain: that is
- * fg_threshold_check().
+ * Threshold text → struct; the grammar stands in threshold.h. Knows nothing of what a run can
+ * contain: that is fg_threshold_check(), also for custom metrics, whose types are not known here.
  */
 #include "gate/judge/threshold_internal.h"
 
@@ -84,15 +78,27 @@ static void list_stats(enum fg_metric_type type, char *out, size_t size_bytes)
 	}
 }
 
+const char *fg_stat_misfit(enum fg_stat stat, enum fg_metric_type type, char buffer[128])
+{
+	for (size_t i = 0; i < FG_ARRAY_LEN(stat_words); i++)
+		if (stat_words[i].stat == stat && stat_words[i].types & 1u << type)
+			return NULL;
+	list_stats(type, buffer, 128);
+	return buffer;
+}
+
 static int unknown_stat(const struct fg_threshold_cursor *in, size_t start, const char *word,
-			enum fg_metric_id metric, struct fg_err *err)
+			const struct fg_operand *operand, struct fg_err *err)
 {
 	const char *candidates[FG_ARRAY_LEN(stat_words)] = {0};
+	struct fg_operand_info info;
 	const char *near = NULL;
-	char fits[128];
+	char fits[128] = "count, rate, value, avg, min, max, med, p(N)";
+
+	bool known = fg_operand_describe(operand, NULL, &info);
 
 	for (size_t i = 0; i < FG_ARRAY_LEN(stat_words); i++) {
-		if (stat_words[i].types & 1u << fg_metrics[metric].type)
+		if (!known || stat_words[i].types & 1u << info.type)
 			candidates[i] = stat_words[i].word;
 	}
 	for (size_t i = 0; i < FG_ARRAY_LEN(stat_synonyms) && !near; i++) {
@@ -101,12 +107,13 @@ static int unknown_stat(const struct fg_threshold_cursor *in, size_t start, cons
 	}
 	if (!near)
 		near = fg_str_nearest(word, candidates, FG_ARRAY_LEN(candidates));
-	list_stats(fg_metrics[metric].type, fits, sizeof(fits));
+	if (known)
+		list_stats(info.type, fits, sizeof(fits));
 	return fg_threshold_at(in, start, err,
 			       fg_err_set(err, FG_E_INVALID,
 					  "unknown statistic \"%s\"%s%s%s; %s has %s", word,
 					  near ? "; did you mean \"" : "", near ? near : "",
-					  near ? "\"?" : "", fg_metrics[metric].name, fits));
+					  near ? "\"?" : "", info.name, fits));
 }
 
 static int parse_percentile(struct fg_threshold_cursor *in, double *ret, struct fg_err *err)
@@ -134,8 +141,24 @@ static int parse_percentile(struct fg_threshold_cursor *in, double *ret, struct 
 	return 0;
 }
 
-static int parse_stat(struct fg_threshold_cursor *in, enum fg_metric_id metric,
-		      enum fg_stat *ret_stat, double *ret_percentile, struct fg_err *err)
+/* Whether a built-in metric has it; of a custom one nobody knows yet. */
+static int check_stat(const struct fg_threshold_cursor *in, size_t start, const char *word,
+		      const struct fg_operand *operand, unsigned types, struct fg_err *err)
+{
+	struct fg_operand_info info;
+	char fits[128];
+
+	if (!fg_operand_describe(operand, NULL, &info) || types & 1u << info.type)
+		return 0;
+	list_stats(info.type, fits, sizeof(fits));
+	return fg_threshold_at(in, start, err,
+			       fg_err_set(err, FG_E_INVALID, "%s is a %s and has no %s; it has %s",
+					  info.name, fg_metric_type_name(info.type), word, fits));
+}
+
+/* Fills the operand's statistic. */
+static int parse_stat(struct fg_threshold_cursor *in, struct fg_operand *operand,
+		      struct fg_err *err)
 {
 	size_t start = in->at;
 	const struct stat_word *found = NULL;
@@ -165,32 +188,21 @@ static int parse_stat(struct fg_threshold_cursor *in, enum fg_metric_id metric,
 			found = &stat_words[i];
 	}
 	if (!found)
-		return unknown_stat(in, start, word, metric, err);
-	if (!(found->types & 1u << fg_metrics[metric].type)) {
-		char fits[128];
-
-		list_stats(fg_metrics[metric].type, fits, sizeof(fits));
-		return fg_threshold_at(
-			in, start, err,
-			fg_err_set(err, FG_E_INVALID, "%s is a %s and has no %s; it has %s",
-				   fg_metrics[metric].name,
-				   fg_metric_type_name(fg_metrics[metric].type), word, fits));
-	}
-	*ret_stat = found->stat;
-	*ret_percentile = found->stat == FG_STAT_MED ? 50.0 : percentile;
-	return 0;
+		return unknown_stat(in, start, word, operand, err);
+	operand->stat = found->stat;
+	operand->percentile = found->stat == FG_STAT_MED ? 50.0 : percentile;
+	return check_stat(in, start, word, operand, found->types, err);
 }
 
 int fg_stat_parse(const char *text, enum fg_metric_id metric, enum fg_stat *ret_stat,
 		  double *ret_percentile, struct fg_err *err)
 {
 	struct fg_threshold_cursor in;
-	enum fg_stat stat = FG_STAT_RATE;
-	double percentile = 0;
+	struct fg_operand operand = {.metric = metric, .stat = FG_STAT_RATE};
 	int rc = fg_threshold_cursor(&in, text, FG_THRESHOLD_IN_EXPRESSION, err);
 
 	if (rc == 0)
-		rc = parse_stat(&in, metric, &stat, &percentile, err);
+		rc = parse_stat(&in, &operand, err);
 	if (rc)
 		return rc;
 	if (in.at != in.end)
@@ -199,8 +211,8 @@ int fg_stat_parse(const char *text, enum fg_metric_id metric, enum fg_stat *ret_
 						  "unexpected \"%.*s\" after the "
 						  "statistic",
 						  (int)(in.end - in.at), text + in.at));
-	*ret_stat = stat;
-	*ret_percentile = percentile;
+	*ret_stat = operand.stat;
+	*ret_percentile = operand.percentile;
 	return 0;
 }
 
@@ -236,11 +248,6 @@ static int parse_operator(struct fg_threshold_cursor *in, enum fg_compare *ret, 
 			return 0;
 		}
 	}
-	if (len == 0 && start < in->end && strchr("/*+-", in->text[start]))
-		return fg_threshold_at(
-			in, start, err,
-			fg_err_set(err, FG_E_LATER,
-				   "ratios and sums of metrics are not in this version yet"));
 	if (len == 0)
 		return fg_threshold_at(
 			in, start, err,
@@ -253,116 +260,101 @@ static int parse_operator(struct fg_threshold_cursor *in, enum fg_compare *ret, 
 			   in->text + start));
 }
 
-struct limit_kind {
-	bool is_time, is_bytes, is_per_second, is_fraction;
-};
-
-static struct limit_kind limit_kind_of(enum fg_metric_id metric, enum fg_stat stat)
-{
-	const struct fg_metric *info = &fg_metrics[metric];
-
-	return (struct limit_kind){
-		.is_time = info->type == FG_METRIC_TREND && info->is_time,
-		.is_bytes = info->is_bytes,
-		.is_per_second = info->type == FG_METRIC_COUNTER && stat == FG_STAT_RATE,
-		.is_fraction = info->type == FG_METRIC_RATE && stat == FG_STAT_RATE,
-	};
-}
-
-/* The number with its unit, or an error that says which units fit. */
-static int parse_amount(const char *text, size_t len, struct limit_kind kind, double *ret,
-			struct fg_err *err)
-{
-	uint64_t whole;
-
-	if (kind.is_per_second && len > 2 && memcmp(text + len - 2, "/s", 2) == 0)
-		len -= 2;
-	if (fg_num_double(text, len, ret, NULL) == 0) {
-		if (kind.is_time)
-			*ret *= (double)FG_NS_PER_MS; /* a bare number is ms, as k6 */
-		return 0;
-	}
-	if (kind.is_time && fg_num_duration_ns(text, len, &whole, NULL) == 0) {
-		*ret = (double)whole;
-		return 0;
-	}
-	if (kind.is_bytes && fg_num_size_bytes(text, len, &whole, NULL) == 0) {
-		*ret = (double)whole;
-		return 0;
-	}
-	if (kind.is_fraction && fg_num_percent(text, len, ret, NULL) == 0)
-		return 0;
-	return fg_err_set(err, FG_E_INVALID, "expected a number%s on the right, got \"%.*s\"",
-			  kind.is_time       ? " (ms) or a duration such as 250ms"
-			  : kind.is_bytes    ? " or a size such as 16KiB"
-			  : kind.is_fraction ? " between 0 and 1 or a percentage such as 1%"
-					     : "",
-			  (int)FG_MIN(len, (size_t)60), text);
-}
-
-static bool contains(const char *text, size_t len, const char *word)
-{
-	return memmem(text, len, word, strlen(word)) != NULL;
-}
-
-static int parse_limit(struct fg_threshold_cursor *in, enum fg_metric_id metric, enum fg_stat stat,
-		       double *ret, struct fg_err *err)
-{
-	fg_threshold_skip_spaces(in);
-	const char *text = in->text + in->at;
-	size_t len = in->end - in->at;
-	struct limit_kind kind = limit_kind_of(metric, stat);
-	double value;
-
-	if (len == 0)
-		return fg_threshold_at(in, in->at, err,
-				       fg_err_set(err, FG_E_INVALID, "the limit is missing"));
-	if (contains(text, len, "baseline"))
-		return fg_threshold_at(in, in->at, err,
-				       fg_err_set(err, FG_E_LATER,
-						  "baseline terms are not in this version yet; use "
-						  "gate.rules to compare with a baseline"));
-	if (contains(text, len, "&&") || contains(text, len, "||") ||
-	    contains(text, len, " and ") || contains(text, len, " or "))
-		return fg_threshold_at(
-			in, in->at, err,
-			fg_err_set(err, FG_E_INVALID,
-				   "one condition per threshold; write two entries"));
-	int rc = parse_amount(text, len, kind, &value, err);
-
-	if (rc)
-		return fg_threshold_at(in, in->at, err, rc);
-	if (kind.is_fraction && (value < 0 || value > 1))
-		return fg_threshold_at(
-			in, in->at, err,
-			fg_err_set(err, FG_E_INVALID,
-				   "a rate lies between 0 and 1, %g would always or never "
-				   "hold; 5 %% is 0.05 or 5%%",
-				   value));
-	*ret = value;
-	return 0;
-}
-
 /* Tags whose values a trend is not split by (they would multiply histograms). */
-static int check_tag_support(const struct fg_threshold *threshold, struct fg_err *err)
+static int check_tag_support(const struct fg_operand *operand, struct fg_err *err)
 {
 	static const char *const counted[] = {"status", "error_code", "error"};
 	const char *first = NULL;
 
+	if (operand->custom)
+		return 0;
 	for (size_t i = 0; i < FG_ARRAY_LEN(counted); i++) {
-		if (!fg_tags_get(&threshold->tags, counted[i]))
+		if (!fg_tags_get(&operand->tags, counted[i]))
 			continue;
 		if (first)
 			return fg_err_set(err, FG_E_INVALID, "%s and %s cannot be combined", first,
 					  counted[i]);
 		first = counted[i];
 	}
-	if (first && threshold->metric != FG_METRIC_HTTP_REQS)
+	if (first && operand->metric != FG_METRIC_HTTP_REQS)
 		return fg_err_set(err, FG_E_INVALID,
 				  "%s is not split by %s; select by expected_response:true|false, "
 				  "or count with http_reqs{%s:%s}",
-				  fg_metrics[threshold->metric].name, first, first,
-				  fg_tags_get(&threshold->tags, first));
+				  fg_metrics[operand->metric].name, first, first,
+				  fg_tags_get(&operand->tags, first));
+	return 0;
+}
+
+static int parse_operand(struct fg_threshold_cursor *in, struct fg_operand *operand,
+			 struct fg_err *err)
+{
+	size_t start = in->at;
+	int rc = fg_operand_parse(in, operand, err);
+
+	if (rc)
+		return rc;
+	rc = check_tag_support(operand, err);
+	return rc ? fg_threshold_at(in, start, err, rc) : 0;
+}
+
+static int parse_metrics(const char *text, struct fg_threshold *threshold, struct fg_err *err)
+{
+	struct fg_threshold_cursor in;
+	int rc = fg_threshold_cursor(&in, text, FG_THRESHOLD_IN_METRIC, err);
+
+	if (rc == 0)
+		rc = parse_operand(&in, &threshold->what, err);
+	if (rc || in.at == in.end)
+		return rc;
+	if (text[in.at] != '/')
+		return fg_threshold_at(
+			&in, in.at, err,
+			fg_err_set(err, FG_E_INVALID,
+				   "expected the end, or \"/\" and a second metric"));
+	in.at++;
+	fg_threshold_skip_spaces(&in);
+	threshold->is_ratio = true;
+	rc = parse_operand(&in, &threshold->per, err);
+	if (rc == 0 && in.at < in.end)
+		rc = fg_threshold_at(&in, in.at, err,
+				     fg_err_set(err, FG_E_INVALID, "a ratio is of two metrics"));
+	return rc;
+}
+
+/* "p(99) / p(50)" of one metric: the same again, with another statistic. */
+static int copy_operand(const struct fg_operand *from, struct fg_operand *to, struct fg_err *err)
+{
+	int rc = fg_tags_copy(&to->tags, &from->tags, err);
+
+	to->metric = from->metric;
+	if (rc == 0 && from->custom)
+		rc = fg_str_dup(from->custom, &to->custom, err);
+	return rc;
+}
+
+static int parse_stats(struct fg_threshold_cursor *in, struct fg_threshold *threshold,
+		       struct fg_err *err)
+{
+	size_t start = in->at;
+	int rc = parse_stat(in, &threshold->what, err);
+
+	if (rc)
+		return rc;
+	fg_threshold_skip_spaces(in);
+	if (in->at < in->end && in->text[in->at] == '/') {
+		in->at++;
+		fg_threshold_skip_spaces(in);
+		if (!threshold->is_ratio)
+			rc = copy_operand(&threshold->what, &threshold->per, err);
+		threshold->is_ratio = true;
+		return rc ? rc : parse_stat(in, &threshold->per, err);
+	}
+	if (threshold->is_ratio) { /* one statistic, of both */
+		struct fg_threshold_cursor again = *in;
+
+		again.at = start;
+		return parse_stat(&again, &threshold->per, err);
+	}
 	return 0;
 }
 
@@ -373,12 +365,11 @@ static int parse_expression(const char *expression, struct fg_threshold *thresho
 	int rc = fg_threshold_cursor(&in, expression, FG_THRESHOLD_IN_EXPRESSION, err);
 
 	if (rc == 0)
-		rc = parse_stat(&in, threshold->metric, &threshold->stat, &threshold->percentile,
-				err);
+		rc = parse_stats(&in, threshold, err);
 	if (rc == 0)
 		rc = parse_operator(&in, &threshold->compare, err);
 	if (rc == 0)
-		rc = parse_limit(&in, threshold->metric, threshold->stat, &threshold->limit, err);
+		rc = fg_threshold_parse_limit(&in, threshold, err);
 	return rc;
 }
 
@@ -386,13 +377,8 @@ int fg_threshold_parse(const char *metric_text, const char *expression, struct f
 		       struct fg_err *err)
 {
 	struct fg_threshold threshold = {.level = FG_LEVEL_ERROR};
-	int rc = fg_threshold_parse_metric(metric_text, &threshold.metric, &threshold.tags, err);
+	int rc = parse_metrics(metric_text, &threshold, err);
 
-	if (rc)
-		return rc;
-	rc = check_tag_support(&threshold, err);
-	if (rc)
-		fg_err_at(err, NULL, FG_THRESHOLD_IN_METRIC, 1);
 	if (rc == 0)
 		rc = parse_expression(expression, &threshold, err);
 	if (rc == 0)
@@ -414,6 +400,7 @@ void fg_threshold_done(struct fg_threshold *threshold)
 	free(threshold->metric_text);
 	free(threshold->text);
 	free(threshold->file);
-	fg_tags_done(&threshold->tags);
+	fg_operand_done(&threshold->what);
+	fg_operand_done(&threshold->per);
 	*threshold = (struct fg_threshold){0};
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The left half of a threshold: metric{tag:value,…}; and the cursor that both halves read with. */
+/* A metric with its selector: metric{tag:value,…}; and the cursor that thresholds are read with. */
 #include "gate/judge/threshold_internal.h"
 
 #include <ctype.h>
@@ -48,29 +48,26 @@ static int unknown_metric(const struct fg_threshold_cursor *in, size_t start, co
 	const char *nearest = fg_metric_nearest(name);
 	int rc;
 
-	if (strchr(name, '/') || strchr(name, '*'))
-		rc = fg_err_set(err, FG_E_LATER,
-				"ratios between metrics are not in this version yet: \"%s\"", name);
-	else if (nearest)
+	if (nearest)
 		rc = fg_err_set(err, FG_E_INVALID,
 				"no metric is named \"%s\"; did you mean \"%s\"?", name, nearest);
 	else
 		rc = fg_err_set(err, FG_E_INVALID,
 				"no metric is named \"%s\"; built-in ones are http_req_duration, "
 				"http_req_response_time, http_req_failed, http_reqs, checks, "
-				"iterations … (custom metrics come with a later version)",
+				"iterations …",
 				name);
 	return fg_threshold_at(in, start, err, rc);
 }
 
-static int parse_metric_name(struct fg_threshold_cursor *in, enum fg_metric_id *ret,
+static int parse_metric_name(struct fg_threshold_cursor *in, struct fg_operand *operand,
 			     struct fg_err *err)
 {
 	size_t start = in->at;
 	size_t stop = start;
-	char name[128];
+	char name[140]; /* one more than any name may have */
 
-	while (stop < in->end && in->text[stop] != '{')
+	while (stop < in->end && in->text[stop] != '{' && in->text[stop] != '/')
 		stop++;
 	size_t len = stop - start;
 
@@ -81,18 +78,15 @@ static int parse_metric_name(struct fg_threshold_cursor *in, enum fg_metric_id *
 				       fg_err_set(err, FG_E_INVALID, "a metric name is missing"));
 	(void)snprintf(name, sizeof(name), "%.*s", (int)FG_MIN(len, sizeof(name) - 1),
 		       in->text + start);
-	int id = len < sizeof(name) ? fg_metric_find(name) : -1;
+	int id = fg_metric_find(name);
 
-	if (id < 0)
-		return unknown_metric(in, start, name, err);
-	if (id == FG_METRIC_GROUP_DURATION)
-		return fg_threshold_at(
-			in, start, err,
-			fg_err_set(err, FG_E_LATER,
-				   "group_duration is not measured in this version yet"));
 	in->at = stop;
-	*ret = (enum fg_metric_id)id;
-	return 0;
+	operand->metric = id < 0 ? FG_METRIC_COUNT : (enum fg_metric_id)id;
+	if (id >= 0)
+		return 0;
+	if (!fg_metric_name_ok(name))
+		return unknown_metric(in, start, name, err);
+	return fg_str_dup(name, &operand->custom, err);
 }
 
 struct fg_threshold_slice fg_threshold_trimmed(const struct fg_threshold_cursor *in, size_t start,
@@ -173,18 +167,32 @@ static int parse_tag(struct fg_threshold_cursor *in, struct fg_tags *tags, struc
 	return fg_tags_add(tags, key, value, err);
 }
 
-static int parse_selector(struct fg_threshold_cursor *in, struct fg_tags *tags, struct fg_err *err)
+/* The brace that closes the one at in->at; in->end: none. Names may hold pairs of braces. */
+static size_t find_close(const struct fg_threshold_cursor *in)
 {
-	size_t open = in->at;
+	unsigned depth = 0;
+	char quote = '\0';
 
-	if (in->at == in->end)
-		return 0;
-	if (in->text[in->end - 1] != '}')
-		return fg_threshold_at(in, open, err,
-				       fg_err_set(err, FG_E_INVALID,
-						  "the \"{\" is not closed by a \"}\""));
-	in->at++;
-	in->end--;
+	for (size_t at = in->at; at < in->end; at++) {
+		char c = in->text[at];
+
+		if (quote) {
+			quote = c == quote ? '\0' : quote;
+			continue;
+		}
+		/* a quote inside a word is a letter: it's */
+		if ((c == '"' || c == '\'') && at > 0 && strchr(":,{ ", in->text[at - 1]))
+			quote = c;
+		depth += c == '{';
+		if (c == '}' && --depth == 0)
+			return at;
+	}
+	return in->end;
+}
+
+static int parse_tags(struct fg_threshold_cursor *in, size_t open, struct fg_tags *tags,
+		      struct fg_err *err)
+{
 	fg_threshold_skip_spaces(in);
 	if (in->at >= in->end)
 		return fg_threshold_at(in, open, err,
@@ -201,24 +209,71 @@ static int parse_selector(struct fg_threshold_cursor *in, struct fg_tags *tags, 
 	}
 }
 
+static int parse_selector(struct fg_threshold_cursor *in, struct fg_tags *tags, struct fg_err *err)
+{
+	struct fg_threshold_cursor inner = *in;
+	size_t open = in->at;
+
+	if (in->at == in->end || in->text[in->at] != '{')
+		return 0;
+	inner.end = find_close(in);
+	if (inner.end == in->end && in->text[in->end - 1] == '}' && in->end - 1 > open)
+		inner.end = in->end - 1; /* of a quote that is not closed: let the tag say so */
+	if (inner.end == in->end)
+		return fg_threshold_at(in, open, err,
+				       fg_err_set(err, FG_E_INVALID,
+						  "the \"{\" is not closed by a \"}\""));
+	in->at = inner.end + 1;
+	inner.at = open + 1;
+	return parse_tags(&inner, open, tags, err);
+}
+
+void fg_operand_done(struct fg_operand *operand)
+{
+	free(operand->custom);
+	fg_tags_done(&operand->tags);
+	*operand = (struct fg_operand){0};
+}
+
+int fg_operand_parse(struct fg_threshold_cursor *in, struct fg_operand *ret, struct fg_err *err)
+{
+	struct fg_operand operand = {0};
+	int rc = parse_metric_name(in, &operand, err);
+
+	if (rc == 0)
+		rc = parse_selector(in, &operand.tags, err);
+	if (rc) {
+		fg_operand_done(&operand);
+		return rc;
+	}
+	fg_threshold_skip_spaces(in);
+	*ret = operand;
+	return 0;
+}
+
 int fg_threshold_parse_metric(const char *metric_text, enum fg_metric_id *ret_metric,
 			      struct fg_tags *ret_tags, struct fg_err *err)
 {
 	struct fg_threshold_cursor in;
-	struct fg_tags tags = {0};
-	enum fg_metric_id metric = FG_METRIC_HTTP_REQS;
+	struct fg_operand operand = {0};
 	int rc = fg_threshold_cursor(&in, metric_text, FG_THRESHOLD_IN_METRIC, err);
+	size_t start = in.at;
 
 	if (rc == 0)
-		rc = parse_metric_name(&in, &metric, err);
+		rc = fg_operand_parse(&in, &operand, err);
 	if (rc)
 		return rc;
-	rc = parse_selector(&in, &tags, err);
+	if (operand.custom)
+		rc = unknown_metric(&in, start, operand.custom, err);
+	else if (in.at < in.end)
+		rc = fg_threshold_at(&in, in.at, err,
+				     fg_err_set(err, FG_E_INVALID,
+						"one metric, nothing behind it"));
 	if (rc) {
-		fg_tags_done(&tags);
+		fg_operand_done(&operand);
 		return rc;
 	}
-	*ret_metric = metric;
-	*ret_tags = tags;
+	*ret_metric = operand.metric;
+	*ret_tags = operand.tags;
 	return 0;
 }

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "gate/format/hdrlog.h"
+#include "gate/measure/series.h"
 
 enum { WANTED_BLOCKS = 8, MAX_BLOCKS = 240 };
 
@@ -52,22 +53,36 @@ static int64_t block_of(const struct block_plan *plan, uint64_t second)
 	return block < plan->blocks ? (int64_t)block : -1;
 }
 
-/* Requests and CPU time of each block. */
-static void add_up_blocks(const struct fg_result *result, const struct block_plan *plan,
-			  uint64_t *requests, uint64_t *cpu_ns)
-{
-	for (size_t i = 0; i < result->series.count; i++) {
-		int64_t block = block_of(plan, result->series.items[i].second);
+struct block_sums {
+	const struct block_plan *plan;
+	uint64_t *requests;
+};
 
-		if (block >= 0)
-			requests[block] += result->series.items[i].requests;
-	}
+static int add_requests(void *context, const struct fg_series_row *row, struct fg_err *err)
+{
+	const struct block_sums *sums = context;
+	int64_t block = block_of(sums->plan, row->second);
+
+	(void)err;
+	if (block >= 0)
+		sums->requests[block] += row->requests;
+	return 0;
+}
+
+/* Requests and CPU time of each block. */
+static int add_up_blocks(const struct fg_result *result, const struct block_plan *plan,
+			 uint64_t *requests, uint64_t *cpu_ns, struct fg_err *err)
+{
+	struct block_sums sums = {.plan = plan, .requests = requests};
+	int rc = fg_series_each(result, 0, UINT32_MAX, add_requests, &sums, err);
+
 	for (size_t i = 0; i < result->target_cpu.count; i++) {
 		int64_t block = block_of(plan, i);
 
 		if (block >= 0)
 			cpu_ns[block] += result->target_cpu.cpu_ns[i];
 	}
+	return rc;
 }
 
 int fg_verdict_cpu_spread(const struct fg_result *result, struct fg_stats_location *ret,
@@ -86,7 +101,7 @@ int fg_verdict_cpu_spread(const struct fg_result *result, struct fg_stats_locati
 	int rc = logs && requests && cpu_ns ? 0 : fg_err_nomem(err);
 
 	if (rc == 0)
-		add_up_blocks(result, &plan, requests, cpu_ns);
+		rc = add_up_blocks(result, &plan, requests, cpu_ns, err);
 	for (size_t i = 0; rc == 0 && i < plan.blocks; i++) {
 		if (requests[i] >= MIN_REQUESTS_PER_BLOCK && cpu_ns[i] > 0)
 			logs[count++] = log((double)cpu_ns[i] / (double)requests[i]);
@@ -99,25 +114,39 @@ int fg_verdict_cpu_spread(const struct fg_result *result, struct fg_stats_locati
 	return rc;
 }
 
+struct block_hists {
+	const struct block_plan *plan;
+	size_t class_index;
+	enum fg_trend trend;
+	struct fg_hist *blocks;
+};
+
+static const char *text_of(const struct fg_series_row *row, enum fg_trend trend)
+{
+	/* durations differ from it by our own wake-up, if at all: they scatter alike */
+	return trend == FG_TREND_RESPONSE_TIME ? row->response_hdr : row->service_hdr;
+}
+
+static int add_row(void *context, const struct fg_series_row *row, struct fg_err *err)
+{
+	const struct block_hists *to = context;
+	int64_t block = block_of(to->plan, row->second);
+	const char *text = text_of(row, to->trend);
+
+	if (row->class_index != to->class_index || row->warmup || block < 0 || !text)
+		return 0;
+	return fg_hdrlog_decode(text, strlen(text), &to->blocks[block], err);
+}
+
 /* All rows of one class and one block, added up. */
 static int add_rows(const struct fg_result *result, const struct block_plan *plan,
 		    size_t class_index, enum fg_trend trend, struct fg_hist *blocks,
 		    struct fg_err *err)
 {
-	for (size_t i = 0; i < result->series.count; i++) {
-		const struct fg_series_row *row = &result->series.items[i];
-		int64_t block = block_of(plan, row->second);
-		const char *text =
-			trend == FG_TREND_DURATION ? row->duration_hdr : row->response_hdr;
+	struct block_hists to = {
+		.plan = plan, .class_index = class_index, .trend = trend, .blocks = blocks};
 
-		if (row->class_index != class_index || row->warmup || block < 0 || !text)
-			continue;
-		int rc = fg_hdrlog_decode(text, strlen(text), &blocks[block], err);
-
-		if (rc)
-			return rc;
-	}
-	return 0;
+	return fg_series_each(result, 0, UINT32_MAX, add_row, &to, err);
 }
 
 /* The spread over the blocks of one percentile's logarithm. */
@@ -143,7 +172,8 @@ int fg_verdict_quantile_spread(const struct fg_result *result, size_t class_inde
 	struct block_plan plan = plan_blocks(result);
 
 	memset(ret, 0, count * sizeof(*ret));
-	if (plan.blocks == 0 || (trend != FG_TREND_DURATION && trend != FG_TREND_RESPONSE_TIME))
+	if (plan.blocks == 0 || (trend != FG_TREND_DURATION && trend != FG_TREND_RESPONSE_TIME &&
+				 trend != FG_TREND_SERVICE_TIME))
 		return 0;
 	struct fg_hist *blocks = calloc(plan.blocks, sizeof(*blocks));
 	double *logs = calloc(plan.blocks, sizeof(*logs));

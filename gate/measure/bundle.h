@@ -4,6 +4,7 @@
  *
  *   run.json          versioned: identity, scenario, environment, counters, thresholds, validity
  *   latency.jsonl.gz  per second and class half, HdrHistogram V2 base64
+ *   metrics.jsonl.gz  the rest: per second counts, per 10 s histograms (absent in old bundles)
  *   profile.pb.gz     pprof (absent without a profile)
  *   counters.json, rounds.jsonl.gz   come with later issues; absent, never different
  *

@@ -2,7 +2,12 @@
 /* Reading a bundle directory: find it, bound every file, check the parts against each other. */
 #include "gate/measure/bundle_internal.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "gate/base/file.h"
 #include "gate/format/gzip.h"
@@ -10,6 +15,7 @@
 
 const char fg_bundle_run_name[] = "run.json";
 const char fg_bundle_latency_name[] = "latency.jsonl.gz";
+const char fg_bundle_metrics_name[] = "metrics.jsonl.gz";
 const char fg_bundle_profile_name[] = "profile.pb.gz";
 
 void fg_bundle_done(struct fg_bundle *bundle)
@@ -61,19 +67,84 @@ static int read_run(const char *dir, struct fg_result **ret, struct fg_err *err)
 	return rc ? rc : fg_bundle_parse_run_json(text.data ? text.data : "", text.len, ret, err);
 }
 
-static int read_latency(const char *dir, struct fg_result *result, struct fg_err *err)
+/* The file in pieces, through `stream`. */
+static int feed_file(int fd, const char *path, struct fg_gzip_stream *stream, struct fg_err *err)
 {
-	FG_AUTO_BUF struct fg_buf packed = {0};
-	FG_AUTO_BUF struct fg_buf lines = {.max = FG_BUNDLE_LATENCY_MAX};
-	int rc = read_file(dir, fg_bundle_latency_name, FG_BUNDLE_GZIP_MAX, &packed, err);
+	enum { PIECE_BYTES = 64 << 10 };
+	FG_AUTO_FREE char *piece = malloc(PIECE_BYTES);
+	int rc = piece ? 0 : fg_err_nomem(err);
+
+	while (rc == 0) {
+		ssize_t n = read(fd, piece, PIECE_BYTES);
+
+		if (n == 0)
+			return fg_gzip_stream_end(stream, err);
+		if (n > 0)
+			rc = fg_gzip_stream_put(stream, piece, (size_t)n, err);
+		else if (errno != EINTR)
+			rc = fg_err_errno(err, errno, "cannot read %s", path);
+	}
+	return rc;
+}
+
+/* Rows of a real run compress ten times; what inflates to much more wants to fill the disk. */
+static int inflate_file(int fd, const char *path, struct fg_lines_reader *reader,
+			struct fg_err *err)
+{
+	struct fg_gzip_stream *stream = NULL;
+	struct stat st;
+
+	if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
+		return fg_err_set(err, FG_E_INVALID, "%s is not a regular file", path);
+	uint64_t most = FG_MAX((uint64_t)st.st_size * FG_BUNDLE_INFLATION_MAX,
+			       (uint64_t)FG_BUNDLE_LATENCY_MAX);
+	int rc = fg_gzip_stream_new(true, most, fg_bundle_lines_feed, reader, &stream, err);
+
+	if (rc == 0)
+		rc = feed_file(fd, path, stream, err);
+	fg_gzip_stream_free(stream);
+	return rc ? rc : fg_bundle_lines_end(reader, err);
+}
+
+static int read_lines(const char *dir, struct fg_lines_reader *reader, struct fg_err *err)
+{
+	char path[FG_PATH_MAX];
+	int rc = fg_file_path(path, err, "%s/%s", dir, reader->name);
+
+	if (rc == 0) {
+		FG_AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+
+		rc = fd < 0 ? fg_err_errno(err, errno, "cannot open %s", path)
+			    : inflate_file(fd, path, reader, err);
+	}
+	fg_bundle_lines_done(reader);
+	return rc ? fg_err_wrap(err, "%s", reader->name) : 0;
+}
+
+static int read_series(const char *dir, struct fg_result *result, struct fg_err *err)
+{
+	struct fg_series *series = NULL;
+	struct fg_lines_reader reader;
+	int rc = fg_series_new(&series, err);
 
 	if (rc)
 		return rc;
-	rc = fg_gzip_inflate(FG_DEFLATE_GZIP, packed.data ? packed.data : "", packed.len,
-			     FG_BUNDLE_LATENCY_MAX, &lines, err);
-	if (rc)
-		return fg_err_wrap(err, "%s", fg_bundle_latency_name);
-	return fg_bundle_parse_latency(lines.data ? lines.data : "", lines.len, result, err);
+	fg_bundle_latency_reader(&reader, result, series);
+	rc = read_lines(dir, &reader, err);
+	if (rc == 0 && has_file(dir, fg_bundle_metrics_name)) { /* old bundles have none */
+		fg_bundle_metrics_reader(&reader, result, series);
+		rc = read_lines(dir, &reader, err);
+	}
+	if (rc == 0 && series->partial[0])
+		rc = fg_err_set(err, FG_E_IO, "%s", series->partial);
+	if (rc) {
+		fg_series_free(series);
+		return rc;
+	}
+	memcpy(series->partial, result->series->partial, sizeof(series->partial));
+	fg_series_free(result->series);
+	result->series = series;
+	return 0;
 }
 
 static int read_profile(const char *dir, const struct fg_result *result, struct fg_profile **ret,
@@ -101,7 +172,7 @@ int fg_bundle_read(const char *dir, struct fg_bundle *ret, struct fg_err *err)
 		return rc;
 	rc = read_run(found, &bundle.result, err);
 	if (rc == 0)
-		rc = read_latency(found, bundle.result, err);
+		rc = read_series(found, bundle.result, err);
 	if (rc == 0)
 		rc = read_profile(found, bundle.result, &bundle.profile, err);
 	if (rc) {

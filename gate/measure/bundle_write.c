@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A bundle appears whole or not at all: everything is encoded in memory, written into a sibling
- * `<dir>.<pid>.tmp`, synced and renamed. What a failure left is removed, made parents included.
+ * A bundle appears whole or not at all: written into a sibling `<dir>.<pid>.tmp`, synced and
+ * renamed. The series goes from its spool to the file in pieces, everything else through memory.
+ * What a failure left is removed, made parents included.
  */
 #include "gate/measure/bundle_internal.h"
 
@@ -27,7 +28,6 @@ struct place {
 
 struct contents {
 	struct fg_buf run;
-	struct fg_buf latency;
 	struct fg_buf profile;
 };
 
@@ -145,19 +145,12 @@ static int encode_profile(const struct fg_profile *profile, struct fg_buf *out, 
 static int encode(const struct fg_result *result, const struct fg_profile *profile,
 		  struct contents *contents, struct fg_err *err)
 {
-	FG_AUTO_BUF struct fg_buf lines = {.max = FG_BUNDLE_LATENCY_MAX};
-
 	if (result->profile.present != (profile != NULL))
 		return fg_err_set(err, FG_E_INTERNAL, "%s",
 				  profile ? "a profile that run.json would call absent"
 					  : "run.json would promise a profile that is not there");
 	int rc = fg_bundle_run_json(result, &contents->run, err);
 
-	if (rc == 0)
-		rc = fg_bundle_latency_lines(result, &lines, err);
-	if (rc == 0)
-		rc = fg_gzip_deflate(FG_DEFLATE_GZIP, lines.data ? lines.data : "", lines.len,
-				     &contents->latency, err);
 	if (rc == 0)
 		rc = encode_profile(profile, &contents->profile, err);
 	return rc;
@@ -172,15 +165,73 @@ static int write_file(const char *dir, const char *name, const struct fg_buf *by
 	return rc ? rc : fg_file_write_new(path, bytes->data, bytes->len, err);
 }
 
+struct packed_file {
+	const char *path;
+	int fd;
+};
+
+static int write_packed(void *context, const void *bytes, size_t len, struct fg_err *err)
+{
+	const struct packed_file *file = context;
+
+	return fg_file_write_fd(file->fd, file->path, bytes, len, err);
+}
+
+static int pack(void *context, const void *bytes, size_t len, struct fg_err *err)
+{
+	return fg_gzip_stream_put(context, bytes, len, err);
+}
+
+typedef int (*lines_writer)(const struct fg_result *, fg_gzip_sink, void *, struct fg_err *);
+
+static int pack_lines(const struct fg_result *result, lines_writer lines, struct packed_file *file,
+		      struct fg_err *err)
+{
+	struct fg_gzip_stream *stream = NULL;
+	int rc = fg_gzip_stream_new(false, 0, write_packed, file, &stream, err);
+
+	if (rc)
+		return rc;
+	rc = lines(result, pack, stream, err);
+	if (rc == 0)
+		rc = fg_gzip_stream_end(stream, err);
+	fg_gzip_stream_free(stream);
+	if (rc == 0 && fsync(file->fd) != 0)
+		rc = fg_err_errno(err, errno, "cannot sync %s", file->path);
+	return rc;
+}
+
+static int write_lines(const char *dir, const char *name, const struct fg_result *result,
+		       lines_writer lines, struct fg_err *err)
+{
+	char path[FG_PATH_MAX];
+	struct packed_file file = {.path = path, .fd = -1};
+	int rc = fg_file_path(path, err, "%s/%s", dir, name);
+
+	if (rc)
+		return rc;
+	file.fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+	if (file.fd < 0)
+		return fg_err_errno(err, errno, "cannot create %s", path);
+	rc = pack_lines(result, lines, &file, err);
+	if (close(file.fd) != 0 && rc == 0)
+		rc = fg_err_errno(err, errno, "cannot write %s", path);
+	return rc;
+}
+
 static int write_files(const struct place *place, const struct contents *contents,
-		       struct fg_err *err)
+		       const struct fg_result *result, struct fg_err *err)
 {
 	if (mkdir(place->temporary, 0777) != 0)
 		return fg_err_errno(err, errno, "cannot create directory %s", place->temporary);
 	int rc = write_file(place->temporary, fg_bundle_run_name, &contents->run, err);
 
 	if (rc == 0)
-		rc = write_file(place->temporary, fg_bundle_latency_name, &contents->latency, err);
+		rc = write_lines(place->temporary, fg_bundle_latency_name, result,
+				 fg_bundle_latency_write, err);
+	if (rc == 0)
+		rc = write_lines(place->temporary, fg_bundle_metrics_name, result,
+				 fg_bundle_metrics_write, err);
 	if (rc == 0 && contents->profile.len)
 		rc = write_file(place->temporary, fg_bundle_profile_name, &contents->profile, err);
 	return rc ? rc : fg_file_sync_dir(place->temporary, err);
@@ -199,7 +250,8 @@ static int move_into_place(const struct place *place, struct fg_err *err)
 	return fg_file_sync_dir(place->parent, err);
 }
 
-static int write_contents(struct place *place, const struct contents *contents, struct fg_err *err)
+static int write_contents(struct place *place, const struct contents *contents,
+			  const struct fg_result *result, struct fg_err *err)
 {
 	int rc = fg_file_mkdirs(place->parent, err);
 
@@ -207,7 +259,7 @@ static int write_contents(struct place *place, const struct contents *contents, 
 		/* Only a dead process of our pid can have left one, and never a complete one. */
 		rc = fg_file_remove_tree(place->temporary, err);
 		if (rc == 0)
-			rc = write_files(place, contents, err);
+			rc = write_files(place, contents, result, err);
 		if (rc == 0)
 			rc = move_into_place(place, err);
 		if (rc && fg_file_remove_tree(place->temporary, NULL) != 0)
@@ -225,16 +277,14 @@ int fg_bundle_write(const char *dir, const struct fg_result *result,
 	struct place place = {0};
 
 	fg_buf_init(&contents.run, FG_JSON_BYTES_MAX);
-	fg_buf_init(&contents.latency, FG_BUNDLE_GZIP_MAX);
 	fg_buf_init(&contents.profile, FG_PROFILE_BYTES_MAX);
 	int rc = find_place(dir, &place, err);
 
 	if (rc == 0)
 		rc = encode(result, profile, &contents, err);
 	if (rc == 0)
-		rc = write_contents(&place, &contents, err);
+		rc = write_contents(&place, &contents, result, err);
 	fg_buf_done(&contents.run);
-	fg_buf_done(&contents.latency);
 	fg_buf_done(&contents.profile);
 	return rc ? fg_err_wrap(err, "bundle") : 0;
 }

@@ -56,6 +56,9 @@ int fg_hist_add(struct fg_hist *dst, const struct fg_hist *src) FG_MUST_USE;
 /** The value at or below which `percentile` (0…100) of the values lie, as HdrHistogram reports it
  *  (highest equivalent value of the bucket, capped at max_ns). 0 if empty. */
 uint64_t fg_hist_percentile_ns(const struct fg_hist *hist, double percentile);
+/** The rank (1…count) of a percentile, and the value of a rank: what the above is made of. */
+uint64_t fg_hist_rank(double percentile, uint64_t count);
+uint64_t fg_hist_at_rank_ns(const struct fg_hist *hist, uint64_t rank);
 double fg_hist_mean_ns(const struct fg_hist *hist); /* 0 if empty */
 double fg_hist_stddev_ns(const struct fg_hist *hist);
 /** How many values are ≤ value_ns, at bucket resolution. */

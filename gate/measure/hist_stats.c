@@ -6,7 +6,7 @@
 
 /* The rank of HdrHistogram (Java): ⌈p·n⌉, where p is first moved one ulp down, because 99.9 % of
  * 1 000 must be rank 999 although 0.999 × 1000 is a little more than 999 in binary. */
-static uint64_t rank_of(double percentile, uint64_t count)
+uint64_t fg_hist_rank(double percentile, uint64_t count)
 {
 	double p = nextafter(FG_MIN(percentile, 100.0), -INFINITY);
 	double rank = ceil(p * (double)count / 100.0);
@@ -22,7 +22,11 @@ uint64_t fg_hist_percentile_ns(const struct fg_hist *hist, double percentile)
 		return 0;
 	if (!(percentile > 0.0)) /* also NaN */
 		return hist->min_ns;
-	uint64_t rank = rank_of(percentile, hist->count);
+	return fg_hist_at_rank_ns(hist, fg_hist_rank(percentile, hist->count));
+}
+
+uint64_t fg_hist_at_rank_ns(const struct fg_hist *hist, uint64_t rank)
+{
 	uint64_t seen = 0;
 
 	for (size_t i = 0; i < FG_HIST_BLOCKS; i++) {

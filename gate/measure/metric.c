@@ -75,7 +75,7 @@ const struct fg_metric fg_metrics[FG_METRIC_COUNT] = {
 		.name = "vus_max", .type = FG_METRIC_GAUGE, .scope = FG_SCOPE_SCENARIO,
 		.help = "virtual users initialised, last seen"},
 	[FG_METRIC_GROUP_DURATION] = {
-		.name = "group_duration", .type = FG_METRIC_TREND, .scope = FG_SCOPE_SCENARIO, .is_time = true,
+		.name = "group_duration", .type = FG_METRIC_TREND, .scope = FG_SCOPE_GROUP, .is_time = true,
 		.help = "duration of a group of steps"},
 };
 /* clang-format on */
@@ -107,6 +107,7 @@ static const struct {
 	[FG_NET_HTTP_STATUS] = {.name = "status", .code = 1400},
 	[FG_NET_TOO_MANY_REDIRECTS] = {.name = "tooManyRedirects", .code = 1000},
 	[FG_NET_UNFINISHED] = {.name = "unfinished", .code = 1000},
+	[FG_NET_DECOMPRESS] = {.name = "decompress", .code = 1701},
 };
 
 static_assert(FG_ARRAY_LEN(net_errors) == FG_NET_ERROR_COUNT, "an error without a row");
@@ -117,6 +118,22 @@ int fg_metric_find(const char *name)
 		if (strcmp(fg_metrics[i].name, name) == 0)
 			return i;
 	return -1;
+}
+
+bool fg_metric_name_ok(const char *name)
+{
+	enum { NAME_MAX_BYTES = 128 };
+	size_t len = strnlen(name, NAME_MAX_BYTES + 1);
+
+	/* no isalpha(): it follows the locale */
+	for (size_t i = 0; i < len; i++) {
+		char c = name[i];
+		bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
+
+		if (!letter && !(i > 0 && c >= '0' && c <= '9'))
+			return false;
+	}
+	return len > 0 && len <= NAME_MAX_BYTES;
 }
 
 const char *fg_metric_nearest(const char *name)

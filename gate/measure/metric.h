@@ -16,7 +16,7 @@ enum fg_metric_type { FG_METRIC_COUNTER, FG_METRIC_GAUGE, FG_METRIC_RATE, FG_MET
 enum fg_trend {
 	FG_TREND_RESPONSE_TIME, /* http_req_response_time: from the due time (ours; gate on this) */
 	FG_TREND_DURATION,     /* http_req_duration: sending + waiting + receiving, as k6: until our
-				  thread     had the last byte */
+				  thread had the last byte */
 	FG_TREND_SERVICE_TIME, /* http_req_service_time (ours): send → last byte in the kernel;
 				  where the kernel gives no stamps the same as http_req_duration */
 	FG_TREND_WAKEUP, /* http_req_wakeup (ours): last byte in the kernel → our thread had it: the
@@ -71,6 +71,8 @@ struct fg_metric {
 extern const struct fg_metric fg_metrics[FG_METRIC_COUNT];
 /** The id of a name, or -1. */
 int fg_metric_find(const char *name);
+/** k6's rule: a letter or _, then letters, digits and _; 128 at most. */
+bool fg_metric_name_ok(const char *name);
 /** The nearest known name for "did you mean", or NULL. */
 const char *fg_metric_nearest(const char *name);
 const char *fg_metric_type_name(enum fg_metric_type type);
@@ -91,6 +93,7 @@ enum fg_net_error {
 	FG_NET_HTTP_STATUS,  /* 1400 + … = 1000 + status for an unexpected status ≥ 400 */
 	FG_NET_TOO_MANY_REDIRECTS,
 	FG_NET_UNFINISHED, /* cut at the end of gracefulStop */
+	FG_NET_DECOMPRESS, /* 1701: the body does not inflate, or to more than allowed */
 	FG_NET_ERROR_COUNT
 };
 /** The stable word, e.g. "refused"; and k6's number (HTTP_STATUS: 1400, the base). */

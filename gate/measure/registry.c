@@ -105,6 +105,19 @@ static void check_done(struct fg_check *check)
 	free(check->group);
 }
 
+static void custom_done(struct fg_custom *custom)
+{
+	free(custom->name);
+	free(custom->group);
+	fg_tags_done(&custom->tags);
+}
+
+static void group_done(struct fg_group *group)
+{
+	free(group->path);
+	fg_tags_done(&group->tags);
+}
+
 static void scenario_done(struct fg_scenario_def *scenario)
 {
 	free(scenario->name);
@@ -128,9 +141,15 @@ void fg_registry_done(struct fg_registry *registry)
 		class_done(&registry->classes[i]);
 	for (size_t i = 0; i < registry->check_count; i++)
 		check_done(&registry->checks[i]);
+	for (size_t i = 0; i < registry->custom_count; i++)
+		custom_done(&registry->customs[i]);
+	for (size_t i = 0; i < registry->group_count; i++)
+		group_done(&registry->groups[i]);
 	free(registry->scenarios);
 	free(registry->classes);
 	free(registry->checks);
+	free(registry->customs);
+	free(registry->groups);
 	fg_registry_init(registry);
 }
 
@@ -265,6 +284,156 @@ int fg_registry_add_check(struct fg_registry *registry, const struct fg_check *d
 	return (int)registry->check_count++;
 }
 
+int fg_registry_find_custom(const struct fg_registry *registry, const char *name)
+{
+	for (size_t i = 0; i < registry->custom_count; i++)
+		if (strcmp(registry->customs[i].name, name) == 0)
+			return (int)i;
+	return -1;
+}
+
+/* What a custom metric must be, given those that exist. */
+static int check_custom(const struct fg_registry *registry, const struct fg_custom *def,
+			struct fg_err *err)
+{
+	if (!def->name || !fg_metric_name_ok(def->name))
+		return fg_err_set(err, FG_E_INVALID,
+				  "\"%s\" is no metric name: letters, digits and _, not a digit "
+				  "first, at most 128",
+				  def->name ? def->name : "");
+	if (fg_metric_find(def->name) >= 0)
+		return fg_err_set(err, FG_E_INVALID, "\"%s\" is the name of a built-in metric",
+				  def->name);
+	if (def->scenario >= registry->scenario_count || (unsigned)def->type > FG_METRIC_TREND)
+		return fg_err_set(err, FG_E_INVALID, "metric \"%s\": no such scenario or type",
+				  def->name);
+	int same = fg_registry_find_custom(registry, def->name);
+
+	if (same >= 0 && registry->customs[same].type != def->type)
+		return fg_err_set(err, FG_E_INVALID, "metric \"%s\" is a %s elsewhere, not a %s",
+				  def->name, fg_metric_type_name(registry->customs[same].type),
+				  fg_metric_type_name(def->type));
+	if (same >= 0 && registry->customs[same].is_time != def->is_time)
+		return fg_err_set(err, FG_E_INVALID,
+				  "metric \"%s\" is a time in one place and not in another",
+				  def->name);
+	return 0;
+}
+
+static const struct fg_tags *tags_or_scenario(const struct fg_registry *registry, uint32_t scenario,
+					      const struct fg_tags *tags)
+{
+	return tags->count ? tags : &registry->scenarios[scenario].tags;
+}
+
+static bool same_custom(const struct fg_custom *a, const struct fg_custom *b)
+{
+	return a->scenario == b->scenario && strcmp(a->name, b->name) == 0 &&
+	       strcmp(a->group, b->group ? b->group : "") == 0;
+}
+
+int fg_registry_add_custom(struct fg_registry *registry, const struct fg_custom *def,
+			   struct fg_err *err)
+{
+	struct fg_custom copy = {
+		.scenario = def->scenario, .type = def->type, .is_time = def->is_time};
+	int rc = check_custom(registry, def, err);
+
+	if (rc)
+		return rc;
+	for (size_t i = 0; i < registry->custom_count; i++)
+		if (same_custom(&registry->customs[i], def))
+			return (int)i;
+	rc = FG_VEC_ROOM(registry, customs, custom_count, custom_capacity, FG_REGISTRY_CUSTOMS_MAX,
+			 err);
+	if (rc)
+		return fg_err_wrap(err, "custom metrics");
+	rc = copy_str(def->name, &copy.name, err);
+	if (rc == 0)
+		rc = copy_str(def->group, &copy.group, err);
+	if (rc == 0)
+		rc = fg_tags_copy(&copy.tags, tags_or_scenario(registry, def->scenario, &def->tags),
+				  err);
+	if (rc) {
+		custom_done(&copy);
+		return rc;
+	}
+	registry->customs[registry->custom_count] = copy;
+	return (int)registry->custom_count++;
+}
+
+int fg_registry_add_group(struct fg_registry *registry, const struct fg_group *def,
+			  struct fg_err *err)
+{
+	struct fg_group copy = {.scenario = def->scenario};
+
+	if (!def->path || def->path[0] == '\0')
+		return fg_err_set(err, FG_E_INVALID, "a group needs a path");
+	if (def->scenario >= registry->scenario_count)
+		return fg_err_set(err, FG_E_INVALID, "group \"%s\": there is no scenario %u",
+				  def->path, def->scenario);
+	for (size_t i = 0; i < registry->group_count; i++)
+		if (registry->groups[i].scenario == def->scenario &&
+		    strcmp(registry->groups[i].path, def->path) == 0)
+			return (int)i;
+	int rc = FG_VEC_ROOM(registry, groups, group_count, group_capacity, FG_REGISTRY_GROUPS_MAX,
+			     err);
+
+	if (rc)
+		return fg_err_wrap(err, "groups");
+	rc = copy_str(def->path, &copy.path, err);
+	if (rc == 0)
+		rc = fg_tags_copy(&copy.tags, tags_or_scenario(registry, def->scenario, &def->tags),
+				  err);
+	if (rc) {
+		group_done(&copy);
+		return rc;
+	}
+	registry->groups[registry->group_count] = copy;
+	return (int)registry->group_count++;
+}
+
+static bool same_scenarios(const struct fg_registry *a, const struct fg_registry *b)
+{
+	if (a->scenario_count != b->scenario_count)
+		return false;
+	for (size_t i = 0; i < a->scenario_count; i++)
+		if (strcmp(a->scenarios[i].name, b->scenarios[i].name) != 0)
+			return false;
+	return true;
+}
+
+static bool same_measured(const struct fg_registry *a, const struct fg_registry *b)
+{
+	if (a->custom_count != b->custom_count || a->group_count != b->group_count)
+		return false;
+	for (size_t i = 0; i < a->custom_count; i++)
+		if (!same_custom(&a->customs[i], &b->customs[i]) ||
+		    a->customs[i].type != b->customs[i].type)
+			return false;
+	for (size_t i = 0; i < a->group_count; i++)
+		if (a->groups[i].scenario != b->groups[i].scenario ||
+		    strcmp(a->groups[i].path, b->groups[i].path) != 0)
+			return false;
+	return true;
+}
+
+bool fg_registry_equal(const struct fg_registry *a, const struct fg_registry *b)
+{
+	if (!same_scenarios(a, b) || a->class_count != b->class_count ||
+	    a->check_count != b->check_count)
+		return false;
+	for (size_t i = 0; i < a->class_count; i++)
+		if (!same_class(&a->classes[i], &b->classes[i]))
+			return false;
+	for (size_t i = 0; i < a->check_count; i++)
+		if (a->checks[i].scenario != b->checks[i].scenario ||
+		    a->checks[i].class_index != b->checks[i].class_index ||
+		    strcmp(a->checks[i].name, b->checks[i].name) != 0)
+			return false;
+	return same_measured(a, b);
+}
+
 int fg_registry_copy(struct fg_registry *dst, const struct fg_registry *src, struct fg_err *err)
 {
 	struct fg_registry copy;
@@ -277,6 +446,10 @@ int fg_registry_copy(struct fg_registry *dst, const struct fg_registry *src, str
 		rc = fg_registry_add_class(&copy, &src->classes[i], err);
 	for (size_t i = 0; rc >= 0 && i < src->check_count; i++)
 		rc = fg_registry_add_check(&copy, &src->checks[i], err);
+	for (size_t i = 0; rc >= 0 && i < src->custom_count; i++)
+		rc = fg_registry_add_custom(&copy, &src->customs[i], err);
+	for (size_t i = 0; rc >= 0 && i < src->group_count; i++)
+		rc = fg_registry_add_group(&copy, &src->groups[i], err);
 	if (rc < 0) {
 		fg_registry_done(&copy);
 		return rc;

@@ -104,13 +104,18 @@ int fg_registry_add_class(struct fg_registry *registry, const struct fg_class *d
 int fg_registry_add_check(struct fg_registry *registry, const struct fg_check *def,
 			  struct fg_err *err) FG_MUST_USE;
 /** Scenario, name and group equal to an earlier one: its index; INVALID when the name exists with
- *  another type, or is a built-in's, or is no metric name (k6: a letter or _, then 1–128 letters,
- *  digits, _). */
+ *  another type, or is a built-in's, or is no metric name (k6: a letter or _, then letters, digits,
+ *  _; at most 128). Empty tags become the scenario's. */
 int fg_registry_add_custom(struct fg_registry *registry, const struct fg_custom *def,
 			   struct fg_err *err) FG_MUST_USE;
-/** Scenario and path equal to an earlier one: its index. */
+/** Scenario and path equal to an earlier one: its index. Empty tags become the scenario's. */
 int fg_registry_add_group(struct fg_registry *registry, const struct fg_group *def,
 			  struct fg_err *err) FG_MUST_USE;
+/** The custom metric of that name, any scenario: its index, or -1. */
+int fg_registry_find_custom(const struct fg_registry *registry, const char *name);
+/** True if both describe the same things in the same order, so that slices of the one fit the
+ *  other. */
+bool fg_registry_equal(const struct fg_registry *a, const struct fg_registry *b);
 int fg_registry_copy(struct fg_registry *dst, const struct fg_registry *src,
 		     struct fg_err *err) FG_MUST_USE;
 

@@ -5,7 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "gate/judge/threshold.h"
+#include "gate/judge/threshold_watch.h"
+#include "gate/measure/series_internal.h"
 #include "gate/profile/profile.h"
 
 static const char *const status_names[] = {
@@ -45,6 +46,8 @@ int fg_result_new(const struct fg_registry *registry, struct fg_result **ret, st
 
 	if (rc == 0)
 		rc = fg_slice_new(&result->registry, NULL, &result->totals, err);
+	if (rc == 0)
+		rc = fg_series_new(&result->series, err);
 	if (rc) {
 		fg_result_free(result);
 		return rc;
@@ -60,7 +63,8 @@ void fg_result_free(struct fg_result *result)
 	for (size_t i = 0; i < result->threshold_count; i++)
 		fg_threshold_result_done(&result->thresholds[i]);
 	free(result->thresholds);
-	fg_series_done(&result->series);
+	fg_series_free(result->series);
+	fg_threshold_watch_free(result->watch);
 	fg_slice_free(result->totals);
 	fg_registry_done(&result->registry);
 	free(result->target_cpu.cpu_ns);
@@ -80,64 +84,16 @@ bool fg_result_is_warmup(const struct fg_registry *registry, size_t scenario, ui
 	return def->warmup_ns > 0 && second * FG_NS_PER_S < def->start_ns + def->warmup_ns;
 }
 
-static int add_to_series(struct fg_result *result, const struct fg_slice *slice, struct fg_err *err)
-{
-	for (size_t i = 0; i < 2 * slice->class_count; i++) {
-		const struct fg_class_slice *half = &slice->classes[i];
-		const struct fg_series_row key = {
-			.second = slice->second,
-			.class_index = (uint32_t)(i / 2),
-			.expected = i % 2 == 1,
-			.warmup = fg_result_is_warmup(&result->registry,
-						      result->registry.classes[i / 2].scenario,
-						      slice->second),
-		};
-		/* What was never sent is a response time without a request. */
-		const bool empty = !half->requests && !half->trends[FG_TREND_RESPONSE_TIME].count;
-		int rc = empty ? 0 : fg_series_add(&result->series, &key, half, err);
-
-		if (rc)
-			return rc;
-	}
-	return 0;
-}
-
-static bool is_measured(const struct fg_result *result, size_t scenario, uint32_t second)
-{
-	return !fg_result_is_warmup(&result->registry, scenario, second);
-}
-
-static int add_to_totals(struct fg_result *result, const struct fg_slice *slice, struct fg_err *err)
-{
-	const struct fg_registry *registry = &result->registry;
-	struct fg_slice *totals = result->totals;
-	int order = fg_slice_order(totals, slice);
-	int rc = 0;
-
-	for (size_t i = 0; rc == 0 && i < 2 * slice->class_count; i++)
-		if (is_measured(result, registry->classes[i / 2].scenario, slice->second))
-			rc = fg_slice_add_class(&totals->classes[i], &slice->classes[i], err);
-	for (size_t i = 0; rc == 0 && i < slice->scenario_count; i++)
-		if (is_measured(result, i, slice->second))
-			rc = fg_slice_add_scenario(&totals->scenarios[i], &slice->scenarios[i],
-						   order, err);
-	for (size_t i = 0; i < slice->check_count; i++) {
-		if (!is_measured(result, registry->checks[i].scenario, slice->second))
-			continue;
-		totals->checks[i].passes += slice->checks[i].passes;
-		totals->checks[i].fails += slice->checks[i].fails;
-	}
-	totals->second = FG_MAX(totals->second, slice->second);
-	return rc;
-}
-
 int fg_result_add_slice(struct fg_result *result, const struct fg_slice *slice, struct fg_err *err)
 {
 	if (!fg_slice_same_shape(result->totals, slice))
 		return fg_err_set(err, FG_E_INTERNAL, "a slice of another registry");
-	int rc = add_to_series(result, slice, err);
+	int rc = fg_series_take(result, slice, err);
 
-	return rc ? rc : add_to_totals(result, slice, err);
+	if (rc == 0)
+		rc = fg_slice_add_measured(result->totals, &result->registry, slice, true, err);
+	result->totals->second = FG_MAX(result->totals->second, slice->second);
+	return rc;
 }
 
 uint64_t fg_result_requests(const struct fg_result *result)

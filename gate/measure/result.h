@@ -3,9 +3,9 @@
  * What a run measured and under which circumstances: the in-memory form of a bundle.
  *
  * The coordinator adds slices while the run goes on; reports, thresholds and the bundle writer read
- * it. The per-second series is kept encoded (HdrHistogram V2), so memory grows by about a kilobyte
- * per class and second. Slices of warm-up seconds (before their scenario's warmup ended) are kept
- * in the series with phase "warmup" and stay out of `totals`.
+ * it. The per-second series is kept outside of memory (series.h). Slices of warm-up seconds (before
+ * their scenario's warmup ended) are kept in the series with phase "warmup" and stay out of
+ * `totals`.
  */
 #ifndef FG_MEASURE_RESULT_H
 #define FG_MEASURE_RESULT_H
@@ -14,39 +14,9 @@
 
 enum { FG_RUN_ID_LEN = 32 };
 
-/* One encoded second of one class half. */
-struct fg_series_row {
-	uint32_t second;
-	uint32_t class_index;
-	bool expected;
-	bool warmup;
-	uint64_t requests, failed;
-	char *response_hdr; /* base64 V2; NULL if empty */
-	char *duration_hdr;
-};
-
-/* Rows sorted by second, class and half (unexpected first); each key at most once. */
-struct fg_series {
-	struct fg_series_row *items;
-	size_t count, capacity;
-};
-
 enum {
-	FG_SERIES_ROWS_MAX = 4 << 20,
 	FG_CPU_SECONDS_MAX = 1 << 20, /* 12 days */
 };
-
-void fg_series_done(struct fg_series *series);
-/** The row, or NULL if nothing ended in that second. */
-const struct fg_series_row *fg_series_find(const struct fg_series *series, uint32_t second,
-					   uint32_t class_index, bool expected);
-/** Adds a class half's counts and two histograms to the row of `key` (its first four fields). */
-int fg_series_add(struct fg_series *series, const struct fg_series_row *key,
-		  const struct fg_class_slice *half, struct fg_err *err) FG_MUST_USE;
-/** The order above. */
-int fg_series_compare(const struct fg_series_row *a, const struct fg_series_row *b);
-/** Makes room for one more row, for who appends in order. */
-int fg_series_room(struct fg_series *series, struct fg_err *err) FG_MUST_USE;
 
 /* What differs between machines; a comparison across different ones is refused or widened. */
 struct fg_environment {
@@ -103,7 +73,14 @@ enum fg_run_status {
 };
 const char *fg_run_status_name(enum fg_run_status status);
 
+struct fg_series;           /* series.h */
+/* Active VUs as they were looked at once a second while the run went on; all 0: never. */
+struct fg_vus_range {
+	uint32_t last, min, max;
+};
+
 struct fg_threshold_result; /* gate/judge/threshold.h */
+struct fg_threshold_watch;  /* gate/judge/threshold_watch.h */
 
 struct fg_result {
 	char id[FG_RUN_ID_LEN + 1]; /* 20261121T101500Z-7f3a */
@@ -121,16 +98,18 @@ struct fg_result {
 	enum fg_run_status status;
 	struct fg_environment environment;
 	struct fg_registry registry;
-	struct fg_slice *totals; /* measured phase only */
-	struct fg_series series;
+	struct fg_slice *totals;         /* measured phase only */
+	struct fg_series *series;        /* second by second: series.h */
 	struct fg_cpu_series target_cpu; /* empty when the target's pid is not known */
 	uint64_t measured_target_cpu_ns;
 	struct fg_profile_info profile;
 	uint64_t generator_cpu_ns;
+	struct fg_vus_range vus;
 	char *invalid_reason; /* NULL, or why the measurement itself is bad (exit 16) */
 	struct fg_threshold_result *thresholds;
 	size_t threshold_count;
-	char *outcome; /* the exit word, once decided */
+	struct fg_threshold_watch *watch; /* of a run that goes on; NULL elsewhere */
+	char *outcome;                    /* the exit word, once decided */
 	int exit_code;
 };
 
@@ -138,11 +117,15 @@ struct fg_result {
 int fg_result_new(const struct fg_registry *registry, struct fg_result **ret,
 		  struct fg_err *err) FG_MUST_USE;
 void fg_result_free(struct fg_result *result);
-/** Adds one worker's second: encodes it into the series, and adds it to totals per scenario unless
+/** Adds one worker's second: to the series, and to totals per scenario unless
  *  fg_result_is_warmup(). Slices may come in any order and several per second. After a failure the
  *  result may hold a part of the slice. */
 int fg_result_add_slice(struct fg_result *result, const struct fg_slice *slice,
 			struct fg_err *err) FG_MUST_USE;
+/** dst += src, of the scenarios whose warm-up is over in that second; without `mask` all, and src
+ * is no second (an interval of the series). */
+int fg_slice_add_measured(struct fg_slice *dst, const struct fg_registry *registry,
+			  const struct fg_slice *src, bool mask, struct fg_err *err) FG_MUST_USE;
 /** True if that second does not lie wholly after the scenario's start + warm-up; never true for a
  *  scenario without warm-up. */
 bool fg_result_is_warmup(const struct fg_registry *registry, size_t scenario, uint32_t second);

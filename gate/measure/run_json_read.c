@@ -109,6 +109,44 @@ static int get_check(const struct fg_json_at *at, struct fg_registry *registry, 
 	return FG_MIN(rc, 0);
 }
 
+static int get_custom(const struct fg_json_at *at, struct fg_registry *registry, struct fg_err *err)
+{
+	const char *types[FG_METRIC_TREND + 1];
+	struct fg_custom def = {0};
+	size_t before = registry->custom_count;
+	size_t type = 0;
+	int rc = fg_json_u32(at, "scenario", UINT32_MAX, &def.scenario, err);
+
+	for (size_t i = 0; i < FG_ARRAY_LEN(types); i++)
+		types[i] = fg_metric_type_name((enum fg_metric_type)i);
+	FG_JSON_TRY(rc, borrow(at, "name", &def.name, err));
+	FG_JSON_TRY(rc, fg_json_word(at, "type", types, FG_ARRAY_LEN(types), &type, err));
+	FG_JSON_TRY(rc, fg_json_bool(at, "isTime", &def.is_time, err));
+	FG_JSON_TRY(rc, borrow(at, "group", &def.group, err));
+	FG_JSON_TRY(rc, get_tags(at, &def.tags, err));
+	def.type = (enum fg_metric_type)type;
+	FG_JSON_TRY(rc, fg_registry_add_custom(registry, &def, err));
+	fg_tags_done(&def.tags);
+	if (rc >= 0 && registry->custom_count == before)
+		return fg_json_error(at, err, "this metric is there twice");
+	return FG_MIN(rc, 0);
+}
+
+static int get_group(const struct fg_json_at *at, struct fg_registry *registry, struct fg_err *err)
+{
+	struct fg_group def = {0};
+	size_t before = registry->group_count;
+	int rc = fg_json_u32(at, "scenario", UINT32_MAX, &def.scenario, err);
+
+	FG_JSON_TRY(rc, borrow(at, "path", &def.path, err));
+	FG_JSON_TRY(rc, get_tags(at, &def.tags, err));
+	FG_JSON_TRY(rc, fg_registry_add_group(registry, &def, err));
+	fg_tags_done(&def.tags);
+	if (rc >= 0 && registry->group_count == before)
+		return fg_json_error(at, err, "this group is there twice");
+	return FG_MIN(rc, 0);
+}
+
 static int get_list(const struct fg_json_at *root, const char *key, size_t max,
 		    int (*get)(const struct fg_json_at *, struct fg_registry *, struct fg_err *),
 		    struct fg_registry *registry, struct fg_err *err)
@@ -134,6 +172,13 @@ static int get_registry(const struct fg_json_at *root, struct fg_registry *regis
 	FG_JSON_TRY(rc,
 		    get_list(root, "classes", FG_REGISTRY_CLASSES_MAX, get_class, registry, err));
 	FG_JSON_TRY(rc, get_list(root, "checks", FG_REGISTRY_CHECKS_MAX, get_check, registry, err));
+	/* not in bundles of old versions */
+	if (fg_json_has(root, "customs"))
+		FG_JSON_TRY(rc, get_list(root, "customs", FG_REGISTRY_CUSTOMS_MAX, get_custom,
+					 registry, err));
+	if (fg_json_has(root, "groups"))
+		FG_JSON_TRY(rc, get_list(root, "groups", FG_REGISTRY_GROUPS_MAX, get_group,
+					 registry, err));
 	return rc;
 }
 
@@ -164,6 +209,9 @@ static int get_identity(const struct fg_json_at *root, struct fg_result *r, stru
 	FG_JSON_TRY(rc, fg_json_dup_or_null(root, "outcome", &r->outcome, err));
 	FG_JSON_TRY(rc, fg_json_double(root, "exitCode", -1, 255, &exit_code, err));
 	FG_JSON_TRY(rc, fg_json_dup_or_null(root, "invalidReason", &r->invalid_reason, err));
+	if (rc == 0 && fg_json_has(root, "seriesPartial"))
+		rc = fg_json_text(root, "seriesPartial", r->series->partial,
+				  sizeof(r->series->partial), err);
 	FG_JSON_TRY(rc, get_seed(root, &r->seed, err));
 	FG_JSON_TRY(rc, fg_json_text(root, "scenarioHash", r->scenario_hash,
 				     sizeof(r->scenario_hash), err));
@@ -255,6 +303,21 @@ static int get_thresholds(const struct fg_json_at *root, struct fg_result *r, st
 	return rc;
 }
 
+/* Not there in bundles of old versions. */
+static int get_vus(const struct fg_json_at *root, struct fg_vus_range *ret, struct fg_err *err)
+{
+	struct fg_json_at at;
+	int rc;
+
+	if (!fg_json_has(root, "vus"))
+		return 0;
+	rc = fg_json_object(root, "vus", &at, err);
+	FG_JSON_TRY(rc, fg_json_u32(&at, "last", UINT32_MAX, &ret->last, err));
+	FG_JSON_TRY(rc, fg_json_u32(&at, "min", UINT32_MAX, &ret->min, err));
+	FG_JSON_TRY(rc, fg_json_u32(&at, "max", UINT32_MAX, &ret->max, err));
+	return rc;
+}
+
 static int get_cpu(const struct fg_json_at *root, struct fg_result *r, struct fg_err *err)
 {
 	struct fg_cpu_series *series = &r->target_cpu;
@@ -341,6 +404,7 @@ static int get_result(const struct fg_json_at *root, struct fg_result *r, struct
 	FG_JSON_TRY(rc, get_environment(root, &r->environment, err));
 	FG_JSON_TRY(rc, get_thresholds(root, r, err));
 	FG_JSON_TRY(rc, get_cpu(root, r, err));
+	FG_JSON_TRY(rc, get_vus(root, &r->vus, err));
 	FG_JSON_TRY(rc, get_profile(root, &r->profile, err));
 	FG_JSON_TRY(rc, get_scenario_file(root, r, err));
 	FG_JSON_TRY(rc, fg_run_json_totals(root, r, err));

@@ -22,7 +22,8 @@ static int get_scenario(const struct fg_json_at *at, struct fg_scenario_slice *s
 	return rc;
 }
 
-static int get_errors(const struct fg_json_at *half, struct fg_class_slice *s, struct fg_err *err)
+static int get_net_errors(const struct fg_json_at *half, struct fg_class_slice *s,
+			  struct fg_err *err)
 {
 	struct fg_json_at at;
 	int rc = fg_json_object(half, "errors", &at, err);
@@ -57,6 +58,14 @@ static int get_statuses(const struct fg_json_at *half, struct fg_class_slice *s,
 	return rc;
 }
 
+int fg_bundle_get_errors(const struct fg_json_at *half, struct fg_class_slice *s,
+			 struct fg_err *err)
+{
+	int rc = get_net_errors(half, s, err);
+
+	return rc ? rc : get_statuses(half, s, err);
+}
+
 static int get_half(const struct fg_json_at *class, const char *key, struct fg_class_slice *s,
 		    size_t *blocks, struct fg_err *err)
 {
@@ -68,11 +77,15 @@ static int get_half(const struct fg_json_at *class, const char *key, struct fg_c
 	FG_JSON_TRY(rc, fg_json_u64(&half, "failed", INT64_MAX, &s->failed, err));
 	FG_JSON_TRY(rc, fg_json_u64(&half, "sentBytes", INT64_MAX, &s->sent_bytes, err));
 	FG_JSON_TRY(rc, fg_json_u64(&half, "receivedBytes", INT64_MAX, &s->received_bytes, err));
-	FG_JSON_TRY(rc, get_errors(&half, s, err));
-	FG_JSON_TRY(rc, get_statuses(&half, s, err));
+	FG_JSON_TRY(rc, fg_bundle_get_errors(&half, s, err));
 	FG_JSON_TRY(rc, fg_json_object(&half, "trends", &trends, err));
 	for (size_t t = 0; rc == 0 && t < FG_TREND_COUNT; t++)
 		rc = fg_bundle_get_hist(&trends, fg_metrics[t].name, &s->trends[t], blocks, err);
+	/* The same as the duration; bundles of old versions do not have it either. */
+	if (rc == 0 && !fg_json_has(&trends, fg_metrics[FG_TREND_SERVICE_TIME].name) &&
+	    !fg_json_has(&half, "noServiceTime") &&
+	    fg_hist_add(&s->trends[FG_TREND_SERVICE_TIME], &s->trends[FG_TREND_DURATION]))
+		rc = fg_err_nomem(err);
 	if (rc == 0 && s->failed > s->requests)
 		return fg_json_error(&half, err, "more failed requests than requests");
 	return rc;
@@ -83,6 +96,32 @@ static int get_check(const struct fg_json_at *at, struct fg_check_slice *s, stru
 	int rc = fg_json_u64(at, "passes", INT64_MAX, &s->passes, err);
 
 	FG_JSON_TRY(rc, fg_json_u64(at, "fails", INT64_MAX, &s->fails, err));
+	return rc;
+}
+
+/* Bundles of old versions have neither of these lists; the registry is then empty too. */
+static int get_measured(const struct fg_json_at *root, struct fg_slice *totals, size_t *blocks,
+			struct fg_err *err)
+{
+	struct fg_json_at list;
+	struct fg_json_at at;
+	int rc = 0;
+
+	if (totals->custom_count)
+		rc = fg_json_array(root, "customs", totals->custom_count, &list, err);
+	for (size_t i = 0; rc == 0 && i < totals->custom_count; i++) {
+		rc = fg_json_element(&list, i, &at, err);
+		FG_JSON_TRY(rc, fg_bundle_get_custom(&at, &totals->customs[i], err));
+		FG_JSON_TRY(rc, fg_bundle_get_custom_hists(&at, &totals->customs[i], blocks, err));
+		totals->customs[i].last_second = totals->second;
+	}
+	if (rc == 0 && totals->group_count)
+		rc = fg_json_array(root, "groups", totals->group_count, &list, err);
+	for (size_t i = 0; rc == 0 && i < totals->group_count; i++) {
+		rc = fg_json_element(&list, i, &at, err);
+		FG_JSON_TRY(rc,
+			    fg_bundle_get_hist(&at, "duration", &totals->groups[i], blocks, err));
+	}
 	return rc;
 }
 
@@ -111,5 +150,6 @@ int fg_run_json_totals(const struct fg_json_at *root, struct fg_result *result, 
 		rc = fg_json_element(&list, i, &at, err);
 		FG_JSON_TRY(rc, get_check(&at, &totals->checks[i], err));
 	}
+	FG_JSON_TRY(rc, get_measured(root, totals, &blocks, err));
 	return rc;
 }

@@ -17,6 +17,8 @@ static void put_identity(struct fg_json_writer *w, const struct fg_result *r)
 	fg_json_put_string_or_null(w, "outcome", r->outcome);
 	fg_json_put_i64(w, "exitCode", r->exit_code);
 	fg_json_put_string_or_null(w, "invalidReason", r->invalid_reason);
+	if (fg_series_partial(r))
+		fg_json_put_string(w, "seriesPartial", fg_series_partial(r));
 	/* A string: JSON readers lose bits above 2^53. */
 	char seed[24];
 
@@ -81,6 +83,15 @@ static void put_cpu(struct fg_json_writer *w, const struct fg_result *r)
 	for (size_t i = 0; i < r->target_cpu.count; i++)
 		fg_json_put_u64(w, NULL, r->target_cpu.cpu_ns[i]);
 	fg_json_end(w);
+	fg_json_end(w);
+}
+
+static void put_vus(struct fg_json_writer *w, const struct fg_vus_range *vus)
+{
+	fg_json_begin(w, "vus");
+	fg_json_put_u64(w, "last", vus->last);
+	fg_json_put_u64(w, "min", vus->min);
+	fg_json_put_u64(w, "max", vus->max);
 	fg_json_end(w);
 }
 
@@ -164,8 +175,16 @@ static int put_scenarios(struct fg_json_writer *w, const struct fg_result *r, st
 	return rc;
 }
 
-static void put_statuses(struct fg_json_writer *w, const uint32_t *statuses)
+void fg_bundle_put_errors(struct fg_json_writer *w, const struct fg_class_slice *half)
 {
+	const uint32_t *statuses = half->statuses;
+
+	fg_json_begin(w, "errors");
+	for (int e = 0; e < FG_NET_ERROR_COUNT; e++)
+		if (half->errors[e])
+			fg_json_put_u64(w, fg_net_error_name((enum fg_net_error)e),
+					half->errors[e]);
+	fg_json_end(w);
 	fg_json_begin(w, "statuses");
 	for (unsigned i = 0; statuses && i < FG_STATUS_MAX; i++) {
 		char key[12];
@@ -175,6 +194,17 @@ static void put_statuses(struct fg_json_writer *w, const uint32_t *statuses)
 			fg_json_put_u64(w, key, statuses[i]);
 	}
 	fg_json_end(w);
+}
+
+/* Without kernel stamps the service time is the duration, and not there twice. */
+static bool is_duration(const struct fg_class_slice *half)
+{
+	const struct fg_hist *a = &half->trends[FG_TREND_SERVICE_TIME];
+	const struct fg_hist *b = &half->trends[FG_TREND_DURATION];
+
+	return a->min_ns == b->min_ns && a->max_ns == b->max_ns &&
+	       !(a->sum_ns < b->sum_ns || a->sum_ns > b->sum_ns) &&
+	       a->lower_bounds == b->lower_bounds && fg_series_has_duration(half);
 }
 
 static int put_half(struct fg_json_writer *w, const char *key, const struct fg_class_slice *half,
@@ -187,16 +217,13 @@ static int put_half(struct fg_json_writer *w, const char *key, const struct fg_c
 	fg_json_put_u64(w, "failed", half->failed);
 	fg_json_put_u64(w, "sentBytes", half->sent_bytes);
 	fg_json_put_u64(w, "receivedBytes", half->received_bytes);
-	fg_json_begin(w, "errors");
-	for (int e = 0; e < FG_NET_ERROR_COUNT; e++)
-		if (half->errors[e])
-			fg_json_put_u64(w, fg_net_error_name((enum fg_net_error)e),
-					half->errors[e]);
-	fg_json_end(w);
-	put_statuses(w, half->statuses);
+	fg_bundle_put_errors(w, half);
+	if (half->trends[FG_TREND_DURATION].count && !half->trends[FG_TREND_SERVICE_TIME].count)
+		fg_json_put_bool(w, "noServiceTime", true);
 	fg_json_begin(w, "trends");
 	for (size_t t = 0; rc == 0 && t < FG_TREND_COUNT; t++)
-		rc = fg_bundle_put_hist(w, fg_metrics[t].name, &half->trends[t], err);
+		if (t != FG_TREND_SERVICE_TIME || !is_duration(half))
+			rc = fg_bundle_put_hist(w, fg_metrics[t].name, &half->trends[t], err);
 	fg_json_end(w);
 	fg_json_end(w);
 	return rc;
@@ -246,6 +273,48 @@ static void put_checks(struct fg_json_writer *w, const struct fg_result *r)
 	fg_json_end(w);
 }
 
+static int put_customs(struct fg_json_writer *w, const struct fg_result *r, struct fg_err *err)
+{
+	int rc = 0;
+
+	fg_json_begin_array(w, "customs");
+	for (size_t i = 0; rc == 0 && i < r->registry.custom_count; i++) {
+		const struct fg_custom *custom = &r->registry.customs[i];
+
+		fg_json_begin(w, NULL);
+		fg_json_put_u64(w, "scenario", custom->scenario);
+		fg_json_put_string(w, "name", custom->name);
+		fg_json_put_string(w, "type", fg_metric_type_name(custom->type));
+		fg_json_put_bool(w, "isTime", custom->is_time);
+		fg_json_put_string(w, "group", custom->group);
+		put_tags(w, &custom->tags);
+		fg_bundle_put_custom(w, &r->totals->customs[i]);
+		rc = fg_bundle_put_custom_hists(w, &r->totals->customs[i], err);
+		fg_json_end(w);
+	}
+	fg_json_end(w);
+	return rc;
+}
+
+static int put_groups(struct fg_json_writer *w, const struct fg_result *r, struct fg_err *err)
+{
+	int rc = 0;
+
+	fg_json_begin_array(w, "groups");
+	for (size_t i = 0; rc == 0 && i < r->registry.group_count; i++) {
+		const struct fg_group *group = &r->registry.groups[i];
+
+		fg_json_begin(w, NULL);
+		fg_json_put_u64(w, "scenario", group->scenario);
+		fg_json_put_string(w, "path", group->path);
+		put_tags(w, &group->tags);
+		rc = fg_bundle_put_hist(w, "duration", &r->totals->groups[i], err);
+		fg_json_end(w);
+	}
+	fg_json_end(w);
+	return rc;
+}
+
 static int put_scenario_file(struct fg_json_writer *w, const struct fg_result *r,
 			     struct fg_err *err)
 {
@@ -274,10 +343,15 @@ int fg_bundle_run_json(const struct fg_result *result, struct fg_buf *out, struc
 	put_environment(&writer, &result->environment);
 	put_thresholds(&writer, result);
 	put_cpu(&writer, result);
+	put_vus(&writer, &result->vus);
 	put_profile(&writer, &result->profile);
 	put_checks(&writer, result);
 	int rc = put_scenarios(&writer, result, err);
 
+	if (rc == 0)
+		rc = put_customs(&writer, result, err);
+	if (rc == 0)
+		rc = put_groups(&writer, result, err);
 	if (rc == 0)
 		rc = put_classes(&writer, result, err);
 	if (rc == 0)

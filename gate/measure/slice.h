@@ -46,15 +46,24 @@ struct fg_check_slice {
 	uint64_t fails;
 };
 
-/* A custom metric's values of one second. Trends keep their values × FG_CUSTOM_SCALE in a histogram
- * (three digits); counters and gauges are exact doubles. */
+/*
+ * A custom metric's values of one second. Counters, gauges, and the sum and extremes of trends are
+ * exact doubles. Percentiles of a trend come from three histograms, so that neither a price of 0.01
+ * nor a size of 1e12 is cut: `trend` holds values × FG_CUSTOM_SCALE (of a time in ms that is ns)
+ * up to FG_CUSTOM_LARGE, `large` the values above it as they are, `below` negative ones, negated.
+ * Ask fg_custom_percentile().
+ */
 #define FG_CUSTOM_SCALE 1e6
+#define FG_CUSTOM_LARGE 3.6e6
+#define FG_CUSTOM_MAX   1e290 /* so that no sum overflows */
 struct fg_custom_slice {
-	uint64_t count; /* samples; of a rate: all of them */
-	uint64_t trues; /* of a rate */
-	double sum, min, max, last;
-	struct fg_hist
-		trend; /* of a trend; values below 0 are entered as 0 and stay in min and sum */
+	enum fg_metric_type type;
+	uint64_t count;       /* samples; of a rate: all of them */
+	uint64_t trues;       /* of a rate */
+	double sum, min, max; /* min and max mean something when count > 0 */
+	double last;          /* of the latest second and its highest worker */
+	uint32_t last_second, last_worker;
+	struct fg_hist trend, large, below;
 };
 
 struct fg_slice {
@@ -104,13 +113,20 @@ struct fg_request_record {
 	bool lower_bound; /* timed out, unfinished or unsent: times are lower bounds */
 	bool reused;      /* on an open connection */
 	enum fg_net_error error;
-	uint16_t status; /* 0: none */
-	uint64_t trends_ns[FG_TREND_COUNT];
+	uint16_t status;                    /* 0: none */
+	uint64_t trends_ns[FG_TREND_COUNT]; /* FG_TREND_WAKEUP 0: no kernel stamp, not recorded */
 	uint64_t sent_bytes, received_bytes;
 };
-/** One sample of a custom metric (of a rate: value != 0 is true). NaN and infinities are refused
- *  (INVALID). */
+/** One sample of a custom metric (of a rate: value != 0 is true). NaN and sizes above FG_CUSTOM_MAX
+ * are refused (INVALID); NOMEM: counted, but missing among the percentiles. */
 int fg_slice_custom(struct fg_slice *slice, uint32_t custom_index, double value) FG_MUST_USE;
+/** What a custom metric's samples of a trend say: the value at or below which `percentile` (0…100)
+ *  of them lie, within 0.1 % (or 1e-6); 0 if there are none. */
+double fg_custom_percentile(const struct fg_custom_slice *custom, double percentile);
+double fg_custom_mean(const struct fg_custom_slice *custom); /* 0 if empty */
+int fg_slice_add_custom(struct fg_custom_slice *dst, const struct fg_custom_slice *src,
+			struct fg_err *err) FG_MUST_USE;
+
 /** No allocation once blocks and status counters exist. NOMEM: counted as a request, but missing in
  *  at least one histogram. */
 int fg_slice_request(struct fg_slice *slice, const struct fg_request_record *record) FG_MUST_USE;

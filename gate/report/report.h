@@ -10,16 +10,32 @@
 
 #include "gate/base/buf.h"
 #include "gate/judge/verdict.h"
+#include "gate/report/trend_stats.h"
+
+/* k6's --summary-mode: compact leaves out the phases of a request and the blocks per scenario and
+ * group; disabled leaves the outcome alone. */
+enum fg_summary_mode { FG_SUMMARY_COMPACT, FG_SUMMARY_FULL, FG_SUMMARY_DISABLED };
+/* k6's --summary-time-unit; auto: three digits in the unit that fits. */
+enum fg_time_unit { FG_TIME_UNIT_AUTO, FG_TIME_UNIT_S, FG_TIME_UNIT_MS, FG_TIME_UNIT_US };
 
 struct fg_report_style {
 	bool colour;
+	bool stderr_is_tty; /* only k6-summary asks */
 	unsigned width;     /* columns, ≥ 60; 0 = 80 */
 	unsigned functions; /* rows of the CPU table; 0 = 15 */
+	enum fg_summary_mode mode;
+	enum fg_time_unit time_unit;
+	struct fg_trend_stats trend_stats; /* none: avg,min,med,max,p(90),p(95) */
 };
 
-/** Everything after the live part: counts, errors, thresholds, checks, request table, CPU by
- *  function, how it was measured, and, when decided, the outcome line. `profile` may be NULL; then
- *  the reason is said. */
+/** k6's words ("full"; "ms"); NULL means the default. INVALID with the words otherwise. */
+int fg_summary_mode_parse(const char *text, enum fg_summary_mode *ret,
+			  struct fg_err *err) FG_MUST_USE;
+int fg_time_unit_parse(const char *text, enum fg_time_unit *ret, struct fg_err *err) FG_MUST_USE;
+
+/** Everything after the live part: counts, errors, thresholds, checks, request table, metrics as k6
+ *  groups them, CPU by function, how it was measured, and, when decided, the outcome line.
+ * `profile` may be NULL; then the reason is said. */
 int fg_report_run_text(const struct fg_result *result, const struct fg_profile *profile,
 		       const struct fg_report_style *style, struct fg_buf *out,
 		       struct fg_err *err) FG_MUST_USE;

@@ -18,6 +18,9 @@ struct fg_report_pen {
 	struct fg_buf *out;
 	bool colour;
 	unsigned width, functions;
+	enum fg_summary_mode mode;
+	enum fg_time_unit time_unit;
+	struct fg_trend_stats stats;
 };
 
 struct fg_report_pen fg_report_pen_of(const struct fg_report_style *style, struct fg_buf *out);
@@ -25,6 +28,21 @@ struct fg_report_pen fg_report_pen_of(const struct fg_report_style *style, struc
 const char *fg_report_colour(const struct fg_report_pen *pen, const char *sequence);
 /** "  name" as a heading line. */
 void fg_report_heading(const struct fg_report_pen *pen, const char *text);
+
+/** As fg_num_format_ns(), or in the unit that was asked for; returns `buffer`. */
+const char *fg_report_time(const struct fg_report_pen *pen, double ns,
+			   char buffer[FG_NUM_TEXT_MAX]);
+/** The mark and colour of something that passed, failed, or failed without consequence. */
+struct fg_table_row;
+void fg_report_mark(const struct fg_report_pen *pen, struct fg_table_row *row, bool passed,
+		    enum fg_level level);
+/** The checks as k6 lists them; `filter` (scenario, group) may be NULL. `indent` is the heading's.
+ */
+int fg_report_checks(const struct fg_report_pen *pen, const struct fg_result *result,
+		     const struct fg_tags *filter, unsigned indent, struct fg_err *err) FG_MUST_USE;
+/** Metrics in k6's sections; in full mode with every phase, and then per scenario and group. */
+int fg_report_metrics(const struct fg_report_pen *pen, const struct fg_result *result,
+		      struct fg_err *err) FG_MUST_USE;
 
 /** "1:05", "0:31"; below one second "312 ms". */
 void fg_report_duration(uint64_t ns, char buffer[FG_NUM_TEXT_MAX]);

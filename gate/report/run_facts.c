@@ -22,6 +22,51 @@ void fg_report_duration(uint64_t ns, char buffer[FG_NUM_TEXT_MAX])
 			       (unsigned)(seconds / 60 % 60), (unsigned)(seconds % 60));
 }
 
+int fg_summary_mode_parse(const char *text, enum fg_summary_mode *ret, struct fg_err *err)
+{
+	static const char *const words[] = {"compact", "full", "disabled"};
+
+	for (size_t i = 0; i < FG_ARRAY_LEN(words); i++) {
+		if (text && strcmp(text, words[i]) != 0)
+			continue;
+		*ret = (enum fg_summary_mode)i;
+		return 0;
+	}
+	return fg_err_set(err, FG_E_INVALID, "knows compact, full and disabled, got \"%s\"", text);
+}
+
+int fg_time_unit_parse(const char *text, enum fg_time_unit *ret, struct fg_err *err)
+{
+	static const char *const words[] = {"", "s", "ms", "us"};
+
+	for (size_t i = 0; i < FG_ARRAY_LEN(words); i++) {
+		if (text && strcmp(text, words[i]) != 0)
+			continue;
+		*ret = (enum fg_time_unit)i;
+		return 0;
+	}
+	return fg_err_set(err, FG_E_INVALID, "knows s, ms and us, got \"%s\"", text);
+}
+
+const char *fg_report_time(const struct fg_report_pen *pen, double ns, char buffer[FG_NUM_TEXT_MAX])
+{
+	static const struct {
+		const char *name;
+		double ns;
+	} units[] = {
+		[FG_TIME_UNIT_AUTO] = {"", 1},
+		[FG_TIME_UNIT_S] = {"s", 1e9},
+		[FG_TIME_UNIT_MS] = {"ms", 1e6},
+		[FG_TIME_UNIT_US] = {"µs", 1e3},
+	};
+
+	if (pen->time_unit == FG_TIME_UNIT_AUTO)
+		return fg_num_format_ns(ns, buffer);
+	(void)snprintf(buffer, FG_NUM_TEXT_MAX, "%.2f %s", ns / units[pen->time_unit].ns,
+		       units[pen->time_unit].name);
+	return buffer;
+}
+
 /* Statuses that were not expected, each with its count; k6 numbers those from 400 on. */
 static const char *add_statuses(const struct fg_result *result, struct fg_buf *out,
 				const char *comma)

@@ -10,11 +10,14 @@
 
 struct fg_report_pen fg_report_pen_of(const struct fg_report_style *style, struct fg_buf *out)
 {
-	struct fg_report_pen pen = {.out = out,
-				    .colour = style->colour,
-				    .width = style->width ? style->width : FG_REPORT_WIDTH,
-				    .functions = style->functions ? style->functions
-								  : FG_REPORT_FUNCTIONS};
+	struct fg_report_pen pen = {
+		.out = out,
+		.colour = style->colour,
+		.width = style->width ? style->width : FG_REPORT_WIDTH,
+		.functions = style->functions ? style->functions : FG_REPORT_FUNCTIONS,
+		.mode = style->mode,
+		.time_unit = style->time_unit,
+		.stats = style->trend_stats.count ? style->trend_stats : fg_trend_stats_default()};
 
 	pen.width = FG_MAX(pen.width, (unsigned)FG_REPORT_WIDTH_MIN);
 	return pen;
@@ -31,22 +34,32 @@ void fg_report_heading(const struct fg_report_pen *pen, const char *text)
 		    pen->colour ? FG_COLOUR_END : "");
 }
 
+static void write_wrapped(const struct fg_report_pen *pen, unsigned column, unsigned indent,
+			  const struct fg_buf *line)
+{
+	fg_buf_addf(pen->out, "%*s", (int)column, "");
+	fg_text_wrap(line->data ? line->data : "", column, indent, pen->width, pen->out);
+	fg_buf_add_char(pen->out, '\n');
+}
+
 static void write_summary(const struct fg_report_pen *pen, const struct fg_result *result)
 {
 	uint64_t requests = fg_result_requests(result);
 	uint64_t failed = fg_result_failed(result);
 	char a[FG_NUM_TEXT_MAX], b[FG_NUM_TEXT_MAX], time[FG_NUM_TEXT_MAX];
 	FG_AUTO_BUF struct fg_buf errors = {.max = 4096};
+	FG_AUTO_BUF struct fg_buf line = {.max = 4096};
 
 	fg_report_duration(result->measured_ns, time);
-	fg_text_cut(result->name ? result->name : "run", pen->width / 2, false, pen->out);
-	fg_buf_addf(pen->out, ": %s request%s in %s", fg_num_format_count(requests, a),
+	fg_text_cut(result->name ? result->name : "run", pen->width / 2, false, &line);
+	fg_buf_addf(&line, ": %s request%s in %s", fg_num_format_count(requests, a),
 		    requests == 1 ? "" : "s", time);
 	if (requests > 0) /* a share of nothing is not 0 % */
-		fg_buf_addf(pen->out, ", %s failed (%.2f %%)", fg_num_format_count(failed, b),
+		fg_buf_addf(&line, ", %s failed (%.2f %%)", fg_num_format_count(failed, b),
 			    100.0 * (double)failed / (double)requests);
-	fg_buf_addf(pen->out, "%s%s\n", result->status != FG_RUN_COMPLETED ? ", " : "",
+	fg_buf_addf(&line, "%s%s", result->status != FG_RUN_COMPLETED ? ", " : "",
 		    result->status != FG_RUN_COMPLETED ? fg_run_status_name(result->status) : "");
+	write_wrapped(pen, 0, 2, &line);
 	fg_report_errors(result, &errors);
 	if (errors.len > 0) {
 		fg_buf_add_str(pen->out, "  errors: ");
@@ -55,17 +68,8 @@ static void write_summary(const struct fg_report_pen *pen, const struct fg_resul
 	}
 }
 
-/* -- thresholds and checks ----------------------------------------------------------------------
+/* -- thresholds ---------------------------------------------------------------------------------
  */
-
-static void mark_row(const struct fg_report_pen *pen, struct fg_table_row *row, bool passed,
-		     enum fg_level level)
-{
-	row->mark = passed ? "✓" : level == FG_LEVEL_ERROR ? "✗" : "!";
-	row->colour = fg_report_colour(pen, passed                    ? FG_COLOUR_GOOD
-					    : level == FG_LEVEL_ERROR ? FG_COLOUR_BAD
-								      : FG_COLOUR_WARN);
-}
 
 static int write_thresholds(const struct fg_report_pen *pen, const struct fg_result *result,
 			    struct fg_err *err)
@@ -86,7 +90,7 @@ static int write_thresholds(const struct fg_report_pen *pen, const struct fg_res
 			rc = -FG_E_NOMEM;
 			break;
 		}
-		mark_row(pen, row, one->passed, one->level);
+		fg_report_mark(pen, row, one->passed, one->level);
 		rc = fg_table_cell(row, 0, err, "%s", one->metric_text);
 		if (rc == 0)
 			rc = fg_table_cell(row, 1, err, "%s", one->text);
@@ -96,56 +100,6 @@ static int write_thresholds(const struct fg_report_pen *pen, const struct fg_res
 	}
 	if (rc == 0 && table.row_count > 0) {
 		fg_report_heading(pen, "thresholds");
-		fg_table_write(&table, pen->out);
-	}
-	fg_table_done(&table);
-	return rc;
-}
-
-static int add_check(const struct fg_report_pen *pen, struct fg_table *table,
-		     const struct fg_result *result, size_t index, struct fg_err *err)
-{
-	const struct fg_check_slice *counts = &result->totals->checks[index];
-	const struct fg_check *check = &result->registry.checks[index];
-	uint64_t all = counts->passes + counts->fails;
-	char passes[FG_NUM_TEXT_MAX], total[FG_NUM_TEXT_MAX];
-	struct fg_table_row *row = fg_table_add(table, err);
-
-	if (!row)
-		return -FG_E_NOMEM;
-	mark_row(pen, row, counts->fails == 0 && all > 0,
-		 counts->fails > 0 ? FG_LEVEL_ERROR : FG_LEVEL_WARN);
-	int rc = fg_table_cell(row, 0, err, "%s", check->name);
-
-	if (rc == 0)
-		rc = fg_table_cell(row, 1, err, "%s",
-				   result->registry.classes[check->class_index].name);
-	if (rc)
-		return rc;
-	if (all == 0)
-		return fg_table_cell(row, 2, err, "never ran");
-	if (counts->fails == 0)
-		return fg_table_cell(row, 2, err, "%s", fg_num_format_count(all, total));
-	/* k6 truncates: 99.999 % is not 100 % */
-	uint64_t hundredths = counts->passes * 10000 / all;
-
-	return fg_table_cell(row, 2, err, "%s of %s (%.2f %%)",
-			     fg_num_format_count(counts->passes, passes),
-			     fg_num_format_count(all, total), (double)hundredths / 100.0);
-}
-
-static int write_checks(const struct fg_report_pen *pen, const struct fg_result *result,
-			struct fg_err *err)
-{
-	struct fg_table table;
-	int rc = 0;
-
-	fg_table_init(&table, 3, pen->width, 6);
-	table.align[0] = table.align[1] = table.align[2] = FG_ALIGN_LEFT;
-	for (size_t i = 0; i < result->totals->check_count && rc == 0; i++)
-		rc = add_check(pen, &table, result, i, err);
-	if (rc == 0 && table.row_count > 0) {
-		fg_report_heading(pen, "checks");
 		fg_table_write(&table, pen->out);
 	}
 	fg_table_done(&table);
@@ -169,8 +123,8 @@ static int add_request_head(struct fg_table *table, bool with_cpu, struct fg_err
 	return rc;
 }
 
-static int add_request(struct fg_table *table, const struct fg_report_class *class, bool with_cpu,
-		       struct fg_err *err)
+static int add_request(const struct fg_report_pen *pen, struct fg_table *table,
+		       const struct fg_report_class *class, bool with_cpu, struct fg_err *err)
 {
 	const uint64_t times[] = {class->p50_ns, class->p95_ns, class->p99_ns, class->max_ns};
 	char text[FG_NUM_TEXT_MAX];
@@ -187,7 +141,7 @@ static int add_request(struct fg_table *table, const struct fg_report_class *cla
 		rc = fg_table_cell(row, COL_RATE, err, "%.1f", class->rate_per_s);
 	for (unsigned i = 0; i < 4 && rc == 0; i++)
 		rc = fg_table_cell(row, COL_P50 + i, err, "%s",
-				   class->requests > 0 ? fg_num_format_ns((double)times[i], text)
+				   class->requests > 0 ? fg_report_time(pen, (double)times[i], text)
 						       : "–");
 	if (rc == 0 && with_cpu)
 		rc = fg_table_cell(row, COL_CPU, err, "%s",
@@ -220,7 +174,7 @@ static int write_requests(const struct fg_report_pen *pen, const struct fg_resul
 
 		rc = fg_report_class_of(result, profile, i, &class, err);
 		if (rc == 0)
-			rc = add_request(&table, &class, with_cpu, err);
+			rc = add_request(pen, &table, &class, with_cpu, err);
 	}
 	if (rc == 0)
 		fg_table_write(&table, pen->out);
@@ -233,18 +187,19 @@ static int write_requests(const struct fg_report_pen *pen, const struct fg_resul
 
 static void write_cpu_line(const struct fg_report_pen *pen, const struct fg_result *result)
 {
+	FG_AUTO_BUF struct fg_buf line = {.max = 1024};
 	double per_request = fg_result_cpu_per_request_ns(result);
 	char text[FG_NUM_TEXT_MAX];
 
 	if (per_request < 0 || result->measured_ns == 0)
 		return;
-	fg_buf_addf(pen->out,
-		    "  cpu: %s per request, target %.0f %% of a core, generator %.0f %%\n",
+	fg_buf_addf(&line, "cpu: %s per request, target %.0f %% of a core, generator %.0f %%",
 		    fg_num_format_ns(per_request, text),
 		    100.0 * (double)result->measured_target_cpu_ns / (double)result->measured_ns,
 		    result->duration_ns > 0
 			    ? 100.0 * (double)result->generator_cpu_ns / (double)result->duration_ns
 			    : 0.0);
+	write_wrapped(pen, 2, 7, &line);
 }
 
 static void write_incomplete(const struct fg_report_pen *pen, const struct fg_profile_info *info)
@@ -305,7 +260,7 @@ static int add_function(struct fg_table *table, const struct fg_cost_row *one,
 					   : "–");
 	if (rc == 0)
 		rc = fg_table_cell(row, 3, err, "%s", one->name);
-	if (rc == 0)
+	if (rc == 0 && table->columns > 4)
 		rc = fg_table_cell(row, 4, err, "%s", source.data ? source.data : "");
 	return rc;
 }
@@ -319,7 +274,8 @@ static int write_functions(const struct fg_report_pen *pen, const struct fg_resu
 	size_t i = 0;
 	int rc = 0;
 
-	fg_table_init(&table, 5, pen->width, 6);
+	/* Where there is no room for both, the name matters more than its place. */
+	fg_table_init(&table, pen->width >= 72 ? 5 : 4, pen->width, 6);
 	table.flexible = 3;
 	table.align[3] = table.align[4] = FG_ALIGN_LEFT;
 	for (; i < cost->count && shown < pen->functions && rc == 0; i++) {
@@ -357,9 +313,10 @@ static int write_cpu(const struct fg_report_pen *pen, const struct fg_result *re
 		write_why_absent(pen, &result->profile);
 	if (cost && cost->samples > 0) {
 		fg_report_heading(pen, "cpu by function (self, total, self per request)");
-		fg_buf_add_str(pen->out, "      ");
-		fg_report_samples(&result->profile, pen->out);
-		fg_buf_add_char(pen->out, '\n');
+		FG_AUTO_BUF struct fg_buf line = {.max = 1024};
+
+		fg_report_samples(&result->profile, &line);
+		write_wrapped(pen, 6, 6, &line);
 		write_incomplete(pen, &result->profile);
 		rc = write_functions(pen, result, cost, err);
 	} else if (cost) {
@@ -400,23 +357,35 @@ static void write_outcome(const struct fg_report_pen *pen, const struct fg_resul
 	fg_buf_addf(pen->out, "%s\n", pen->colour ? FG_COLOUR_END : "");
 }
 
+static int write_body(const struct fg_report_pen *pen, const struct fg_result *result,
+		      const struct fg_profile *profile, struct fg_err *err)
+{
+	write_summary(pen, result);
+	fg_buf_add_char(pen->out, '\n');
+	int rc = write_thresholds(pen, result, err);
+
+	if (rc == 0)
+		rc = fg_report_checks(pen, result, NULL, 2, err);
+	if (rc == 0)
+		rc = write_requests(pen, result, profile, err);
+	if (rc == 0)
+		rc = fg_report_metrics(pen, result, err);
+	if (rc == 0)
+		rc = write_cpu(pen, result, profile, err);
+	if (rc == 0)
+		rc = write_measured(pen, result, err);
+	return rc;
+}
+
 int fg_report_run_text(const struct fg_result *result, const struct fg_profile *profile,
 		       const struct fg_report_style *style, struct fg_buf *out, struct fg_err *err)
 {
 	struct fg_report_pen pen = fg_report_pen_of(style, out);
 
-	write_summary(&pen, result);
-	fg_buf_add_char(out, '\n');
-	int rc = write_thresholds(&pen, result, err);
+	int rc = 0;
 
-	if (rc == 0)
-		rc = write_checks(&pen, result, err);
-	if (rc == 0)
-		rc = write_requests(&pen, result, profile, err);
-	if (rc == 0)
-		rc = write_cpu(&pen, result, profile, err);
-	if (rc == 0)
-		rc = write_measured(&pen, result, err);
+	if (pen.mode != FG_SUMMARY_DISABLED)
+		rc = write_body(&pen, result, profile, err);
 	if (rc)
 		return rc;
 	write_outcome(&pen, result);

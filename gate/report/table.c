@@ -214,9 +214,10 @@ static void column_widths(const struct fg_table *table, size_t widths[FG_TABLE_C
 	if (used > table->width) {
 		size_t over = used - table->width;
 		size_t *give = &widths[table->flexible];
+		/* a first column's long texts get lines of their own, see write_name() */
+		size_t least = table->flexible == 0 ? 1 : FLEXIBLE_MIN;
 
-		*give = *give > over + FLEXIBLE_MIN ? *give - over
-						    : FG_MIN(*give, (size_t)FLEXIBLE_MIN);
+		*give = *give > over + least ? *give - over : FG_MIN(*give, least);
 	}
 }
 
@@ -225,21 +226,39 @@ static void pad(struct fg_buf *out, size_t columns)
 	fg_buf_addf(out, "%*s", (int)FG_MIN(columns, (size_t)1000), "");
 }
 
-static void write_row(const struct fg_table *table, const struct fg_table_row *row,
-		      const size_t *widths, struct fg_buf *out)
+static void write_start(const struct fg_table *table, const struct fg_table_row *row,
+			struct fg_buf *out)
 {
-	size_t indent = table->indent;
-
 	if (row->mark) {
 		size_t mark = fg_text_width(row->mark) + 1;
 
-		pad(out, indent > mark ? indent - mark : 0);
+		pad(out, table->indent > mark ? table->indent - mark : 0);
 		fg_buf_addf(out, "%s%s%s ", row->colour ? row->colour : "", row->mark,
 			    row->colour ? "\033[0m" : "");
 	} else {
-		pad(out, indent);
+		pad(out, table->indent);
 	}
-	for (unsigned c = 0; c < table->columns; c++) {
+}
+
+/* A first text that is too long for its column stands alone, the others below it in theirs. */
+static bool write_name(const struct fg_table *table, const struct fg_table_row *row,
+		       const size_t *widths, struct fg_buf *out)
+{
+	const char *text = cell_text(row, 0);
+
+	if (table->flexible != 0 || table->columns < 2 || fg_text_width(text) <= widths[0])
+		return false;
+	fg_text_cut(text, table->width - table->indent, false, out);
+	fg_buf_add_char(out, '\n');
+	pad(out, table->indent + widths[0] + GAP);
+	return true;
+}
+
+static void write_row(const struct fg_table *table, const struct fg_table_row *row,
+		      const size_t *widths, struct fg_buf *out)
+{
+	write_start(table, row, out);
+	for (unsigned c = write_name(table, row, widths, out); c < table->columns; c++) {
 		const char *text = cell_text(row, c);
 		size_t width = FG_MIN(fg_text_width(text), widths[c]);
 

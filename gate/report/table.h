@@ -2,7 +2,8 @@
 /*
  * Columns of text for a terminal of known width, aware of what UTF-8 looks like on it.
  *
- * One column may be flexible: it takes what the others leave and its texts are cut with "…".
+ * One column is flexible: it takes what the others leave. If it is the first, texts that do not fit
+ * get a line of their own; if it is another one they are cut with "…".
  * Control characters are replaced, because names come from programs and servers that we measure.
  */
 #ifndef FG_REPORT_TABLE_H

@@ -20,7 +20,7 @@ static const struct fg_opt options[] = {
 	{"baseline-dir", 0, FG_OPT_STRING, offsetof(struct values, baseline_dir), "DIR",
 	 "Where baseline:NAME is looked up (default .flamegate/baselines)"},
 	{"out", 'o', FG_OPT_LIST, offsetof(struct values, outs), "KIND=PATH",
-	 "Also write verdict (JSON), markdown, json …; repeatable"},
+	 "Also write verdict (JSON), markdown, json, csv …; \"-\" is standard output; repeatable"},
 	{"no-color", 0, FG_OPT_FLAG, offsetof(struct values, no_color), NULL,
 	 "Plain text also on a terminal"},
 };
@@ -60,6 +60,17 @@ static int load_gate(const struct values *values, struct fg_scenario_file **ret_
 	return rc;
 }
 
+static int write_outputs(const struct values *values, const struct fg_bundle *bundle,
+			 const struct fg_verdict *verdict, struct fg_err *err)
+{
+	struct fg_run_io io = fg_console_io(values->no_color);
+	const struct fg_report_style style = {.colour = io.colour, .stderr_is_tty = io.note_is_tty};
+	const struct fg_outputs_options how = {
+		.style = &style, .text = io.result, .context = io.context};
+
+	return fg_outputs_write(&values->outs, bundle, verdict, &how, err);
+}
+
 static int print(const struct fg_verdict *verdict, const struct values *values, struct fg_err *err)
 {
 	struct fg_run_io io = fg_console_io(values->no_color);
@@ -69,7 +80,9 @@ static int print(const struct fg_verdict *verdict, const struct values *values, 
 	fg_buf_init(&text, 16 << 20);
 	int rc = fg_report_verdict_text(verdict, &style, &text, err);
 
-	if (text.data)
+	if (text.data && fg_outputs_use_stdout(&values->outs))
+		fg_console_note(text.data, text.len);
+	else if (text.data)
 		fg_console_out(text.data, text.len);
 	return rc;
 }
@@ -102,12 +115,12 @@ static enum fg_outcome run(const void *raw, const struct fg_opt_list *arguments,
 	const struct values *values = raw;
 	struct fg_bundle bundles[2] = {0};
 	struct fg_verdict *verdict = NULL;
-	int rc = fg_outputs_check(&values->outs, err);
+	int rc = fg_outputs_check(&values->outs, false, err);
 
 	if (rc == 0)
 		rc = judge(values, arguments, bundles, &verdict, err);
 	if (rc == 0)
-		rc = fg_outputs_write(&values->outs, &bundles[1], verdict, err);
+		rc = write_outputs(values, &bundles[1], verdict, err);
 	if (rc == 0)
 		rc = print(verdict, values, err);
 	enum fg_outcome outcome = rc ? fg_command_outcome_of(err) : verdict->outcome;

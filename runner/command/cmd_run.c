@@ -26,7 +26,14 @@ static const struct fg_opt option_table[] = {
 	{"bundle", 0, FG_OPT_STRING, AT(bundle), "DIR",
 	 "Write the bundle here instead of .flamegate/runs/<id>/bundle"},
 	{"out", 'o', FG_OPT_LIST, AT(outs), "KIND=PATH",
-	 "Also write json, verdict, markdown, junit, pprof or folded; repeatable"},
+	 "Also write json, ndjson, csv, junit, k6-summary, openmetrics, markdown, pprof, folded or "
+	 "verdict (\"-\" is standard output); prometheus=URL sends while it runs; repeatable"},
+	{"summary-mode", 0, FG_OPT_STRING, AT(summary_mode), "MODE",
+	 "End text: compact (default), full (every phase, per scenario and group) or disabled"},
+	{"summary-trend-stats", 0, FG_OPT_STRING, AT(summary_trend_stats), "LIST",
+	 "Statistics of trends (default avg,min,med,max,p(90),p(95); also count, sum, p(N))"},
+	{"summary-time-unit", 0, FG_OPT_STRING, AT(summary_time_unit), "UNIT",
+	 "Times in s, ms or us (default: what fits)"},
 	{"pid", 0, FG_OPT_U64, AT(pid), "PID", "Profile this process and its children"},
 	{"frequency", 0, FG_OPT_U64, AT(frequency_hz), "HZ",
 	 "Profile at about this rate (made prime; default 499)"},
@@ -37,8 +44,9 @@ static const struct fg_opt option_table[] = {
 	 "Seed of everything random (default: chosen, and kept in run.json)"},
 	{"threads", 0, FG_OPT_U64, AT(threads), "N", "Worker threads (default: by cores)"},
 	{"engine", 0, FG_OPT_STRING, AT(engine), "NAME",
-	 "curl (default), native: our own HTTP/1.1, or null: completes every request at once, "
-	 "measures flamegate itself"},
+	 "auto (default: native where it can, else curl), native (own HTTP/1.1, kernel time "
+	 "stamps), "
+	 "curl, or null: completes every request at once, measures flamegate itself"},
 	{"quiet", 'q', FG_OPT_FLAG, AT(quiet), NULL, "No header and no progress"},
 	{"no-color", 0, FG_OPT_FLAG, AT(no_color), NULL, "Plain text also on a terminal"},
 	/* from here on: `ci` only */

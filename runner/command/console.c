@@ -61,8 +61,8 @@ static unsigned columns(int fd)
 {
 	struct winsize size;
 
-	if (ioctl(fd, TIOCGWINSZ, &size) == 0 && size.ws_col >= 60)
-		return FG_MIN(size.ws_col, 160u);
+	if (ioctl(fd, TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
+		return FG_MAX(FG_MIN(size.ws_col, 160u), 60u);
 	return 80;
 }
 

@@ -37,6 +37,8 @@ static void act(struct fg_curl_uv *uv, curl_socket_t fd, int flags)
 		uv->due_now = false;
 		(void)curl_multi_socket_action(uv->multi, CURL_SOCKET_TIMEOUT, 0, &uv->running);
 	}
+	if (uv->on_acted)
+		uv->on_acted(uv->context);
 }
 
 static void on_watch_closed(uv_handle_t *handle)
@@ -73,7 +75,8 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 
 	if (status < 0) {
 		watch->watched = 0; /* libuv has stopped the handle */
-		flags = CURL_CSELECT_ERR;
+		/* Not CURL_CSELECT_ERR: before a reset may stand data, and curl would not look. */
+		events = watch->wanted;
 	} else if (!(events & watch->wanted)) {
 		/* An idle connection was closed by the server, or it talks unasked: curl finds out
 		 * when it wants to use it again. Until then the level-triggered event would spin.
@@ -241,8 +244,8 @@ int fg_curl_uv_init(struct fg_curl_uv *uv, uv_loop_t *loop,
 	curl_multi_setopt(uv->multi, CURLMOPT_SOCKETDATA, uv);
 	curl_multi_setopt(uv->multi, CURLMOPT_TIMERFUNCTION, on_timeout_change);
 	curl_multi_setopt(uv->multi, CURLMOPT_TIMERDATA, uv);
-	/* For each connection cache: one per VU, and k6 keeps 20 idle connections there. */
-	curl_multi_setopt(uv->multi, CURLMOPT_MAXCONNECTS, 20L);
+	/* For each connection cache: one per VU, whose widest `parallel` uses as many at once. */
+	curl_multi_setopt(uv->multi, CURLMOPT_MAXCONNECTS, 64L);
 	uv_timer_init(loop, &uv->timer);
 	uv->timer.data = uv;
 	return 0;

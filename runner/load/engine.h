@@ -62,7 +62,7 @@ struct fg_engine_response {
 	uint16_t http_version; /* 11, 20 …; 0: none */
 	/* Borrowed until on_done returns. */
 	const char *head; /* header lines "Name: value\r\n" of the final response, without the
-			     status line; NUL-terminated */
+			     status line and trailers; any blanks around the value */
 	size_t head_len;
 	const char *body; /* as sent, still compressed; NULL unless wanted */
 	size_t body_len;
@@ -93,11 +93,30 @@ struct fg_engine_ops {
 	 * later. No-op when nothing runs. */
 	void (*cancel)(struct fg_engine_vu *vu);
 	/** NULL when this engine can send every request of this step, else why not ("HTTP/2 needs
-	 *  curl"). */
+	 *  curl"). `url`: how its URL begins, absolute, as far as that is known before the run;
+	 *  NULL: not at all. */
 	const char *(*refuses)(const struct fg_http_options *http, const char *url);
+	/** Which clock ends a response on this machine: "kernel" when kernel_end_ns is filled, else
+	 *  "user". No function: "user". */
+	const char *(*clock)(void);
 };
 
 extern const struct fg_engine_ops fg_engine_curl, fg_engine_native, fg_engine_null;
 const struct fg_engine_ops *fg_engine_find(const char *name); /* NULL: unknown */
+
+/* The engines of one loop, each kind that is used once. Zeroed: none. */
+enum { FG_ENGINE_KINDS = 4 };
+struct fg_engines {
+	const struct fg_engine_ops *ops[FG_ENGINE_KINDS];
+	struct fg_engine *engines[FG_ENGINE_KINDS];
+	unsigned count;
+};
+/** The engine of this kind, made if it is not there yet. */
+int fg_engines_open(struct fg_engines *engines, const struct fg_engine_ops *ops, uv_loop_t *loop,
+		    const struct fg_scenario_file *file, struct fg_engine **ret,
+		    struct fg_err *err) FG_MUST_USE;
+/** Starts closing all; the loop must run until their handles are gone, then free them. */
+void fg_engines_close(struct fg_engines *engines);
+void fg_engines_free(struct fg_engines *engines);
 
 #endif

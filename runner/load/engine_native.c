@@ -358,6 +358,11 @@ static const char *native_refuses(const struct fg_http_options *http, const char
 	return NULL;
 }
 
+static const char *native_clock(void)
+{
+	return fg_engine_native_has_kernel_clock() ? "kernel" : "user";
+}
+
 const struct fg_engine_ops fg_engine_native = {
 	.name = "native",
 	.engine_new = native_new,
@@ -369,4 +374,5 @@ const struct fg_engine_ops fg_engine_native = {
 	.start = native_start,
 	.cancel = native_cancel,
 	.refuses = native_refuses,
+	.clock = native_clock,
 };

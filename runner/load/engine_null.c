@@ -11,48 +11,63 @@
 
 #include "gate/base/clock.h"
 
-struct fg_engine_vu {
-	struct fg_engine *engine;
-	struct fg_engine_vu *next; /* in the queue of what completes on the next turn */
+struct slot {
+	struct slot *next; /* in the queue of what completes on the next turn */
 	bool pending;
 	uint64_t send_ns;
 	void (*on_done)(void *context, const struct fg_engine_response *response);
 	void *context;
 };
 
-struct fg_engine {
-	uv_idle_t idle; /* active while something is queued: the loop then does not sleep */
-	struct fg_engine_vu *head, **tail;
+struct fg_engine_vu {
+	struct fg_engine *engine;
+	unsigned slot_count;
+	struct slot slots[];
 };
 
-static void deliver(struct fg_engine_vu *vu, enum fg_net_error error)
+struct fg_engine {
+	uv_idle_t idle; /* active while something is queued: the loop then does not sleep */
+	struct slot *head, **tail;
+	size_t queued;
+};
+
+static void take_out(struct fg_engine *engine, struct slot *slot)
 {
-	struct fg_engine_response response = {.error = error};
+	slot->pending = false;
+	for (struct slot **link = &engine->head; *link; link = &(*link)->next) {
+		if (*link != slot)
+			continue;
+		*link = slot->next;
+		if (!*link)
+			engine->tail = link;
+		engine->queued--;
+		return;
+	}
+}
+
+static void deliver(struct slot *slot, enum fg_net_error error)
+{
+	struct fg_engine_response response = {.error = error, .head = ""};
 
 	response.status = error ? 0 : 200;
+	response.http_version = error ? 0 : 11;
 	response.reused = true;
-	response.send_ns = vu->send_ns;
+	response.send_ns = slot->send_ns;
 	response.end_ns = fg_clock_monotonic_ns();
-	response.waiting_ns = response.end_ns - vu->send_ns;
-	vu->on_done(vu->context, &response);
+	response.waiting_ns = response.end_ns - slot->send_ns;
+	slot->on_done(slot->context, &response);
 }
 
 static void on_idle(uv_idle_t *idle)
 {
 	struct fg_engine *engine = idle->data;
-	struct fg_engine_vu *vu = engine->head;
 
-	/* Take the whole queue first: on_done usually starts the next request. */
-	engine->head = NULL;
-	engine->tail = &engine->head;
-	while (vu) {
-		struct fg_engine_vu *next = vu->next;
+	/* As many as there are now: on_done usually starts the next request. */
+	for (size_t left = engine->queued; left && engine->head; left--) {
+		struct slot *slot = engine->head;
 
-		if (vu->pending) {
-			vu->pending = false;
-			deliver(vu, FG_NET_OK);
-		}
-		vu = next;
+		take_out(engine, slot);
+		deliver(slot, FG_NET_OK);
 	}
 	if (!engine->head)
 		uv_idle_stop(idle);
@@ -86,34 +101,23 @@ static void null_free(struct fg_engine *engine)
 static int null_vu_new(struct fg_engine *engine, unsigned slots, struct fg_engine_vu **ret,
 		       struct fg_err *err)
 {
-	struct fg_engine_vu *vu = calloc(1, sizeof(*vu));
+	const unsigned count = FG_MAX(slots, 1u);
+	struct fg_engine_vu *vu = calloc(1, sizeof(*vu) + count * sizeof(vu->slots[0]));
 
-	(void)slots;
 	if (!vu)
 		return fg_err_nomem(err);
 	vu->engine = engine;
+	vu->slot_count = count;
 	*ret = vu;
 	return 0;
 }
 
-static void unlink_vu(struct fg_engine_vu *vu)
-{
-	struct fg_engine *engine = vu->engine;
-
-	for (struct fg_engine_vu **link = &engine->head; *link; link = &(*link)->next) {
-		if (*link != vu)
-			continue;
-		*link = vu->next;
-		if (!*link)
-			engine->tail = link;
-		return;
-	}
-}
-
 static void null_vu_free(struct fg_engine_vu *vu)
 {
-	if (vu)
-		unlink_vu(vu);
+	for (unsigned i = 0; vu && i < vu->slot_count; i++) {
+		if (vu->slots[i].pending)
+			take_out(vu->engine, &vu->slots[i]);
+	}
 	free(vu);
 }
 
@@ -123,35 +127,44 @@ static void null_vu_reset(struct fg_engine_vu *vu, enum fg_connection connection
 	(void)connection;
 }
 
-static int null_start(struct fg_engine_vu *vu, unsigned slot,
+static int null_start(struct fg_engine_vu *vu, unsigned number,
 		      const struct fg_engine_request *request,
 		      void (*on_done)(void *context, const struct fg_engine_response *response),
 		      void *context, struct fg_err *err)
 {
 	struct fg_engine *engine = vu->engine;
+	struct slot *slot;
 
 	(void)request;
-	(void)slot;
-	if (vu->pending)
-		return fg_err_set(err, FG_E_INTERNAL, "null engine: VU already has a request");
-	vu->on_done = on_done;
-	vu->context = context;
-	vu->send_ns = fg_clock_monotonic_ns();
-	vu->pending = true;
-	vu->next = NULL;
-	*engine->tail = vu;
-	engine->tail = &vu->next;
+	if (number >= vu->slot_count || vu->slots[number].pending)
+		return fg_err_set(err, FG_E_INTERNAL, "null engine: slot %u is not free", number);
+	slot = &vu->slots[number];
+	*slot = (struct slot){.pending = true,
+			      .send_ns = fg_clock_monotonic_ns(),
+			      .on_done = on_done,
+			      .context = context};
+	*engine->tail = slot;
+	engine->tail = &slot->next;
+	engine->queued++;
 	uv_idle_start(&engine->idle, on_idle);
 	return 0;
 }
 
 static void null_cancel(struct fg_engine_vu *vu)
 {
-	if (!vu->pending)
-		return;
-	vu->pending = false;
-	unlink_vu(vu);
-	deliver(vu, FG_NET_UNFINISHED);
+	for (unsigned i = 0; i < vu->slot_count; i++) {
+		if (!vu->slots[i].pending)
+			continue;
+		take_out(vu->engine, &vu->slots[i]);
+		deliver(&vu->slots[i], FG_NET_UNFINISHED);
+	}
+}
+
+static const char *null_refuses(const struct fg_http_options *http, const char *url)
+{
+	(void)http;
+	(void)url;
+	return NULL;
 }
 
 const struct fg_engine_ops fg_engine_null = {
@@ -164,4 +177,5 @@ const struct fg_engine_ops fg_engine_null = {
 	.vu_reset = null_vu_reset,
 	.start = null_start,
 	.cancel = null_cancel,
+	.refuses = null_refuses,
 };

@@ -32,11 +32,12 @@ struct fg_load_watch {
 struct fg_load_options {
 	const struct fg_scenario_file *file;
 	const char *target_url; /* base for relative step URLs, no {{ }} left */
-	const char *engine;     /* "curl" (default, NULL) or "null" */
+	const char *engine;     /* "auto" (default, NULL), "native", "curl" or "null" */
 	/** Where the workers run unless the file's loadgen.cpus says; NULL: anywhere. Also bounds
 	 * how many of them are started when nobody says. */
 	const cpu_set_t *cpus;
-	unsigned threads; /* 0 = from file, then auto: 1 up to 2 cores, else half, at most 4 */
+	unsigned threads;      /* 0 = from file, then auto: 1 up to 2 cores, else half, at most 4 */
+	const char *spool_dir; /* for the per-second series of long runs; NULL: $TMPDIR */
 	uint64_t seed;
 	const struct fg_load_watch *watches;
 	size_t watch_count;
@@ -48,6 +49,14 @@ struct fg_load_options {
 	/** SIGINT, SIGTERM, SIGHUP → drain, then now. All are ignored when fg_load_run() returns,
 	 * so that an impatient third one does not cost the bundle. */
 	bool handle_signals;
+	/** What setup captured, one slot per global of the file; NULL: none. Read by all workers.
+	 */
+	const struct fg_slot *globals;
+	/** Texts known since the run began, FG_RUN_TEXT_COUNT of them; NULL: all "". */
+	const char *const *run_texts;
+	/** What `log` steps say and why iterations ended early, a line each without line break, on
+	 *  the coordinator's thread. NULL: nobody listens. */
+	void (*on_line)(void *context, const char *text, size_t len);
 };
 
 /** Runs to the end. *ret holds everything measured, also when `err` reports a failure of the

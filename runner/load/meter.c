@@ -75,3 +75,23 @@ void fg_meter_check(struct fg_meter *meter, uint32_t check, bool passed)
 	else
 		counts->fails++;
 }
+
+void fg_meter_group(struct fg_meter *meter, uint32_t group, uint64_t duration_ns, uint64_t now_ns)
+{
+	fg_meter_turn(meter, now_ns);
+	fg_meter_time(meter, &meter->slice->groups[group], duration_ns);
+}
+
+int fg_meter_custom(struct fg_meter *meter, uint32_t custom, double value, uint64_t now_ns,
+		    struct fg_err *err)
+{
+	int rc;
+
+	fg_meter_turn(meter, now_ns);
+	rc = fg_slice_custom(meter->slice, custom, value);
+	if (rc == -FG_E_INVALID)
+		return fg_err_set(err, FG_E_INVALID, "its value is not a finite number");
+	if (rc)
+		meter->lost++;
+	return 0;
+}

@@ -35,5 +35,9 @@ struct fg_scenario_slice *fg_meter_scenario(struct fg_meter *meter, uint32_t sce
 /** Records into a histogram of the current slice. */
 void fg_meter_time(struct fg_meter *meter, struct fg_hist *hist, uint64_t value_ns);
 void fg_meter_check(struct fg_meter *meter, uint32_t check, bool passed);
+void fg_meter_group(struct fg_meter *meter, uint32_t group, uint64_t duration_ns, uint64_t now_ns);
+/** A sample of a custom metric. INVALID: not a finite number. */
+int fg_meter_custom(struct fg_meter *meter, uint32_t custom, double value, uint64_t now_ns,
+		    struct fg_err *err) FG_MUST_USE;
 
 #endif

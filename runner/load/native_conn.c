@@ -290,7 +290,8 @@ static void cut_short(struct fg_native_conn *conn, const char *why)
 	struct fg_err err;
 
 	if (!may_retry(conn)) {
-		fail(conn, FG_NET_RESET, why);
+		/* TLS 1.3: the client's certificate is refused after the handshake. */
+		fail(conn, strstr(why, " alert ") ? FG_NET_TLS : FG_NET_RESET, why);
 		return;
 	}
 	task->retried = true;

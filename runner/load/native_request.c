@@ -34,11 +34,10 @@ void fg_native_requests_done(struct fg_native_requests *all)
 enum given { /* headers that the step has itself */
 	     GIVEN_HOST = 1,
 	     GIVEN_AGENT = 2,
-	     GIVEN_ACCEPT = 4,
-	     GIVEN_LENGTH = 8,
-	     GIVEN_CODING = 16,
-	     GIVEN_CREDENTIALS = 32,
-	     GIVEN_CONNECTION = 64,
+	     GIVEN_LENGTH = 4,
+	     GIVEN_CODING = 8,
+	     GIVEN_CREDENTIALS = 16,
+	     GIVEN_CONNECTION = 32,
 };
 
 static unsigned given_headers(const struct fg_engine_request *request)
@@ -49,7 +48,6 @@ static unsigned given_headers(const struct fg_engine_request *request)
 	} known[] = {
 		{"host:", GIVEN_HOST},
 		{"user-agent:", GIVEN_AGENT},
-		{"accept:", GIVEN_ACCEPT},
 		{"content-length:", GIVEN_LENGTH},
 		{"transfer-encoding:", GIVEN_CODING},
 		{"authorization:", GIVEN_CREDENTIALS},
@@ -142,8 +140,6 @@ static void add_head(struct fg_buf *text, const struct fg_native_url *url,
 		add_credentials(text, url);
 	if (!(given & GIVEN_AGENT))
 		fg_buf_add_str(text, "User-Agent: flamegate/" FG_VERSION "\r\n");
-	if (!(given & GIVEN_ACCEPT))
-		fg_buf_add_str(text, "Accept: */*\r\n");
 	for (size_t i = 0; i < request->header_count; i++)
 		add_line(text, "", request->headers[i], strlen(request->headers[i]));
 	if (request->http->connection == FG_CONNECTION_NONE && !(given & GIVEN_CONNECTION))

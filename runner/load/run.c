@@ -11,9 +11,11 @@
 
 #include "gate/base/clock.h"
 #include "gate/base/str.h"
-#include "runner/load/engine.h"
+#include "gate/judge/threshold_watch.h"
+#include "gate/measure/series.h"
 #include "runner/load/plan.h"
 #include "runner/load/precheck.h"
+#include "runner/load/select.h"
 #include "runner/load/valid.h"
 #include "runner/load/worker.h"
 
@@ -48,10 +50,11 @@ struct worker_slot {
 
 struct fg_load {
 	const struct fg_load_options *options;
-	const struct fg_engine_ops *ops;
+	const struct fg_engine_ops **ops; /* per scenario */
 	struct fg_result *result;
 	uv_loop_t loop;
-	uv_async_t wake;   /* a worker has something */
+	uv_async_t wake; /* a worker has something */
+	struct fg_load_log *log;
 	uv_timer_t ticker; /* patience with a stuck worker */
 	uv_signal_t signals[3];
 	struct watch watches[WATCHES_MAX];
@@ -166,10 +169,12 @@ static void update_durations(struct fg_load *load, uint64_t elapsed_ns)
 static void report(struct fg_load *load, uint32_t seconds)
 {
 	const uint64_t elapsed_ns = seconds * FG_NS_PER_S;
+	struct fg_err err = {0};
 
 	if (seconds <= load->reported)
 		return;
 	load->reported = seconds;
+	note_error(load, fg_series_seal(load->result, seconds, &err), &err);
 	update_durations(load, elapsed_ns);
 	if (load->options->on_second)
 		load->options->on_second(load->options->context, load, load->result, elapsed_ns);
@@ -233,6 +238,7 @@ static void on_wake(uv_async_t *wake)
 	struct fg_load *load = wake->data;
 	unsigned finished = 0;
 
+	fg_load_log_drain(load->log, load->options->on_line, load->options->context);
 	for (unsigned i = 0; i < load->made; i++) {
 		collect(load, i);
 		finished += load->workers[i].finished;
@@ -304,6 +310,14 @@ static int add_watch(struct fg_load *load, const struct fg_load_watch *watch, st
 	return rc ? fg_err_set(err, FG_E_IO, "cannot watch descriptor %d: %s", watch->fd,
 			       uv_strerror(rc))
 		  : 0;
+}
+
+/* From a worker's thread. */
+static void on_line(void *context)
+{
+	struct fg_load *load = context;
+
+	uv_async_send(&load->wake);
 }
 
 static bool is_ignored(int number)
@@ -386,7 +400,9 @@ static int make_result(struct fg_load *load, struct fg_err *err)
 	int rc;
 
 	fg_registry_init(&registry);
-	rc = fg_scenario_register(file, load->ops->name, &registry, err);
+	rc = fg_scenario_register(file, "", &registry, err);
+	if (!rc)
+		rc = fg_engine_note(load->ops, &registry, err);
 	if (!rc)
 		rc = fg_result_new(&registry, &load->result, err);
 	fg_registry_done(&registry);
@@ -394,8 +410,22 @@ static int make_result(struct fg_load *load, struct fg_err *err)
 		return rc;
 	load->result->seed = load->options->seed;
 	load->result->measured_start_ns = measured_start_ns(file);
+	rc = fg_threshold_watch(load->result, file->thresholds, file->threshold_count, err);
+	if (!rc && load->options->spool_dir)
+		rc = fg_series_spool_in(load->result, load->options->spool_dir, err);
+	if (rc)
+		return rc;
 	load->live = calloc(file->scenario_count, sizeof(*load->live));
 	return load->live ? 0 : fg_err_nomem(err);
+}
+
+static uint64_t all_vus(const struct fg_scenario_file *file)
+{
+	uint64_t vus = 0;
+
+	for (size_t i = 0; i < file->scenario_count; i++)
+		vus += fg_plan_max_vus(&file->scenarios[i]);
+	return vus;
 }
 
 static int make_workers(struct fg_load *load, struct fg_err *err)
@@ -408,6 +438,10 @@ static int make_workers(struct fg_load *load, struct fg_err *err)
 			.ops = load->ops,
 			.cpus = load->options->cpus,
 			.seed = load->options->seed,
+			.vus = all_vus(load->options->file),
+			.globals = load->options->globals,
+			.run_texts = load->options->run_texts,
+			.log = load->log,
 			.index = i,
 			.count = load->worker_count,
 			.notify = &load->wake,
@@ -508,9 +542,14 @@ static int run_load(struct fg_load *load, struct fg_err *err)
 		return rc;
 	rc = add_watches(load, err);
 	if (!rc)
+		rc = fg_load_log_new(on_line, load, &load->log, err);
+	if (!rc)
 		rc = make_workers(load, err);
 	drive(load, rc, err);
 	finish(load);
+	if (load->log)
+		fg_load_log_finish(load->log, load->options->on_line, load->options->context);
+	fg_load_log_free(load->log);
 	if (load->rc && err)
 		*err = load->err;
 	return load->rc;
@@ -531,16 +570,18 @@ int fg_load_run(const struct fg_load_options *options, struct fg_result **ret, s
 	if (!load)
 		return fg_err_nomem(e);
 	load->options = options;
-	load->ops = fg_engine_find(options->engine ? options->engine : "curl");
 	load->worker_count = choose_threads(options);
-	rc = load->ops ? run_load(load, e)
-		       : fg_err_set(e, FG_E_USAGE,
-				    "unknown engine \"%s\"; there are curl, native and null",
-				    options->engine);
+	load->ops = calloc(options->file->scenario_count, sizeof(*load->ops));
+	rc = load->ops ? fg_engine_select_all(options->file, options->engine, options->target_url,
+					      load->ops, e)
+		       : fg_err_nomem(e);
+	if (!rc)
+		rc = run_load(load, e);
 	if (load->start_ns || !rc) /* a Ctrl-C before the start gives an empty result */
 		*ret = load->result;
 	else
 		fg_result_free(load->result);
+	free(load->ops);
 	free(load->live);
 	free(load);
 	return rc;

@@ -1,10 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "runner/load/vu.h"
+#include "runner/load/vu_internal.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "gate/base/clock.h"
-#include "runner/load/think.h"
+#include "runner/load/inflate.h"
+#include "runner/scenario/regex.h"
+
+/* Instructions that may follow each other before the loop gets its turn: an iteration of a million
+ * turns that sends nothing must not make the other VUs late. */
+enum { STEPS_PER_TURN = 2000 };
 
 const char *const fg_vu_state_names[FG_VU_STATE_COUNT] = {
 	[FG_VU_IDLE] = "idle",         [FG_VU_RUNNING] = "running", [FG_VU_WAITING] = "waiting",
@@ -47,7 +53,7 @@ enum fg_vu_state fg_vu_next_state(enum fg_vu_state from, enum fg_vu_event event)
 }
 
 /* The only place that changes a VU's state. */
-static void move(struct fg_vu *vu, enum fg_vu_event event)
+void fg_vu_move(struct fg_vu *vu, enum fg_vu_event event)
 {
 	const enum fg_vu_state to = fg_vu_next_state(vu->state, event);
 
@@ -57,176 +63,164 @@ static void move(struct fg_vu *vu, enum fg_vu_event event)
 	vu->state = to;
 }
 
-static struct fg_scenario_slice *counters(struct fg_vu *vu, uint64_t now_ns)
+struct fg_scenario_slice *fg_vu_counters(struct fg_vu *vu, uint64_t now_ns)
 {
 	return fg_meter_scenario(vu->env->meter, vu->program->scenario_index, now_ns);
 }
 
+void fg_vu_expr_env(struct fg_vu *vu, struct fg_expr_env *ret)
+{
+	fg_arena_clear(&vu->env->arena);
+	*ret = (struct fg_expr_env){
+		.slots = vu->slots,
+		.globals = vu->env->globals,
+		.rows = vu->rows,
+		.run_texts = vu->env->run_texts,
+		.vu = vu->ids.vu,
+		.iteration = vu->ids.iteration,
+		.scenario_iteration = vu->ids.scenario_iteration,
+		.random = &vu->random,
+		.unix_ns = fg_clock_realtime_ns(),
+		.arena = &vu->env->arena,
+	};
+}
+
+/* -- the end of an iteration ---------------------------------------------------------------------
+ */
+
+/* A group's duration counts also when the iteration ended early inside it (as in k6), not when it
+ * was cut. */
+void fg_vu_close_frames(struct fg_vu *vu, uint64_t now_ns, bool count_groups)
+{
+	while (vu->frame_count) {
+		const struct fg_frame *frame = &vu->frames[--vu->frame_count];
+
+		if (count_groups && vu->counted && frame->group != FG_INDEX_NONE)
+			fg_meter_group(vu->env->meter, frame->group, now_ns - frame->start_ns,
+				       now_ns);
+	}
+}
+
 static void become_idle(struct fg_vu *vu, uint64_t now_ns)
 {
-	vu->env->ops->vu_reset(vu->connection, vu->program->connection);
+	vu->program->ops->vu_reset(vu->connection, vu->program->connection);
 	vu->on_idle(vu->context, vu, now_ns);
+}
+
+/* What init found out is there in every iteration; everything else is the iteration's own. */
+static void keep_init(struct fg_vu *vu)
+{
+	struct fg_err err;
+
+	vu->init_done = true;
+	vu->init_failed = vu->failed;
+	for (size_t i = 0; i < vu->program->file->slot_count; i++)
+		vu->kept[i] = vu->slots[i].set;
+	fg_err_clear(&err);
+	if (fg_cookies_copy(&vu->init_cookies, &vu->cookies, &err))
+		vu->init_failed = true;
 }
 
 static void end_iteration(struct fg_vu *vu, uint64_t now_ns)
 {
 	struct fg_meter *meter = vu->env->meter;
-	struct fg_scenario_slice *slice = counters(vu, now_ns);
 
-	move(vu, FG_VU_END);
-	slice->iterations++;
-	fg_meter_time(meter, &slice->iteration_duration, now_ns - vu->start_ns);
-	meter->last_end_ns = FG_MAX(meter->last_end_ns, now_ns);
+	vu->failed = vu->failing;
+	fg_vu_close_frames(vu, now_ns, true);
+	fg_vu_move(vu, FG_VU_END);
+	if (vu->counted) {
+		struct fg_scenario_slice *slice = fg_vu_counters(vu, now_ns);
+
+		slice->iterations++;
+		fg_meter_time(meter, &slice->iteration_duration, now_ns - vu->start_ns);
+		meter->last_end_ns = FG_MAX(meter->last_end_ns, now_ns);
+	} else {
+		keep_init(vu);
+	}
 	become_idle(vu, now_ns);
 }
 
 static void end_interrupted(struct fg_vu *vu, uint64_t now_ns)
 {
-	counters(vu, now_ns)->interrupted++;
+	fg_vu_close_frames(vu, now_ns, false);
+	if (vu->counted)
+		fg_vu_counters(vu, now_ns)->interrupted++;
 	become_idle(vu, now_ns);
 }
 
-static enum fg_net_error judge(const struct fg_engine_response *response)
+/* A reason is told once for all VUs of the run. */
+static void tell(const struct fg_vu *vu, const struct fg_step *step, const struct fg_err *err)
 {
-	if (response->error != FG_NET_OK)
-		return response->error;
-	if (response->status >= 400)
-		return FG_NET_HTTP_STATUS;
-	return response->status < 200 ? FG_NET_BAD_RESPONSE : FG_NET_OK;
-}
+	const struct fg_scenario *scenario = vu->program->scenario;
+	char text[FG_LOG_LINE_MAX / 2], line[FG_LOG_LINE_MAX];
+	struct fg_err at;
 
-static bool is_lower_bound(enum fg_net_error error)
-{
-	return error == FG_NET_TIMEOUT || error == FG_NET_DIAL_TIMEOUT ||
-	       error == FG_NET_UNFINISHED;
-}
-
-static void record(struct fg_vu *vu, const struct fg_engine_response *response)
-{
-	struct fg_request_record request = {
-		.class_index = vu->program->steps[vu->step].class_index,
-		.error = judge(response),
-		.status = response->status,
-		.reused = response->reused,
-		.sent_bytes = response->sent_bytes,
-		.received_bytes = response->received_bytes,
-	};
-	uint64_t *trends = request.trends_ns;
-
-	request.expected = request.error == FG_NET_OK;
-	request.lower_bound = is_lower_bound(request.error);
-	if (response->end_ns > vu->due_ns)
-		trends[FG_TREND_RESPONSE_TIME] = response->end_ns - vu->due_ns;
-	trends[FG_TREND_DURATION] =
-		response->sending_ns + response->waiting_ns + response->receiving_ns;
-	trends[FG_TREND_SERVICE_TIME] = trends[FG_TREND_DURATION];
-	trends[FG_TREND_BLOCKED] = response->blocked_ns;
-	trends[FG_TREND_DNS] = response->dns_ns;
-	trends[FG_TREND_CONNECTING] = response->connecting_ns;
-	trends[FG_TREND_TLS_HANDSHAKING] = response->tls_ns;
-	trends[FG_TREND_SENDING] = response->sending_ns;
-	trends[FG_TREND_WAITING] = response->waiting_ns;
-	trends[FG_TREND_RECEIVING] = response->receiving_ns;
-	fg_meter_request(vu->env->meter, &request, response->end_ns);
-}
-
-static bool within(uint16_t status, uint16_t low, uint16_t high)
-{
-	return status >= low && status <= high;
-}
-
-/* Checks only count; a failed expectation ends the iteration (false). */
-static bool run_checks(struct fg_vu *vu, const struct fg_engine_response *response)
-{
-	const struct fg_program_step *step = &vu->program->steps[vu->step];
-	const struct fg_step_http *http = &step->step->http;
-	const uint16_t status = response->error == FG_NET_OK ? response->status : 0;
-
-	for (size_t i = 0; i < http->check_count; i++)
-		fg_meter_check(vu->env->meter, step->check_indices[i],
-			       within(status, http->checks[i].condition.status_low,
-				      http->checks[i].condition.status_high));
-	return !http->expect_status_low ||
-	       within(status, http->expect_status_low, http->expect_status_high);
-}
-
-/* What a finished request means for the iteration: the next step, or its end. */
-static void take_response(struct fg_vu *vu, const struct fg_engine_response *response)
-{
-	record(vu, response);
-	move(vu, FG_VU_RESPONSE);
-	if (vu->state == FG_VU_IDLE)
+	if (!fg_load_log_count(vu->env->log, step))
 		return;
-	vu->step = run_checks(vu, response) ? vu->step + 1 : vu->program->step_count;
-	vu->due_ns = response->end_ns;
+	at = *err;
+	if (!at.line && step->place.line)
+		fg_err_at(&at, step->place.file, step->place.line, step->place.column);
+	fg_err_text(&at, text, sizeof(text));
+	snprintf(line, sizeof(line), "%s%s%s", scenario ? scenario->name : "",
+		 scenario ? ": iteration ended early: " : "", text);
+	fg_load_log_tell(vu->env->log, step, line);
 }
 
-static void run(struct fg_vu *vu, uint64_t now_ns);
-
-static void on_response(void *context, const struct fg_engine_response *response)
+void fg_vu_fail(struct fg_vu *vu, const struct fg_step *step, const struct fg_err *err)
 {
-	struct fg_vu *vu = context;
-
-	take_response(vu, response);
-	if (vu->state == FG_VU_IDLE)
-		end_interrupted(vu, response->end_ns);
-	else
-		run(vu, response->end_ns);
+	vu->failing = true;
+	if (vu->env->on_reason)
+		vu->env->on_reason(vu->env->context, step, err);
+	else if (vu->env->log)
+		tell(vu, step, err);
 }
 
-/* A request that could not even be started (no memory, a URL the engine refuses). */
-static void fail_request(struct fg_vu *vu, const struct fg_err *err, uint64_t now_ns)
-{
-	struct fg_engine_response response = {.send_ns = now_ns, .end_ns = now_ns};
+/* -- running ----------------------------------------------------------------------------------- */
 
-	response.error = err->code == FG_E_INVALID ? FG_NET_BAD_URL : FG_NET_GENERIC;
-	take_response(vu, &response);
-}
-
-static void send_request(struct fg_vu *vu, uint64_t now_ns)
-{
-	struct fg_engine_request request = {.due_ns = vu->due_ns};
-	struct fg_err err;
-	int rc;
-
-	fg_err_clear(&err);
-	move(vu, FG_VU_SEND);
-	rc = fg_program_request(vu->program, vu->step, &vu->ids, &vu->scratch, &request, &err);
-	if (!rc)
-		rc = vu->env->ops->start(vu->connection, 0, &request, on_response, vu, &err);
-	if (rc)
-		fail_request(vu, &err, now_ns);
-	else
-		vu->waited = true;
-}
-
-static void think_until(struct fg_vu *vu, uint64_t due_ns)
+void fg_vu_think_until(struct fg_vu *vu, uint64_t due_ns)
 {
 	vu->due_ns = due_ns;
-	move(vu, FG_VU_THINK);
+	vu->breathing = false;
+	fg_vu_move(vu, FG_VU_THINK);
 	fg_timer_set(vu->env->pacer, &vu->think_timer, due_ns);
 }
 
-/* Runs steps until the VU has to wait, or the iteration is over. */
-static void run(struct fg_vu *vu, uint64_t now_ns)
+/* Gives the loop a turn; due_ns stays, because this is no think step. */
+static void breathe(struct fg_vu *vu)
 {
-	const struct fg_program *program = vu->program;
+	vu->breathing = true;
+	fg_vu_move(vu, FG_VU_THINK);
+	fg_timer_set(vu->env->pacer, &vu->think_timer, fg_clock_monotonic_ns());
+}
 
-	while (vu->state == FG_VU_RUNNING && vu->step < program->step_count) {
-		const struct fg_step *step = program->steps[vu->step].step;
-		uint64_t think_ns;
+void fg_vu_run(struct fg_vu *vu, uint64_t now_ns)
+{
+	while (vu->state == FG_VU_RUNNING && !vu->failing) {
+		const struct fg_op *op = &vu->program->code[vu->pc];
 
-		if (step->kind == FG_STEP_HTTP) {
-			send_request(vu, now_ns);
-			continue;
+		if (op->kind == FG_DO_END)
+			break;
+		if (!vu->budget) {
+			breathe(vu);
+			return;
 		}
-		think_ns = fg_think_ns(&vu->random, &step->think);
-		vu->step++;
-		if (think_ns)
-			think_until(vu, vu->due_ns + think_ns);
+		vu->budget--;
+		fg_vu_step(vu, op, now_ns);
 	}
 	if (vu->state == FG_VU_RUNNING)
 		end_iteration(vu, now_ns);
+}
+
+void fg_vu_calls_ended(struct fg_vu *vu)
+{
+	const uint64_t end_ns = vu->calls_end_ns;
+
+	vu->budget = STEPS_PER_TURN;
+	fg_vu_move(vu, FG_VU_RESPONSE);
+	if (vu->state == FG_VU_IDLE)
+		end_interrupted(vu, end_ns);
+	else
+		fg_vu_run(vu, end_ns);
 }
 
 static void on_think_end(struct fg_timer *timer, uint64_t now_ns)
@@ -234,9 +228,179 @@ static void on_think_end(struct fg_timer *timer, uint64_t now_ns)
 	struct fg_vu *vu = timer->context;
 
 	vu->waited = true;
-	fg_meter_time(vu->env->meter, &counters(vu, now_ns)->lag, now_ns - timer->due_ns);
-	move(vu, FG_VU_WAKE);
-	run(vu, now_ns);
+	vu->budget = STEPS_PER_TURN;
+	if (vu->counted && !vu->breathing)
+		fg_meter_time(vu->env->meter, &fg_vu_counters(vu, now_ns)->lag,
+			      now_ns - timer->due_ns);
+	fg_vu_move(vu, FG_VU_WAKE);
+	fg_vu_run(vu, now_ns);
+}
+
+/* -- the beginning ------------------------------------------------------------------------------
+ */
+
+static void use_up(struct fg_vu *vu, const struct fg_data *data)
+{
+	struct fg_vu_env *env = vu->env;
+
+	vu->exhausted = true;
+	if (data->on_end != FG_DATA_FAIL || env->fatal.code != FG_E_NONE)
+		return;
+	FG_IGNORE(fg_err_set(&env->fatal, FG_E_NO_DATA,
+			     "data %s: all %zu rows are used up (onEnd: fail)", data->name,
+			     data->row_count));
+	if (env->on_fatal)
+		env->on_fatal(env->context, &env->fatal);
+}
+
+/* Global numbers of iterations exist where the plan gives them out. */
+static bool is_numbered(const struct fg_scenario *scenario)
+{
+	return scenario && (scenario->executor == FG_EXEC_SHARED_ITERATIONS ||
+			    scenario->executor == FG_EXEC_CONSTANT_ARRIVAL_RATE ||
+			    scenario->executor == FG_EXEC_RAMPING_ARRIVAL_RATE);
+}
+
+static void take_rows(struct fg_vu *vu)
+{
+	const struct fg_scenario_file *file = vu->program->file;
+	const struct fg_data_place place = {
+		.seed = vu->env->seed,
+		.vu = vu->ids.vu ? vu->ids.vu - 1 : 0,
+		.vus = FG_MAX(vu->env->vus, vu->ids.vu),
+		.shared_index = is_numbered(vu->program->scenario) && vu->counted
+					? vu->ids.scenario_iteration
+					: UINT64_MAX,
+	};
+
+	/* Init's rows are the first iteration's too. */
+	const bool taken = vu->rows_taken;
+
+	vu->rows_taken = !vu->counted && vu->program->scenario;
+	if (taken)
+		return;
+	for (size_t i = 0; i < file->data_count && i < FG_DATA_SETS_MAX; i++) {
+		if (!(vu->program->data_sets >> i & 1))
+			continue;
+		vu->rows[i] = fg_data_next(&file->data[i], &vu->cursors[i], &place);
+		if (!vu->rows[i])
+			use_up(vu, &file->data[i]);
+	}
+}
+
+static void forget_iteration(struct fg_vu *vu)
+{
+	const size_t slots = vu->program->file->slot_count;
+	struct fg_err err;
+
+	for (size_t i = 0; i < slots; i++) {
+		if (vu->slots[i].set && !vu->kept[i])
+			fg_slot_clear(&vu->slots[i]);
+	}
+	if (!vu->init_cookies.count)
+		fg_cookies_clear(&vu->cookies);
+	else if (fg_cookies_copy(&vu->cookies, &vu->init_cookies, &err))
+		fg_cookies_clear(&vu->cookies); /* memory: the next requests go without */
+}
+
+static void begin(struct fg_vu *vu, uint32_t pc, uint64_t due_ns, uint64_t now_ns)
+{
+	const bool wait = !vu->waited;
+
+	fg_vu_move(vu, FG_VU_BEGIN);
+	vu->pc = pc;
+	vu->due_ns = due_ns;
+	vu->start_ns = now_ns;
+	vu->waited = false;
+	vu->failing = false;
+	vu->budget = STEPS_PER_TURN;
+	forget_iteration(vu);
+	if (vu->program->data_sets)
+		take_rows(vu);
+	if (vu->exhausted) {
+		fg_vu_move(vu, FG_VU_END);
+		become_idle(vu, now_ns);
+		return;
+	}
+	/* An iteration that never waited (only zero thinks, or nothing could be sent) must not
+	 * start the next one from its own end: the loop would never see its sockets again. */
+	if (wait)
+		breathe(vu);
+	else
+		fg_vu_run(vu, now_ns);
+}
+
+void fg_vu_begin(struct fg_vu *vu, uint64_t due_ns, uint64_t scenario_iteration, uint64_t now_ns)
+{
+	vu->counted = vu->program->scenario != NULL;
+	vu->ids.scenario_iteration = scenario_iteration;
+	begin(vu, 0, due_ns, now_ns);
+}
+
+bool fg_vu_needs_init(const struct fg_vu *vu)
+{
+	return vu->program->init_start < vu->program->code_count && !vu->init_done;
+}
+
+void fg_vu_begin_init(struct fg_vu *vu, uint64_t now_ns)
+{
+	vu->counted = false;
+	begin(vu, vu->program->init_start, now_ns, now_ns);
+}
+
+bool fg_vu_exhausted(const struct fg_vu *vu)
+{
+	return vu->exhausted;
+}
+
+void fg_vu_cut(struct fg_vu *vu, uint64_t now_ns)
+{
+	if (vu->state == FG_VU_WAITING) {
+		fg_vu_move(vu, FG_VU_CUT);
+		vu->program->ops->cancel(vu->connection);
+	} else if (vu->state == FG_VU_THINKING) {
+		fg_timer_clear(vu->env->pacer, &vu->think_timer);
+		fg_vu_move(vu, FG_VU_CUT);
+		end_interrupted(vu, now_ns);
+	}
+}
+
+/* -- memory ------------------------------------------------------------------------------------ */
+
+/* At least one of each, so that no pointer is NULL. */
+static int make_arrays(struct fg_vu *vu, struct fg_err *err)
+{
+	const struct fg_scenario_file *file = vu->program->file;
+
+	vu->frames = calloc(vu->program->depth + 1, sizeof(*vu->frames));
+	vu->slots = calloc(file->slot_count + 1, sizeof(*vu->slots));
+	vu->kept = calloc(file->slot_count + 1, sizeof(*vu->kept));
+	vu->rows = calloc(file->data_count + 1, sizeof(*vu->rows));
+	vu->cursors = calloc(file->data_count + 1, sizeof(*vu->cursors));
+	if (!vu->frames || !vu->slots || !vu->kept || !vu->rows || !vu->cursors)
+		return fg_err_nomem(err);
+	for (size_t i = 0; i < vu->program->depth; i++)
+		fg_buf_init(&vu->frames[i].list, FG_SLOT_TEXT_MAX);
+	for (size_t i = 0; i < file->slot_count; i++)
+		fg_slot_init(&vu->slots[i]);
+	return fg_vu_calls_init(vu, err);
+}
+
+static void free_arrays(struct fg_vu *vu)
+{
+	for (size_t i = 0; vu->frames && i < vu->program->depth; i++)
+		fg_buf_done(&vu->frames[i].list);
+	for (size_t i = 0; vu->slots && i < vu->program->file->slot_count; i++)
+		fg_slot_done(&vu->slots[i]);
+	fg_vu_calls_done(vu);
+	fg_cookies_done(&vu->cookies);
+	fg_cookies_done(&vu->init_cookies);
+	free(vu->frames);
+	free(vu->slots);
+	free(vu->kept);
+	free(vu->rows);
+	free(vu->cursors);
+	free(vu);
 }
 
 int fg_vu_new(struct fg_vu_env *env, const struct fg_program *program, uint64_t number,
@@ -254,12 +418,13 @@ int fg_vu_new(struct fg_vu_env *env, const struct fg_program *program, uint64_t 
 	vu->think_timer.on_due = on_think_end;
 	vu->think_timer.context = vu;
 	fg_random_init(&vu->random, env->seed, program->scenario_index, number);
-	rc = fg_program_scratch_init(&vu->scratch, program, err);
+	fg_cookies_init(&vu->cookies);
+	fg_cookies_init(&vu->init_cookies);
+	rc = make_arrays(vu, err);
 	if (!rc)
-		rc = env->ops->vu_new(env->engine, 1, &vu->connection, err);
+		rc = program->ops->vu_new(program->engine, program->width, &vu->connection, err);
 	if (rc) {
-		fg_program_scratch_done(&vu->scratch);
-		free(vu);
+		free_arrays(vu);
 		return rc;
 	}
 	*ret = vu;
@@ -272,39 +437,26 @@ void fg_vu_free(struct fg_vu *vu)
 		return;
 	fg_timer_clear(vu->env->pacer, &vu->think_timer);
 	fg_timer_clear(vu->env->pacer, &vu->cut_timer);
-	vu->env->ops->vu_free(vu->connection);
-	fg_program_scratch_done(&vu->scratch);
-	free(vu);
+	vu->program->ops->vu_free(vu->connection);
+	free_arrays(vu);
 }
 
-void fg_vu_begin(struct fg_vu *vu, uint64_t due_ns, uint64_t scenario_iteration, uint64_t now_ns)
+int fg_vu_env_init(struct fg_vu_env *env, struct fg_err *err)
 {
-	const bool breathe = !vu->waited;
+	int rc;
 
-	move(vu, FG_VU_BEGIN);
-	vu->step = 0;
-	vu->due_ns = due_ns;
-	vu->start_ns = now_ns;
-	vu->waited = false;
-	vu->ids.scenario_iteration = scenario_iteration;
-	/* An iteration that never waited (only zero thinks, or nothing could be sent) must not
-	 * start the next one from its own end: the loop would never see its sockets again. */
-	if (!breathe) {
-		run(vu, now_ns);
-		return;
-	}
-	move(vu, FG_VU_THINK); /* not a think step: due_ns stays */
-	fg_timer_set(vu->env->pacer, &vu->think_timer, fg_clock_monotonic_ns());
+	fg_arena_init(&env->arena, FG_VU_ARENA_MAX);
+	fg_buf_init(&env->text, FG_VU_TEXT_MAX);
+	rc = fg_regex_match_new(&env->match, err);
+	return rc ? rc : fg_inflate_new(&env->inflate, err);
 }
 
-void fg_vu_cut(struct fg_vu *vu, uint64_t now_ns)
+void fg_vu_env_done(struct fg_vu_env *env)
 {
-	if (vu->state == FG_VU_WAITING) {
-		move(vu, FG_VU_CUT);
-		vu->env->ops->cancel(vu->connection);
-	} else if (vu->state == FG_VU_THINKING) {
-		fg_timer_clear(vu->env->pacer, &vu->think_timer);
-		move(vu, FG_VU_CUT);
-		end_interrupted(vu, now_ns);
-	}
+	fg_arena_done(&env->arena);
+	fg_buf_done(&env->text);
+	fg_regex_match_free(env->match);
+	fg_inflate_free(env->inflate);
+	env->match = NULL;
+	env->inflate = NULL;
 }

@@ -27,7 +27,7 @@ struct fg_worker {
 	struct fg_pacer pacer;
 	struct fg_meter meter;
 	struct fg_vu_env env;
-	struct fg_engine *engine;
+	struct fg_engines engines;
 	struct fg_program **programs;
 	struct fg_lane **lanes;
 	size_t lanes_done;
@@ -198,6 +198,36 @@ static int make_slices(struct fg_worker *worker, struct fg_err *err)
 	return 0;
 }
 
+static int make_env(struct fg_worker *worker, struct fg_err *err)
+{
+	const struct fg_worker_options *options = &worker->options;
+
+	worker->env = (struct fg_vu_env){
+		.pacer = &worker->pacer,
+		.meter = &worker->meter,
+		.seed = options->seed,
+		.vus = options->vus,
+		.globals = options->globals,
+		.run_texts = options->run_texts,
+		.log = options->log,
+	};
+	return fg_vu_env_init(&worker->env, err);
+}
+
+static int make_program(struct fg_worker *worker, size_t index, struct fg_err *err)
+{
+	const struct fg_worker_options *options = &worker->options;
+	struct fg_program **program = &worker->programs[index];
+	int rc = fg_program_new(options->file, index, options->registry, options->target_url,
+				program, err);
+
+	if (rc)
+		return rc;
+	(*program)->ops = options->ops[index];
+	return fg_engines_open(&worker->engines, options->ops[index], &worker->loop, options->file,
+			       &(*program)->engine, err);
+}
+
 static int make_lanes(struct fg_worker *worker, struct fg_err *err)
 {
 	const struct fg_worker_options *options = &worker->options;
@@ -214,15 +244,15 @@ static int make_lanes(struct fg_worker *worker, struct fg_err *err)
 			.on_done = on_lane_done,
 			.context = worker,
 		};
-		int rc = fg_program_new(options->file, i, options->registry, options->target_url,
-					&worker->programs[i], err);
+		int rc = make_program(worker, i, err);
 
+		if (rc)
+			return rc;
 		lane.program = worker->programs[i];
 		first_vu += fg_plan_max_vus(scenario);
 		timers += 1 + 2 * (size_t)fg_plan_vus_of_worker(fg_plan_max_vus(scenario),
 								options->index, options->count);
-		if (!rc)
-			rc = fg_pacer_reserve(&worker->pacer, timers, err);
+		rc = fg_pacer_reserve(&worker->pacer, timers, err);
 		if (!rc)
 			rc = fg_lane_new(&lane, &worker->lanes[i], err);
 		if (rc)
@@ -251,16 +281,8 @@ static int set_up(struct fg_worker *worker, struct fg_err *err)
 	if (!worker->programs || !worker->lanes)
 		return fg_err_nomem(err);
 	if ((rc = fg_cpus_pin(options->file->loadgen_cpus, options->cpus, err)) ||
-	    (rc = options->ops->engine_new(&worker->loop, options->file, &worker->engine, err)) ||
-	    (rc = make_slices(worker, err)))
+	    (rc = make_env(worker, err)) || (rc = make_slices(worker, err)))
 		return rc;
-	worker->env = (struct fg_vu_env){
-		.pacer = &worker->pacer,
-		.meter = &worker->meter,
-		.ops = options->ops,
-		.engine = worker->engine,
-		.seed = options->seed,
-	};
 	worker->second_timer.on_due = on_second;
 	worker->second_timer.context = worker;
 	return make_lanes(worker, err);
@@ -272,14 +294,13 @@ static void tear_down(struct fg_worker *worker, bool have_pacer)
 		fg_lane_free(worker->lanes[i]);
 	for (size_t i = 0; worker->programs && i < worker->options.file->scenario_count; i++)
 		fg_program_free(worker->programs[i]);
-	if (worker->engine)
-		worker->options.ops->engine_close(worker->engine);
+	fg_vu_env_done(&worker->env);
+	fg_engines_close(&worker->engines);
 	if (have_pacer)
 		fg_pacer_close(&worker->pacer);
 	close_wake(worker);
 	uv_run(&worker->loop, UV_RUN_DEFAULT);
-	if (worker->engine)
-		worker->options.ops->engine_free(worker->engine);
+	fg_engines_free(&worker->engines);
 	if (have_pacer)
 		fg_pacer_done(&worker->pacer);
 	free(worker->lanes);

@@ -32,9 +32,13 @@ struct fg_worker_options {
 	const struct fg_scenario_file *file;
 	const struct fg_registry *registry;
 	const char *target_url;
-	const struct fg_engine_ops *ops;
-	const cpu_set_t *cpus; /* NULL: as the file says */
+	const struct fg_engine_ops *const *ops; /* per scenario */
+	const cpu_set_t *cpus;                  /* NULL: as the file says */
 	uint64_t seed;
+	uint64_t vus; /* the most of all scenarios, workers and shards */
+	const struct fg_slot *globals;
+	const char *const *run_texts;
+	struct fg_load_log *log;
 	unsigned index, count;
 	uv_async_t *notify; /* the coordinator's */
 };

@@ -12,7 +12,6 @@
 #include "gate/report/report.h"
 #include "runner/run/outputs.h"
 #include "runner/run/session.h"
-#include "runner/store/reference.h"
 
 enum { TEXT_MAX = 16 << 20 };
 
@@ -48,27 +47,18 @@ static int write_verdict(const struct fg_session *s, struct fg_err *err)
 
 static int compare(struct fg_session *s, struct fg_err *err)
 {
-	struct fg_bundle base = {0};
-	char path[FG_PATH_MAX];
-
 	if (!s->options->baseline)
 		return 0;
-	const struct fg_reference_options options = {.baseline_dir = fg_session_baseline_dir(s)};
-	int rc = fg_reference_resolve(s->options->baseline, &options, path, err);
+	int rc = fg_session_baseline(s, err);
 
-	if (rc == 0)
-		rc = fg_bundle_read(path, &base, err);
-	if (rc == -FG_E_NOT_FOUND) {
-		char reason[FG_ERR_MESSAGE_MAX];
-
-		memcpy(reason, err->message, sizeof(reason));
-		fg_err_clear(err);
-		rc = fg_verdict_no_baseline(&s->file->gate, reason, &s->run->verdict, err);
-	} else if (rc == 0) {
-		rc = fg_verdict_compare(&base, &s->run->bundle, &s->file->gate, &s->run->verdict,
-					err);
-	}
-	fg_bundle_done(&base);
+	if (rc)
+		return rc;
+	if (s->baseline_missing[0])
+		rc = fg_verdict_no_baseline(&s->file->gate, s->baseline_missing, &s->run->verdict,
+					    err);
+	else
+		rc = fg_verdict_compare(&s->baseline, &s->run->bundle, &s->file->gate,
+					&s->run->verdict, err);
 	if (rc)
 		return fg_err_wrap(err, "--baseline %s", s->options->baseline);
 	fg_session_outcome(s, s->run->verdict->outcome);
@@ -77,16 +67,15 @@ static int compare(struct fg_session *s, struct fg_err *err)
 
 static int print(struct fg_session *s, struct fg_err *err)
 {
-	const struct fg_report_style style = {.colour = s->io->colour, .width = s->io->width};
 	FG_AUTO_BUF struct fg_buf text;
 
 	fg_buf_init(&text, TEXT_MAX);
-	int rc = fg_report_run_text(s->run->bundle.result, s->run->bundle.profile, &style, &text,
+	int rc = fg_report_run_text(s->run->bundle.result, s->run->bundle.profile, &s->style, &text,
 				    err);
 
 	if (rc == 0 && s->run->verdict) {
 		fg_buf_add_char(&text, '\n');
-		rc = fg_report_verdict_text(s->run->verdict, &style, &text, err);
+		rc = fg_report_verdict_text(s->run->verdict, &s->style, &text, err);
 	}
 	if (s->run->bundle_dir[0])
 		fg_buf_addf(&text, "bundle %s\n", s->run->bundle_dir);
@@ -96,12 +85,15 @@ static int print(struct fg_session *s, struct fg_err *err)
 
 int fg_session_deliver(struct fg_session *s, struct fg_err *err)
 {
+	const struct fg_outputs_options outputs = {
+		.style = &s->style, .text = s->io->result, .context = s->io->context};
 	struct fg_err errors[4] = {0};
 	int rcs[4];
 
 	rcs[0] = write_bundle(s, &errors[0]);
 	rcs[1] = compare(s, &errors[1]);
-	rcs[2] = fg_outputs_write(&s->options->outs, &s->run->bundle, s->run->verdict, &errors[2]);
+	rcs[2] = fg_outputs_write(&s->options->outs, &s->run->bundle, s->run->verdict, &outputs,
+				  &errors[2]);
 	for (size_t i = 0; i < 3; i++)
 		if (rcs[i])
 			fg_session_outcome(s, FG_OUTCOME_INTERNAL);

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 
 #include "gate/base/str.h"
+#include "gate/judge/threshold_watch.h"
+#include "gate/measure/series.h"
 #include "runner/run/session.h"
 
 static int evaluate_thresholds(struct fg_session *s, struct fg_err *err)
@@ -13,14 +15,21 @@ static int evaluate_thresholds(struct fg_session *s, struct fg_err *err)
 	struct fg_result *result = s->run->bundle.result;
 	size_t count = s->file->threshold_count;
 
+	if (fg_series_partial(result))
+		fg_session_note(s, "%s\n", fg_series_partial(result));
 	if (count == 0)
 		return 0;
+	int ended = fg_threshold_watch_end(result, err);
+
+	if (ended)
+		return ended;
 	result->thresholds = calloc(count, sizeof(*result->thresholds));
 	if (!result->thresholds)
 		return fg_err_nomem(err);
 	for (size_t i = 0; i < count; i++) {
 		struct fg_threshold_result *one = &result->thresholds[i];
-		int rc = fg_threshold_evaluate(&s->file->thresholds[i], result, one, err);
+		int rc = fg_threshold_evaluate(&s->file->thresholds[i], result, s->baseline.result,
+					       one, err);
 
 		if (rc)
 			return rc;

@@ -66,7 +66,7 @@ static void check_thresholds(struct fg_live *live, struct fg_load *load,
 		const struct fg_threshold *threshold = &s->file->thresholds[i];
 		struct fg_threshold_result one = {0};
 
-		if (fg_threshold_evaluate(threshold, result, &one, NULL))
+		if (fg_threshold_evaluate(threshold, result, s->baseline.result, &one, NULL))
 			continue;
 		bool failing = !one.passed && !one.no_data;
 

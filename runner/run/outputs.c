@@ -1,39 +1,42 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * -o KIND=PATH: one table of kinds; what a later issue brings is named and refused before the run.
+ * -o KIND=PATH: one table of kinds. Small documents are made in memory, series are streamed;
+ * what a later issue brings is named and refused before the run.
  */
 #include "runner/run/outputs.h"
 
 #include <string.h>
 
-#include "gate/base/file.h"
 #include "gate/base/str.h"
 #include "gate/profile/folded.h"
 #include "gate/profile/pprof.h"
-#include "gate/report/report.h"
+#include "gate/report/exposition.h"
+#include "gate/report/k6_summary.h"
+#include "gate/report/raw.h"
+#include "runner/run/outputs_file.h"
 
-enum { OUTPUT_MAX = 256 << 20 };
+struct source {
+	const struct fg_bundle *bundle;
+	const struct fg_verdict *verdict;
+	const struct fg_report_style *style;
+};
 
-typedef int output_fn(const struct fg_bundle *bundle, const struct fg_verdict *verdict,
-		      struct fg_buf *out, struct fg_err *err);
+typedef int output_fn(const struct source *source, struct fg_sink *sink, struct fg_err *err);
 
-static int write_json(const struct fg_bundle *bundle, const struct fg_verdict *verdict,
-		      struct fg_buf *out, struct fg_err *err)
+static int write_json(const struct source *source, struct fg_sink *sink, struct fg_err *err)
 {
-	(void)verdict;
-	return fg_bundle_run_json(bundle->result, out, err);
+	return fg_bundle_run_json(source->bundle->result, &sink->buf, err);
 }
 
-static int write_markdown(const struct fg_bundle *bundle, const struct fg_verdict *verdict,
-			  struct fg_buf *out, struct fg_err *err)
+static int write_markdown(const struct source *source, struct fg_sink *sink, struct fg_err *err)
 {
-	return fg_report_markdown(bundle->result, bundle->profile, verdict, 900 << 10, out, err);
+	return fg_report_markdown(source->bundle->result, source->bundle->profile, source->verdict,
+				  900 << 10, &sink->buf, err);
 }
 
-static int write_junit(const struct fg_bundle *bundle, const struct fg_verdict *verdict,
-		       struct fg_buf *out, struct fg_err *err)
+static int write_junit(const struct source *source, struct fg_sink *sink, struct fg_err *err)
 {
-	return fg_report_junit(bundle->result, verdict, out, err);
+	return fg_report_junit(source->bundle->result, source->verdict, &sink->buf, err);
 }
 
 static int need_profile(const struct fg_bundle *bundle, struct fg_err *err)
@@ -44,46 +47,76 @@ static int need_profile(const struct fg_bundle *bundle, struct fg_err *err)
 			  bundle->result->profile.why_absent);
 }
 
-static int write_pprof(const struct fg_bundle *bundle, const struct fg_verdict *verdict,
-		       struct fg_buf *out, struct fg_err *err)
+static int write_pprof(const struct source *source, struct fg_sink *sink, struct fg_err *err)
 {
 	struct fg_pprof_options options = {.gzip = true, .labels = true};
-	int rc = need_profile(bundle, err);
+	int rc = need_profile(source->bundle, err);
 
-	(void)verdict;
-	return rc ? rc : fg_pprof_encode(bundle->profile, &options, out, err);
+	return rc ? rc : fg_pprof_encode(source->bundle->profile, &options, &sink->buf, err);
 }
 
-static int write_folded(const struct fg_bundle *bundle, const struct fg_verdict *verdict,
-			struct fg_buf *out, struct fg_err *err)
+static int write_folded(const struct source *source, struct fg_sink *sink, struct fg_err *err)
 {
-	int rc = need_profile(bundle, err);
+	int rc = need_profile(source->bundle, err);
 
-	(void)verdict;
-	return rc ? rc : fg_folded_encode(bundle->profile, "measure", out, err);
+	return rc ? rc : fg_folded_encode(source->bundle->profile, "measure", &sink->buf, err);
 }
 
-static int write_verdict(const struct fg_bundle *bundle, const struct fg_verdict *verdict,
-			 struct fg_buf *out, struct fg_err *err)
+static int write_verdict(const struct source *source, struct fg_sink *sink, struct fg_err *err)
 {
-	(void)bundle;
-	if (!verdict)
+	if (!source->verdict)
 		return fg_err_set(err, FG_E_NO_DATA, "nothing was compared; give --baseline REF");
-	return fg_verdict_json(verdict, out, err);
+	return fg_verdict_json(source->verdict, &sink->buf, err);
+}
+
+static int write_ndjson(const struct source *source, struct fg_sink *sink, struct fg_err *err)
+{
+	return fg_report_ndjson(source->bundle->result, sink, err);
+}
+
+static int write_csv(const struct source *source, struct fg_sink *sink, struct fg_err *err)
+{
+	return fg_report_csv(source->bundle->result, sink, err);
+}
+
+static int write_k6_summary(const struct source *source, struct fg_sink *sink, struct fg_err *err)
+{
+	return fg_report_k6_summary(source->bundle->result, source->style, &sink->buf, err);
+}
+
+static int write_openmetrics(const struct source *source, struct fg_sink *sink, struct fg_err *err)
+{
+	struct fg_trend_stats stats = source->style->trend_stats;
+
+	if (stats.count == 0)
+		stats = fg_trend_stats_default();
+	return fg_report_openmetrics(source->bundle->result, &stats, sink, err);
 }
 
 static const struct output_kind {
 	const char *name;
-	output_fn *write; /* NULL: comes with a later issue */
+	output_fn *write; /* NULL: not a file */
+	bool later;       /* comes with a later issue */
+	bool packed;      /* compressed already, whatever the file's name ends in */
 } kinds[] = {
-	{"json", write_json},   {"markdown", write_markdown},
-	{"junit", write_junit}, {"verdict", write_verdict},
-	{"pprof", write_pprof}, {"folded", write_folded},
-	{"ndjson", NULL},       {"csv", NULL},
-	{"html", NULL},         {"speedscope", NULL},
-	{"k6-summary", NULL},   {"openmetrics", NULL},
-	{"svg", NULL},
+	{.name = "json", .write = write_json},
+	{.name = "ndjson", .write = write_ndjson},
+	{.name = "csv", .write = write_csv},
+	{.name = "junit", .write = write_junit},
+	{.name = "k6-summary", .write = write_k6_summary},
+	{.name = "openmetrics", .write = write_openmetrics},
+	{.name = "markdown", .write = write_markdown},
+	{.name = "pprof", .write = write_pprof, .packed = true},
+	{.name = "folded", .write = write_folded},
+	{.name = "verdict", .write = write_verdict},
+	{.name = "prometheus"},
+	{.name = "html", .later = true},
+	{.name = "speedscope", .later = true},
+	{.name = "svg", .later = true},
 };
+
+static const char kinds_text[] = "json, ndjson, csv, junit, k6-summary, openmetrics, markdown, "
+				 "pprof, folded, verdict and, while a run goes on, prometheus";
 
 static int find_kind(const char *word, const struct output_kind **ret, const char **ret_path,
 		     struct fg_err *err)
@@ -112,12 +145,9 @@ static int find_kind(const char *word, const struct output_kind **ret, const cha
 		return rc;
 	const char *nearest = fg_str_nearest(kind, names, FG_ARRAY_LEN(names));
 
-	return fg_err_set(
-		err, FG_E_USAGE,
-		"--out: unknown kind \"%s\"%s%s%s (json, verdict, markdown, junit, pprof, "
-		"folded)",
-		kind, nearest ? "; did you mean \"" : "", nearest ? nearest : "",
-		nearest ? "\"?" : "");
+	return fg_err_set(err, FG_E_USAGE, "--out: unknown kind \"%s\"%s%s%s; there are %s", kind,
+			  nearest ? "; did you mean \"" : "", nearest ? nearest : "",
+			  nearest ? "\"?" : "", kinds_text);
 }
 
 /* "dir" of "dir/file": where the temporary file has to go. */
@@ -149,22 +179,44 @@ static int check_twice(const struct fg_opt_list *outs, size_t index, const char 
 	return 0;
 }
 
-int fg_outputs_check(const struct fg_opt_list *outs, struct fg_err *err)
+/* What the kind needs to be usable here, before its path is looked at. */
+static int check_kind(const struct output_kind *kind, bool live, struct fg_err *err)
+{
+	if (kind->later)
+		return fg_err_set(err, FG_E_USAGE,
+				  "--out %s comes with a later version of flamegate; this one "
+				  "writes %s",
+				  kind->name, kinds_text);
+	if (!kind->write && !live)
+		return fg_err_set(err, FG_E_USAGE,
+				  "--out %s sends while a run goes on; for a bundle there is "
+				  "flamegate publish --prometheus URL",
+				  kind->name);
+	return 0;
+}
+
+static int check_url(const char *url, struct fg_err *err)
+{
+	if (fg_str_starts_with(url, "http://") || fg_str_starts_with(url, "https://"))
+		return 0;
+	return fg_err_set(err, FG_E_USAGE,
+			  "--out prometheus wants the URL of a remote write receiver, e.g. "
+			  "http://127.0.0.1:9090/api/v1/write");
+}
+
+int fg_outputs_check(const struct fg_opt_list *outs, bool live, struct fg_err *err)
 {
 	for (size_t i = 0; i < outs->count; i++) {
 		const struct output_kind *kind = NULL;
 		const char *path = NULL;
 		int rc = find_kind(outs->items[i], &kind, &path, err);
 
-		if (rc)
-			return rc;
-		if (!kind->write)
-			return fg_err_set(
-				err, FG_E_USAGE,
-				"--out %s comes with a later version of flamegate; this one "
-				"writes json, verdict, markdown, junit, pprof and folded",
-				kind->name);
-		rc = check_place(path, err);
+		if (rc == 0)
+			rc = check_kind(kind, live, err);
+		if (rc == 0 && !kind->write)
+			rc = check_url(path, err);
+		else if (rc == 0 && strcmp(path, "-") != 0)
+			rc = check_place(path, err);
 		if (rc == 0)
 			rc = check_twice(outs, i, path, err);
 		if (rc)
@@ -173,37 +225,67 @@ int fg_outputs_check(const struct fg_opt_list *outs, struct fg_err *err)
 	return 0;
 }
 
-static int write_one(const char *word, const struct fg_bundle *bundle,
-		     const struct fg_verdict *verdict, struct fg_err *err)
+bool fg_outputs_use_stdout(const struct fg_opt_list *outs)
+{
+	for (size_t i = 0; i < outs->count; i++)
+		if (fg_str_ends_with(outs->items[i], "=-"))
+			return true;
+	return false;
+}
+
+const char *fg_outputs_prometheus(const struct fg_opt_list *outs, size_t index)
+{
+	for (size_t i = 0; i < outs->count; i++) {
+		const struct output_kind *kind = NULL;
+		const char *path = NULL;
+
+		if (find_kind(outs->items[i], &kind, &path, NULL) == 0 && !kind->write &&
+		    !kind->later && index-- == 0)
+			return path;
+	}
+	return NULL;
+}
+
+static int write_one(const char *word, const struct source *source,
+		     const struct fg_outputs_options *options, struct fg_err *err)
 {
 	const struct output_kind *kind = NULL;
 	const char *path = NULL;
-	FG_AUTO_BUF struct fg_buf text;
-
-	fg_buf_init(&text, OUTPUT_MAX);
+	struct fg_outputs_file file;
 	int rc = find_kind(word, &kind, &path, err);
 
-	if (rc == 0)
-		rc = kind->write(bundle, verdict, &text, err);
-	if (rc == 0)
-		rc = fg_buf_check(&text, err);
-	if (rc == 0)
-		rc = fg_file_write(path, text.data ? text.data : "", text.len, err);
+	if (rc || !kind->write)
+		return rc;
+	rc = fg_outputs_file_open(&file, path, options->text, options->context, err);
 	if (rc)
+		return fg_err_wrap(err, "--out %s", word);
+	struct fg_sink sink = {.write = fg_outputs_file_write, .context = &file};
+
+	file.gzip = file.gzip && !kind->packed;
+	fg_buf_init(&sink.buf, FG_SINK_BUFFER_MAX);
+	rc = kind->write(source, &sink, err);
+	if (rc == 0)
+		rc = fg_sink_finish(&sink, err);
+	fg_buf_done(&sink.buf);
+	int closed = fg_outputs_file_close(&file, rc != 0, rc ? NULL : err);
+
+	if (rc || closed)
 		return fg_err_wrap(err, "--out %s", word);
 	return 0;
 }
 
 int fg_outputs_write(const struct fg_opt_list *outs, const struct fg_bundle *bundle,
-		     const struct fg_verdict *verdict, struct fg_err *err)
+		     const struct fg_verdict *verdict, const struct fg_outputs_options *options,
+		     struct fg_err *err)
 {
+	const struct source source = {bundle, verdict, options->style};
 	struct fg_err first = {0};
 
 	/* One that fails does not keep the others from being written. */
 	for (size_t i = 0; i < outs->count; i++) {
 		struct fg_err one = {0};
 
-		if (write_one(outs->items[i], bundle, verdict, &one) && first.code == FG_E_NONE)
+		if (write_one(outs->items[i], &source, options, &one) && first.code == FG_E_NONE)
 			first = one;
 	}
 	if (first.code != FG_E_NONE && err)

@@ -5,12 +5,25 @@
 
 #include "gate/base/opt.h"
 #include "gate/judge/verdict.h"
+#include "gate/report/report.h"
 
-/** Checks every KIND=PATH before a run, so that a typo does not cost one. */
-int fg_outputs_check(const struct fg_opt_list *outs, struct fg_err *err) FG_MUST_USE;
-/** Writes each, atomically; one that fails does not keep the others from being written, and the
- *  first error is returned. `verdict` may be NULL. */
+struct fg_outputs_options {
+	const struct fg_report_style *style; /* whose statistics k6-summary and openmetrics show */
+	void (*text)(void *context, const char *text, size_t len); /* for the path "-" */
+	void *context;
+};
+
+/** Checks every KIND=PATH before a run, so that a typo does not cost one. `live`: a run follows, so
+ *  what is sent while it goes on (prometheus=URL) is allowed. */
+int fg_outputs_check(const struct fg_opt_list *outs, bool live, struct fg_err *err) FG_MUST_USE;
+/** True if one of them goes to "-": then that alone must be on standard output. */
+bool fg_outputs_use_stdout(const struct fg_opt_list *outs);
+/** The i-th URL of kind `prometheus`, or NULL. */
+const char *fg_outputs_prometheus(const struct fg_opt_list *outs, size_t index);
+/** Writes each file, atomically; one that fails does not keep the others from being written, and
+ *  the first error is returned. `verdict` may be NULL. */
 int fg_outputs_write(const struct fg_opt_list *outs, const struct fg_bundle *bundle,
-		     const struct fg_verdict *verdict, struct fg_err *err) FG_MUST_USE;
+		     const struct fg_verdict *verdict, const struct fg_outputs_options *options,
+		     struct fg_err *err) FG_MUST_USE;
 
 #endif

@@ -159,6 +159,33 @@ static int start_target(struct fg_session *s, struct fg_err *err)
 	return s->target_url ? set_label(s, label, err) : fg_err_nomem(err);
 }
 
+static bool is_described(const struct fg_target *target)
+{
+	return target->process_pid_file || target->process_name || target->process_cgroup ||
+	       target->process_container || target->process_unit;
+}
+
+static uint32_t find_described(struct fg_session *s, char *name, size_t name_size)
+{
+	const struct fg_target *target = &s->file->target;
+	const struct fg_process_query query = {
+		.pid_file = target->process_pid_file,
+		.name = target->process_name,
+		.cgroup = target->process_cgroup,
+		.container = target->process_container,
+		.unit = target->process_unit,
+	};
+	struct fg_listener found = {0};
+	struct fg_err err = {0};
+
+	if (fg_target_find_process(&query, &found, &err)) {
+		(void)snprintf(s->profile_absent, sizeof(s->profile_absent), "%.250s", err.message);
+		return 0;
+	}
+	(void)snprintf(name, name_size, "%s", found.name);
+	return found.pid;
+}
+
 /* Which local process answers; "" in `why` when found. */
 static uint32_t find_process(struct fg_session *s, char *name, size_t name_size)
 {
@@ -174,6 +201,8 @@ static uint32_t find_process(struct fg_session *s, char *name, size_t name_size)
 		return (uint32_t)s->options->pid;
 	if (target->process_pid)
 		return target->process_pid;
+	if (is_described(target))
+		return find_described(s, name, name_size);
 	if (!port && fg_target_url_parts(s->target_url, host, &port, &local, &err)) {
 		(void)snprintf(s->profile_absent, sizeof(s->profile_absent), "%.200s", err.message);
 		return 0;

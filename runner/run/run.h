@@ -32,9 +32,10 @@ struct fg_run_options {       /* the command line; zero means unset */
 	struct fg_opt_list outs;  /* KIND=PATH */
 	const char *baseline;     /* a bundle reference */
 	const char *baseline_dir; /* where baseline:NAME lives; NULL: as the scenario says */
-	const char *engine;       /* "curl" or "null" */
+	const char *engine;       /* "auto", "native", "curl" or "null" */
 	bool no_profile, require_profile;
 	bool quiet, no_color;
+	const char *summary_mode, *summary_trend_stats, *summary_time_unit; /* k6's words */
 	/* `ci` only */
 	const char *branch;        /* NULL: from the CI system */
 	const char *save_baseline; /* "auto" (NULL), "always", "never" */

@@ -11,7 +11,8 @@
 
 #include "gate/base/clock.h"
 #include "gate/base/str.h"
-#include "runner/load/engine.h"
+#include "runner/load/once.h"
+#include "runner/load/select.h"
 #include "runner/run/environment.h"
 #include "runner/run/outputs.h"
 #include "runner/store/reference.h"
@@ -31,7 +32,9 @@ void fg_session_note(const struct fg_session *s, const char *format, ...)
 
 void fg_session_result(const struct fg_session *s, const struct fg_buf *text)
 {
-	if (text->len)
+	if (text->len && s->text_to_note)
+		s->io->note(s->io->context, text->data, text->len);
+	else if (text->len)
 		s->io->result(s->io->context, text->data, text->len);
 }
 
@@ -77,6 +80,21 @@ static void note_header(const struct fg_session *s)
 	fg_session_note(s, "\n");
 }
 
+/* At its end no VU is left, so the totals cannot tell how many there were. */
+static void look_at_vus(struct fg_session *s, const struct fg_result *live)
+{
+	struct fg_vus_range *range = &s->vus;
+	uint32_t now = 0;
+
+	for (size_t i = 0; i < live->totals->scenario_count; i++)
+		now += live->totals->scenarios[i].vus;
+	if (now == 0)
+		return;
+	range->min = range->max ? FG_MIN(range->min, now) : now;
+	range->max = FG_MAX(range->max, now);
+	range->last = now;
+}
+
 static void on_second(void *context, struct fg_load *load, const struct fg_result *live,
 		      uint64_t elapsed_ns)
 {
@@ -86,6 +104,8 @@ static void on_second(void *context, struct fg_load *load, const struct fg_resul
 	/* Called just after a second's end: what was used since the last call belongs to it. */
 	fg_session_observe_second(s, second > 0 ? (uint32_t)(second - 1) : 0);
 	fg_live_second(s->live, load, live, elapsed_ns);
+	fg_session_push_second(s, live, elapsed_ns);
+	look_at_vus(s, live);
 }
 
 /* A generator that is tied to one of two CPUs cannot get out of the way of whatever else runs
@@ -135,12 +155,16 @@ static int run_load(struct fg_session *s, struct fg_err *err)
 		.engine = s->options->engine,
 		.cpus = generator_cpus(s, &cpus) ? &cpus : NULL,
 		.threads = (unsigned)s->options->threads,
-		.seed = choose_seed(s),
+		.spool_dir = s->dirs.run[0] ? s->dirs.run : NULL,
+		.seed = s->seed,
 		.watches = watches,
 		.watch_count = watch_count,
 		.on_second = on_second,
 		.context = s,
 		.handle_signals = true,
+		.globals = s->globals,
+		.run_texts = s->run_texts,
+		.on_line = fg_session_on_line,
 	};
 
 	return fg_load_run(&options, &s->run->bundle.result, err);
@@ -159,6 +183,7 @@ static int describe_result(struct fg_session *s, struct fg_err *err)
 		rc = fg_str_replace(s->target_label, &result->target_label, err);
 	memcpy(result->scenario_hash, s->file->hash, sizeof(result->scenario_hash));
 	result->target_pid = s->target_pid;
+	result->vus = s->vus;
 	fg_environment_read(&result->environment);
 	return rc;
 }
@@ -176,6 +201,9 @@ static int conclude(struct fg_session *s, struct fg_err *err)
 	if (rc)
 		(void)fg_err_wrap(err, "the profile could not be built");
 	int judged = fg_session_judge(s, rc ? &later : err);
+
+	/* After the verdict on the run itself, before the outcome is written and told. */
+	fg_session_push_finish(s);
 	int delivered = fg_session_deliver(s, rc || judged ? &later : err);
 
 	return rc ? rc : judged ? judged : delivered;
@@ -186,14 +214,24 @@ static int drive(struct fg_session *s, struct fg_err *err)
 	int rc = fg_session_prepare_target(s, err);
 
 	if (rc == 0)
+		rc = fg_session_push_start(s, err);
+	if (rc == 0)
 		rc = fg_session_observe_start(s, err);
 	if (rc)
 		return rc;
 	note_header(s);
+	rc = fg_session_threshold_baseline(s, err);
+	if (rc)
+		return rc;
 	rc = fg_live_new(s, &s->live, err);
 	if (rc)
 		return rc;
-	rc = run_load(s, err);
+	s->seed = choose_seed(s);
+	rc = fg_session_setup(s, err);
+	if (rc == 0) {
+		rc = run_load(s, err);
+		fg_session_teardown(s);
+	}
 	fg_session_observe_stop(s);
 	fg_live_clear(s->live);
 	if (s->target_end[0])
@@ -221,12 +259,16 @@ static int drive(struct fg_session *s, struct fg_err *err)
 
 static void session_done(struct fg_session *s)
 {
+	fg_session_push_free(s->push);
 	fg_live_free(s->live);
+	fg_bundle_done(&s->baseline);
 	fg_profiler_free(s->profiler);
 	fg_cputime_free(s->cputime);
 	if (s->target)
 		(void)fg_target_stop(s->target, NULL);
 	free(s->cpu.cpu_ns);
+	if (s->file)
+		fg_globals_free(s->file, s->globals);
 	free(s->target_url);
 	free(s->target_label);
 	s->run->file = s->file;
@@ -239,10 +281,10 @@ static int check_options(const struct fg_run_options *options, struct fg_err *er
 		return fg_err_set(err, FG_E_USAGE,
 				  "--bundle %s exists already; a bundle is never overwritten",
 				  options->bundle);
-	if (options->engine && !fg_engine_find(options->engine))
-		return fg_err_set(err, FG_E_USAGE,
-				  "unknown engine \"%s\"; there are curl, native and null",
-				  options->engine);
+	int rc = fg_engine_check_name(options->engine, err);
+
+	if (rc)
+		return rc;
 	const char *save = options->save_baseline;
 
 	if (save && strcmp(save, "auto") != 0 && strcmp(save, "always") != 0 &&
@@ -253,6 +295,26 @@ static int check_options(const struct fg_run_options *options, struct fg_err *er
 		return fg_err_set(err, FG_E_USAGE, "--pid %llu is no process id",
 				  (unsigned long long)options->pid);
 	return 0;
+}
+
+static int read_style(struct fg_session *s, struct fg_err *err)
+{
+	const struct fg_run_options *options = s->options;
+	int rc;
+
+	/* What was asked for on standard output must be alone there. */
+	s->text_to_note = fg_outputs_use_stdout(&options->outs);
+	s->style = (struct fg_report_style){.colour = s->io->colour && !s->text_to_note,
+					    .stderr_is_tty = s->io->note_is_tty,
+					    .width = s->io->width};
+	if (fg_summary_mode_parse(options->summary_mode, &s->style.mode, err))
+		return fg_err_wrap(err, "--summary-mode");
+	if (fg_time_unit_parse(options->summary_time_unit, &s->style.time_unit, err))
+		return fg_err_wrap(err, "--summary-time-unit");
+	rc = options->summary_trend_stats ? fg_trend_stats_parse(options->summary_trend_stats,
+								 &s->style.trend_stats, err)
+					  : 0;
+	return rc ? fg_err_wrap(err, "--summary-trend-stats") : 0;
 }
 
 /* A reference that can never name a bundle is a typing error; one that names none yet is told by
@@ -286,10 +348,12 @@ int fg_run_scenario(const struct fg_run_options *options, const struct fg_run_io
 	struct fg_err place_err = {0};
 
 	*ret = (struct fg_run){.outcome = FG_OUTCOME_PASSED};
-	int rc = fg_outputs_check(&options->outs, err);
+	int rc = fg_outputs_check(&options->outs, true, err);
 
 	if (rc == 0)
 		rc = check_options(options, err);
+	if (rc == 0)
+		rc = read_style(&s, err);
 	if (rc) {
 		ret->outcome = FG_OUTCOME_USAGE;
 		return rc;

@@ -3,6 +3,7 @@
 #ifndef FG_RUN_SESSION_H
 #define FG_RUN_SESSION_H
 
+#include "gate/report/report.h"
 #include "profiler/client.h"
 #include "runner/load/load.h"
 #include "runner/run/place.h"
@@ -11,11 +12,14 @@
 #include "runner/target/target.h"
 
 struct fg_live; /* live.c: what is drawn while it runs */
+struct fg_push; /* push.c: what is sent while it runs */
 
 struct fg_session {
 	const struct fg_run_options *options;
 	const struct fg_run_io *io;
 	struct fg_run *run;
+	struct fg_report_style style; /* of the end text, from the options */
+	bool text_to_note;            /* standard output belongs to an --out KIND=- */
 	/* prepare.c */
 	struct fg_scenario_file *file;
 	char run_id[FG_RUN_ID_LEN + 1];
@@ -25,22 +29,38 @@ struct fg_session {
 	char *target_label;
 	uint32_t target_pid;  /* 0: unknown */
 	char target_end[128]; /* "killed by SIGSEGV", once it ended by itself */
+	/* blocks.c */
+	uint64_t seed;
+	struct fg_slot *globals; /* what setup captured */
+	const char *run_texts[FG_RUN_TEXT_COUNT];
+	char target_port[8];
 	/* observe.c */
 	struct fg_profiler *profiler; /* or NULL */
 	char profile_absent[256];     /* why there is none */
 	struct fg_cputime *cputime;   /* or NULL */
 	struct fg_cpu_series cpu;
 	uint64_t cpu_total_ns; /* last reading */
+	/* push.c */
+	struct fg_push *push; /* or NULL */
 	/* live.c */
 	struct fg_live *live;
+	/* baseline.c */
+	struct fg_bundle baseline;                 /* result NULL: none, or not looked for yet */
+	char baseline_missing[FG_ERR_MESSAGE_MAX]; /* why there is none */
 	uint64_t thresholds_checked_ns;
+	struct fg_vus_range vus;
 };
 
 /* Everything before load: each returns 0 or sets run->outcome and err. */
 int fg_session_load_scenario(struct fg_session *s, struct fg_err *err) FG_MUST_USE;
 int fg_session_prepare_target(struct fg_session *s, struct fg_err *err) FG_MUST_USE;
 int fg_session_observe_start(struct fg_session *s, struct fg_err *err) FG_MUST_USE;
+/** The scenario's setup, if it has one; sets the outcome when it fails or is interrupted. */
+int fg_session_setup(struct fg_session *s, struct fg_err *err) FG_MUST_USE;
+/** Its teardown; what goes wrong is noted and becomes the outcome. */
+void fg_session_teardown(struct fg_session *s);
 /* While it runs. */
+void fg_session_on_line(void *context, const char *text, size_t len);
 void fg_session_observe_second(struct fg_session *s, uint32_t second);
 void fg_session_on_profiler(void *context, struct fg_load *load);
 void fg_session_on_target(void *context, struct fg_load *load);
@@ -49,6 +69,12 @@ void fg_live_second(struct fg_live *live, struct fg_load *load, const struct fg_
 		    uint64_t elapsed_ns);
 void fg_live_clear(struct fg_live *live); /* removes the drawn block before results are printed */
 void fg_live_free(struct fg_live *live);
+int fg_session_push_start(struct fg_session *s, struct fg_err *err) FG_MUST_USE;
+void fg_session_push_second(struct fg_session *s, const struct fg_result *live,
+			    uint64_t elapsed_ns);
+/** Sends the final values and tells what became of it. */
+void fg_session_push_finish(struct fg_session *s);
+void fg_session_push_free(struct fg_push *push);
 /* Afterwards. */
 void fg_session_observe_stop(struct fg_session *s);
 int fg_session_profile(struct fg_session *s, struct fg_err *err) FG_MUST_USE;
@@ -57,6 +83,10 @@ int fg_session_judge(struct fg_session *s, struct fg_err *err) FG_MUST_USE;
 int fg_session_set_outcome(struct fg_session *s, struct fg_err *err) FG_MUST_USE;
 int fg_session_deliver(struct fg_session *s, struct fg_err *err) FG_MUST_USE;
 
+/** Reads --baseline once. That there is none is no error. */
+int fg_session_baseline(struct fg_session *s, struct fg_err *err) FG_MUST_USE;
+/** The same before the run, when a threshold speaks of it; without --baseline nothing. */
+int fg_session_threshold_baseline(struct fg_session *s, struct fg_err *err) FG_MUST_USE;
 /** Where baseline:NAME is looked up: --baseline-dir, the scenario's, or NULL for the default. */
 const char *fg_session_baseline_dir(const struct fg_session *s);
 

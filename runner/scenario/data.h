@@ -17,6 +17,7 @@ enum {
 	FG_DATA_BYTES_MAX = 256 << 20,
 	FG_DATA_ROWS_MAX = 10000000,
 	FG_DATA_COLUMNS_MAX = 1024,
+	FG_DATA_CELLS_MAX = 20000000, /* rows × columns; each takes 40 bytes of memory */
 	FG_DATA_SETS_MAX = 64,
 };
 
@@ -42,8 +43,11 @@ struct fg_data {
 	void *storage;
 };
 
-/** Reads a file; its kind follows from the name's end. Faults name file:line (err's place). An
- *  empty file, no header, a row of the wrong width, a duplicate column: INVALID. */
+/** Reads a file; its kind follows from the name's end: .csv (RFC 4180), .tsv (the same with tabs),
+ *  .json (a list of objects), .jsonl or .ndjson (an object per line). Faults name file:line (err's
+ *  place). An empty file, no header, no row, a row of the wrong width, a duplicate column, what is
+ *  not UTF-8: INVALID. Lines without anything on them are passed over. Sets *ret whole: name is
+ *  NULL, order, scope and on_end are the first of their kinds; the caller sets them. */
 int fg_data_load(const char *path, struct fg_data *ret, struct fg_err *err) FG_MUST_USE;
 /** The same from text, for tests and fuzzers; `path` names it. */
 int fg_data_parse(const char *text, size_t len, const char *path, struct fg_data *ret,
@@ -64,8 +68,11 @@ struct fg_data_place {
 	uint64_t seed, vu, vus, shared_index;
 };
 /** The next row; NULL when the rows are used up and onEnd is not recycle. `vu`-scoped sequence:
- * every VU starts with row 0. `unique`: row vu + taken × vus, never twice. `random`: with
- * replacement. `shuffle`: a permutation that depends on the seed (and on the VU with scope vu). */
+ * every VU starts with row 0. `unique`: row vu + taken × vus, never twice; recycled, a VU begins
+ * again with its own rows, and one that has none gets NULL. `random`: with replacement, never used
+ * up. `shuffle`: a permutation that depends on the seed (and on the VU with scope vu), another one
+ * each time it is recycled. Random orders also depend on the set's name, so that two sets of the
+ * same length do not go hand in hand. */
 const struct fg_data_row *fg_data_next(const struct fg_data *data, struct fg_data_cursor *cursor,
 				       const struct fg_data_place *place);
 

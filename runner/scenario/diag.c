@@ -105,7 +105,7 @@ static bool is_known(const struct fg_diagnostics *diagnostics, const struct fg_e
 		const struct fg_err *old = &diagnostics->items[i].err;
 
 		if (old->line == err->line && old->column == err->column &&
-		    strcmp(old->message, err->message) == 0)
+		    strcmp(old->file, err->file) == 0 && strcmp(old->message, err->message) == 0)
 			return true;
 	}
 	return false;
@@ -145,7 +145,10 @@ static int by_place(const void *left, const void *right)
 {
 	const struct fg_diagnostic *a = left;
 	const struct fg_diagnostic *b = right;
+	int files = strcmp(a->err.file, b->err.file);
 
+	if (files != 0)
+		return files;
 	if (a->err.line != b->err.line)
 		return a->err.line < b->err.line ? -1 : 1;
 	if (a->err.column != b->err.column)

@@ -32,7 +32,7 @@ void fg_diag_add(struct fg_diagnostics *diagnostics, const struct fg_source *sou
 void fg_diag_addv(struct fg_diagnostics *diagnostics, const struct fg_source *source,
 		  struct fg_mark mark, enum fg_err_code code, const char *format, va_list args)
 	FG_PRINTF(5, 0);
-/** By line and column; equal places keep their order. */
+/** By file, line and column; equal places keep their order. */
 void fg_diag_sort(struct fg_diagnostics *diagnostics);
 /** Everything that was found, with `more`. */
 size_t fg_diag_count(const struct fg_diagnostics *diagnostics);

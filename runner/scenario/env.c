@@ -153,7 +153,7 @@ static struct fg_node *merge(struct fg_reader *reader, struct fg_node *base, str
 {
 	if (base->kind != FG_NODE_MAP || over->kind != FG_NODE_MAP)
 		return over;
-	struct fg_node *map = fg_node_new(reader->yaml, FG_NODE_MAP, base->mark);
+	struct fg_node *map = fg_node_new(reader->yaml, FG_NODE_MAP, base->source, base->mark);
 
 	if (!map) {
 		fail_nomem(reader);
@@ -171,9 +171,9 @@ static struct fg_node *merge(struct fg_reader *reader, struct fg_node *base, str
 	return map;
 }
 
-static struct fg_node *without(struct fg_reader *reader, struct fg_node *root, const char *name)
+struct fg_node *fg_node_without(struct fg_reader *reader, struct fg_node *root, const char *name)
 {
-	struct fg_node *map = fg_node_new(reader->yaml, FG_NODE_MAP, root->mark);
+	struct fg_node *map = fg_node_new(reader->yaml, FG_NODE_MAP, root->source, root->mark);
 
 	if (!map) {
 		fail_nomem(reader);
@@ -250,7 +250,7 @@ struct fg_node *fg_merge_environment(struct fg_reader *reader, struct fg_node *r
 					"--environment %s: the file has no environments:", name);
 		return root;
 	}
-	root = without(reader, root, "environments");
+	root = fg_node_without(reader, root, "environments");
 	if (!fg_reader_expect(reader, environments, FG_NODE_MAP, "environments"))
 		return root;
 	for (size_t i = 0; i + 1 < environments->count; i += 2) {

@@ -6,12 +6,13 @@
  *   literals   1  2.5  'text'  "text"  true  false  null
  *   names      token   data.users.name   setup.cartId   secrets.apiToken   vu   iteration
  *              scenario.name  scenario.iteration  env.NAME  target.port  run.id  i
- *   access     value.field  value[0]  value['a b']  (into JSON values; missing: null)
+ *   lists      ['a', 2, token]
+ *   access     value.field  value[0]  value[-1]  value['a b']  (into JSON values; missing: null)
  *   operators  ?:  ??  ||  &&  == !=  < <= > >=  + -  * / %  ! -      (+ joins when a side is text)
  *   calls      randomInt(1, 500) …: the table of function.c
  *
- * Grammar, types and functions are documented in runner/scenario/README (languages' k6-like
- * functions). Pure: time, random numbers and rows come from the env.
+ * Grammar, types and functions are documented in runner/scenario/README.md. Pure: time, random
+ * numbers and rows come from the env.
  */
 #ifndef FG_SCENARIO_EXPR_H
 #define FG_SCENARIO_EXPR_H
@@ -23,10 +24,15 @@ enum {
 	FG_EXPR_TEXT_MAX = 4096, /* bytes of one expression */
 	FG_EXPR_NODES_MAX = 1000,
 	FG_EXPR_DEPTH_MAX = 32,
+	FG_EXPR_ARGUMENTS_MAX = 16,
+	FG_EXPR_LIST_MAX = 100000,        /* elements that a function may make: range, split */
+	FG_EXPR_CONSTANTS_MAX = 16 << 20, /* bytes of what one expression knows at compile time */
 };
 
-struct fg_random; /* gate/base/random.h */
+struct fg_random;      /* gate/base/random.h */
+struct fg_regex_match; /* runner/scenario/regex.h */
 struct fg_expr;
+struct fg_call; /* runner/scenario/function.h */
 
 enum fg_name_kind {
 	FG_NAME_CONSTANT, /* vars, secrets, env, scenario.name, run-wide texts: known at compile
@@ -77,9 +83,13 @@ struct fg_expr_env {
 	struct fg_random *random;
 	uint64_t unix_ns; /* wall clock of now, for now() and timestamp() */
 	struct fg_arena *arena;
+	/* For matches() and regexFind(); NULL: memory is allocated for each call. */
+	struct fg_regex_match *regex_match;
 };
 
-/** Compiles `len` bytes. On failure err->column is the 1-based byte offset of what is wrong. */
+/** Compiles `len` bytes. Where `-` follows a name without a space ("first-name"), the longer name
+ * is meant if it is known, else a subtraction. On failure err->column is the 1-based byte offset of
+ * what is wrong. */
 int fg_expr_compile(const char *text, size_t len, const struct fg_expr_names *names,
 		    struct fg_expr **ret, struct fg_err *err) FG_MUST_USE;
 void fg_expr_free(struct fg_expr *expr);
@@ -87,10 +97,16 @@ struct fg_expr *fg_expr_ref(struct fg_expr *expr); /* templates are copied; free
 /** True if it depends on nothing but constants; *ret (may be NULL) is then its value, borrowed from
  *  the expression. */
 bool fg_expr_constant(const struct fg_expr *expr, struct fg_value *ret);
-/** *ret borrows from the env's arena, slots and rows. INVALID: a type that does not fit ("- needs
- *  numbers, got text"); LIMIT: the arena is full. */
+/** The data sets it looks at: bit i stands for set i (FG_DATA_SETS_MAX of them). */
+uint64_t fg_expr_data_sets(const struct fg_expr *expr);
+/** *ret borrows from the expression, the env's arena, slots and rows. INVALID: a type that does not
+ * fit ("- needs numbers, got text"); LIMIT: the arena is full. */
 int fg_expr_eval(const struct fg_expr *expr, const struct fg_expr_env *env, struct fg_value *ret,
 		 struct fg_err *err) FG_MUST_USE;
+
+/* What the second argument is, if it must be constant because it is compiled with the expression.
+ */
+enum fg_expr_pattern { FG_PATTERN_NONE, FG_PATTERN_REGEX, FG_PATTERN_JSONPATH };
 
 /* The table of functions, for help, README and schema. */
 struct fg_expr_function {
@@ -98,6 +114,8 @@ struct fg_expr_function {
 	const char *arguments; /* "min, max" */
 	unsigned min_arguments, max_arguments;
 	bool pure; /* folded when its arguments are constant */
+	enum fg_expr_pattern pattern;
+	int (*call)(const struct fg_call *call, struct fg_value *ret);
 	const char *help;
 };
 extern const struct fg_expr_function fg_expr_functions[];

@@ -84,15 +84,20 @@ static void check_thresholds(struct fg_reader *reader, const struct fg_node *roo
 	if (fg_diag_count(reader->diagnostics) || reader->fatal)
 		return;
 	fg_registry_init(&registry);
-	if (!fg_reader_failed(reader, fg_scenario_register(reader->file, "curl", &registry, &err),
-			      &err)) {
+	int rc = fg_scenario_register(reader->file, "curl", &registry, &err);
+
+	if (rc == -FG_E_INVALID || rc == -FG_E_LIMIT) {
+		fg_diag_add(reader->diagnostics, fg_included_source(reader, err.file),
+			    (struct fg_mark){err.line, err.column, 1}, err.code, "%s", err.message);
+	} else if (!fg_reader_failed(reader, rc, &err)) {
 		for (size_t i = 0; i < reader->file->threshold_count; i++) {
-			const struct fg_threshold *t = &reader->file->thresholds[i];
+			struct fg_threshold *t = &reader->file->thresholds[i];
 			struct fg_node *metric = NULL;
 
 			(void)fg_node_get(fg_node_get(root, "thresholds", NULL), t->metric_text,
 					  &metric);
-			if (fg_threshold_check(t, &registry, &err))
+			if (fg_scenario_threshold_stage(reader->file, t, &err) ||
+			    fg_threshold_check(t, &registry, &err))
 				fg_reader_fault(reader, metric ? metric : root, "%s", err.message);
 		}
 	}
@@ -114,9 +119,13 @@ static void read_root(struct fg_reader *reader, struct fg_node *root)
 		fg_reader_fault(reader, root, "a scenario file is a map: version: 1, target: …");
 		return;
 	}
+	root = fg_include(reader, root);
 	root = fg_merge_environment(reader, root);
 	fg_env_expand(reader, root);
 	override_vars(reader, root);
+	fg_scopes_build(reader, root);
+	if (reader->fatal)
+		return;
 	fg_reader_defaults(reader, &fg_schema_root, reader->file);
 	fg_reader_object(reader, root, &fg_schema_root, reader->file);
 	if (reader->fatal)
@@ -136,6 +145,9 @@ static int parse_tree(struct fg_reader *reader, struct fg_err *err)
 		read_root(reader, reader->yaml->root);
 	fg_yaml_free(reader->yaml);
 	reader->yaml = NULL;
+	fg_scopes_done(&reader->scopes);
+	fg_included_free(reader->included);
+	reader->included = NULL;
 	/* A bound that a file exceeds is the file's fault, wherever it was noticed. */
 	if (rc == 0 && reader->fatal == -FG_E_LIMIT) {
 		fg_diag_add(reader->diagnostics, reader->source, (struct fg_mark){0}, FG_E_LIMIT,

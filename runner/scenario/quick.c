@@ -69,11 +69,24 @@ static int check_options(const struct fg_quick_options *options, struct fg_err *
 		return fg_err_set(err, FG_E_USAGE, "-i cannot be combined with -r; keep one");
 	if (options->duration_ns && options->duration_ns < FG_NS_PER_S)
 		return fg_err_set(err, FG_E_USAGE, "-d must be at least 1s");
-	if (options->iterations)
-		return fg_err_set(err, FG_E_LATER,
-				  "-i is valid but comes with a later version of flamegate "
-				  "(issue B); use -d");
+	if (options->iterations && options->vus > options->iterations)
+		return fg_err_set(err, FG_E_USAGE,
+				  "-i is below -u: some VUs would have nothing to do");
 	return 0;
+}
+
+/* -d is then the most that it may take, as in k6. */
+static void add_iterations(struct fg_buf *out, const struct fg_quick_options *options, uint64_t vus)
+{
+	char text[FG_NUM_TEXT_MAX];
+
+	fg_buf_addf(out,
+		    "    executor: shared-iterations\n    vus: %" PRIu64
+		    "\n    iterations: %" PRIu64 "\n",
+		    vus, options->iterations);
+	if (options->duration_ns)
+		fg_buf_addf(out, "    maxDuration: %s\n",
+			    fg_num_format_duration(options->duration_ns, text));
 }
 
 static int add_executor(struct fg_buf *out, const struct fg_quick_options *options,
@@ -86,6 +99,10 @@ static int add_executor(struct fg_buf *out, const struct fg_quick_options *optio
 	if (options->stages) {
 		fg_buf_addf(out, "    executor: ramping-vus\n    startVUs: %" PRIu64 "\n", vus);
 		return add_stages(out, options->stages, err);
+	}
+	if (options->iterations) {
+		add_iterations(out, options, vus);
+		return 0;
 	}
 	(void)fg_num_format_duration(duration_ns, text);
 	if (options->rate) {

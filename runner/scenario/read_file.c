@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The small keys of the file: version, vars, secrets, generator, profile, stores, publishers. */
+/* The small keys of the file: version, vars, secrets, data, generator, profile. */
 #include "runner/scenario/reader.h"
 
 #include <stdlib.h>
@@ -8,7 +8,7 @@
 #include "gate/base/str.h"
 #include "gate/base/vec.h"
 
-enum { SECRETS_MAX = FG_REGISTRY_TAGS_MAX, PUBLISH_MAX = 100, THREADS_MAX = 256 };
+enum { SECRETS_MAX = FG_REGISTRY_TAGS_MAX, THREADS_MAX = 256 };
 
 void fg_read_version(struct fg_reader *reader, const struct fg_key *key, const struct fg_node *node,
 		     void *owner)
@@ -22,14 +22,6 @@ void fg_read_version(struct fg_reader *reader, const struct fg_key *key, const s
 				node->text);
 }
 
-static bool is_var_name(const char *text)
-{
-	static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-				      "0123456789_";
-
-	return text[0] && !(text[0] >= '0' && text[0] <= '9') && !text[strspn(text, allowed)];
-}
-
 /* The values are looked up in the tree itself (reader->vars); here they are only checked. */
 void fg_read_vars(struct fg_reader *reader, const struct fg_key *key, const struct fg_node *node,
 		  void *owner)
@@ -40,9 +32,7 @@ void fg_read_vars(struct fg_reader *reader, const struct fg_key *key, const stru
 	for (size_t i = 0; i + 1 < node->count; i += 2) {
 		const struct fg_node *value = node->items[i + 1];
 
-		if (!is_var_name(node->items[i]->text))
-			fg_reader_fault(reader, node->items[i],
-					"the name of a variable has letters, digits and _ only");
+		(void)fg_names_check(reader, node->items[i], "a variable");
 		if (value->kind != FG_NODE_SCALAR)
 			(void)fg_reader_expect(reader, value, FG_NODE_SCALAR, node->items[i]->text);
 		else if (strstr(value->text, "{{"))
@@ -138,64 +128,96 @@ void fg_read_markdown(struct fg_reader *reader, const struct fg_key *key,
 	fg_reader_value(reader, &value, node, owner);
 }
 
-/* -- stores, publishers --------------------------------------------------------------------- */
+/* -- data ----------------------------------------------------------------------------------- */
+
+/* What the table filled moves into what the file filled. */
+static bool load_data(struct fg_reader *reader, const struct fg_node *name,
+		      const struct fg_node *node, struct fg_data *settings)
+{
+	const struct fg_node *path = fg_node_get(node, "path", NULL);
+	struct fg_data data = {0};
+	struct fg_err err = {0};
+	int rc = fg_data_load(settings->path, &data, &err);
+
+	if (rc == -FG_E_NOMEM)
+		return !fg_reader_failed(reader, rc, &err);
+	if (rc) {
+		char text[FG_ERR_FILE_MAX + FG_ERR_MESSAGE_MAX + 32];
+
+		fg_reader_fault(reader, path, "%s", fg_err_text(&err, text, sizeof(text)));
+		return false;
+	}
+	data.order = settings->order;
+	data.scope = settings->scope;
+	data.on_end = settings->on_end;
+	if (!data.path) {
+		data.path = settings->path;
+		settings->path = NULL;
+	}
+	if (fg_reader_failed(reader, fg_str_replace(name->text, &data.name, &err), &err)) {
+		fg_data_done(&data);
+		return false;
+	}
+	reader->file->data[reader->file->data_count++] = data;
+	return true;
+}
+
+static void check_order(struct fg_reader *reader, const struct fg_node *node,
+			const struct fg_data *settings)
+{
+	struct fg_node *scope = NULL;
+
+	(void)fg_node_get(node, "scope", &scope);
+	if (scope && settings->order == FG_DATA_UNIQUE && settings->scope == FG_DATA_SCOPE_VU)
+		fg_reader_fault(reader, scope,
+				"order: unique deals every row once, so it has no scope: vu");
+}
+
+static bool read_set(struct fg_reader *reader, const struct fg_node *name,
+		     const struct fg_node *node)
+{
+	struct fg_data settings = {0};
+	size_t before = fg_diag_count(reader->diagnostics);
+
+	(void)fg_names_check(reader, name, "a data set");
+	fg_reader_defaults(reader, &fg_schema_data, &settings);
+	fg_reader_object(reader, node, &fg_schema_data, &settings);
+	check_order(reader, node, &settings);
+	bool ok = fg_diag_count(reader->diagnostics) == before && settings.path &&
+		  load_data(reader, name, node, &settings);
+
+	free(settings.path);
+	return ok;
+}
+
+void fg_read_data(struct fg_reader *reader, const struct fg_key *key, const struct fg_node *node,
+		  void *owner)
+{
+	struct fg_scenario_file *file = owner;
+
+	if (!fg_reader_expect(reader, node, FG_NODE_MAP, key->name))
+		return;
+	if (node->count / 2 > FG_DATA_SETS_MAX) {
+		fg_reader_fault(reader, node, "more than %d data sets", FG_DATA_SETS_MAX);
+		return;
+	}
+	for (size_t i = 0; i + 1 < node->count && !reader->fatal; i += 2) {
+		struct fg_err err = {0};
+
+		if (fg_reader_failed(reader,
+				     FG_VEC_ROOM(file, data, data_count, data_capacity,
+						 FG_DATA_SETS_MAX, &err),
+				     &err))
+			return;
+		if (!read_set(reader, node->items[i], node->items[i + 1]))
+			reader->has_data_fault = true;
+	}
+}
+
+/* -- stores --------------------------------------------------------------------- */
 
 void fg_read_store(struct fg_reader *reader, const struct fg_key *key, const struct fg_node *node,
 		   void *owner)
 {
 	fg_reader_object(reader, node, key->table, owner);
-}
-
-static bool is_type(const struct fg_node *node, const char *type)
-{
-	const struct fg_node *value = fg_node_get(node, "type", NULL);
-
-	return value && value->kind == FG_NODE_SCALAR && strcmp(value->text, type) == 0;
-}
-
-static void read_publish(struct fg_reader *reader, const struct fg_key *key,
-			 const struct fg_node *node, struct fg_scenario_file *file)
-{
-	struct fg_publish_pyroscope publish = {0};
-	bool is_later = is_type(node, "prometheus") || is_type(node, "otlp");
-	struct fg_err err = {0};
-
-	if (is_later) {
-		struct fg_node *type = fg_node_get(node, "type", NULL);
-
-		fg_reader_later(reader, type, type->text, "B");
-		reader->later++;
-		fg_reader_object(reader, node, key->table, NULL);
-		reader->later--;
-		return;
-	}
-	fg_reader_object(reader, node, key->table, &publish);
-	const struct fg_node *url = fg_node_get(node, "url", NULL);
-
-	if (url && publish.url && !fg_str_starts_with(publish.url, "http://") &&
-	    !fg_str_starts_with(publish.url, "https://"))
-		fg_reader_fault(reader, url, "\"%.80s\" is not an http:// or https:// URL",
-				publish.url);
-	if (fg_reader_failed(reader,
-			     FG_VEC_ROOM(file, publish, publish_count, publish_capacity,
-					 PUBLISH_MAX, &err),
-			     &err)) {
-		free(publish.url);
-		fg_tags_done(&publish.labels);
-		return;
-	}
-	file->publish[file->publish_count++] = publish;
-}
-
-void fg_read_publish(struct fg_reader *reader, const struct fg_key *key, const struct fg_node *node,
-		     void *owner)
-{
-	if (!fg_reader_expect(reader, node, FG_NODE_LIST, key->name))
-		return;
-	if (node->count > PUBLISH_MAX) {
-		fg_reader_fault(reader, node, "more than %d publishers", PUBLISH_MAX);
-		return;
-	}
-	for (size_t i = 0; i < node->count && !reader->fatal; i++)
-		read_publish(reader, key, node->items[i], owner);
 }

@@ -64,6 +64,10 @@ static void add_threshold(struct fg_reader *reader, const struct fg_node *metric
 	threshold.level = options->level;
 	threshold.min_samples = options->min_samples;
 	threshold.allow_no_data = options->allow_no_data;
+	threshold.window_ns = options->window_ns;
+	threshold.from_ns = options->from_ns;
+	threshold.to_ns = options->to_ns;
+	threshold.stage = options->stage;
 	set_place(reader, text, &threshold.file, &threshold.line, &threshold.column);
 	if (fg_reader_failed(reader,
 			     FG_VEC_ROOM(file, thresholds, threshold_count, threshold_capacity,

@@ -133,7 +133,7 @@ static void read_header(struct fg_reader *reader, const struct fg_node *name,
 		(void)fg_reader_expect(reader, value, FG_NODE_SCALAR, name->text);
 		return;
 	}
-	fg_template_read(reader, value, &text);
+	fg_template_read_as(reader, value, FG_ESCAPE_HEADER, &text);
 	for (size_t i = 0; i < text.part_count; i++)
 		if (text.parts[i].text && strpbrk(text.parts[i].text, "\r\n"))
 			fg_reader_fault(reader, value, "a header cannot hold a line break");
@@ -188,7 +188,7 @@ void fg_read_keep_alive(struct fg_reader *reader, const struct fg_key *key,
 		http->connection = FG_CONNECTION_NONE;
 }
 
-static void add_content_type(struct fg_reader *reader, struct fg_step_http *http, const char *type)
+void fg_request_content_type(struct fg_reader *reader, struct fg_step_http *http, const char *type)
 {
 	struct fg_template_builder builder;
 	struct fg_template text = {0};
@@ -208,180 +208,6 @@ static void add_content_type(struct fg_reader *reader, struct fg_step_http *http
 				       &err);
 }
 
-/* -- query, form ---------------------------------------------------------------------------- */
-
-/* name=value pairs, encoded, into the builder. */
-static void add_pairs(struct fg_reader *reader, const struct fg_node *node, const char *first,
-		      struct fg_template_builder *builder, struct fg_buf *source)
-{
-	const char *separator = first;
-
-	for (size_t i = 0; i + 1 < node->count; i += 2) {
-		const struct fg_node *name = node->items[i];
-		const struct fg_node *value = node->items[i + 1];
-
-		if (value->kind != FG_NODE_SCALAR) {
-			(void)fg_reader_expect(reader, value, FG_NODE_SCALAR, name->text);
-			continue;
-		}
-		fg_template_bytes(builder, separator, strlen(separator), FG_ESCAPE_NONE);
-		fg_template_bytes(builder, name->text, strlen(name->text), FG_ESCAPE_URL);
-		fg_template_bytes(builder, "=", 1, FG_ESCAPE_NONE);
-		fg_template_scalar(reader, value, FG_TEXT_TEMPLATE, FG_ESCAPE_URL, builder);
-		fg_buf_addf(source, "%s%s=%s", separator, name->text, value->text);
-		separator = "&";
-	}
-}
-
-void fg_read_query(struct fg_reader *reader, const struct fg_key *key, const struct fg_node *node,
-		   void *owner)
-{
-	FG_AUTO_BUF struct fg_buf source = {0};
-	struct fg_step_http *http = owner;
-	struct fg_template_builder builder;
-	struct fg_template result = {0};
-
-	if (!fg_reader_expect(reader, node, FG_NODE_MAP, key->name) || !http || !http->url.source)
-		return;
-	fg_template_begin(&builder);
-	builder.parts = http->url.parts;
-	builder.part_count = http->url.part_count;
-	builder.part_capacity = builder.part_count;
-	http->url.parts = NULL;
-	http->url.part_count = 0;
-	fg_buf_init(&source, FG_SCENARIO_FILE_MAX);
-	fg_buf_add_str(&source, http->url.source);
-	add_pairs(reader, node, strchr(http->url.source, '?') ? "&" : "?", &builder, &source);
-	fg_template_end(reader, &builder, source.data ? source.data : "", &result);
-	fg_template_done(&http->url);
-	http->url = result;
-}
-
-void fg_read_form(struct fg_reader *reader, const struct fg_key *key, const struct fg_node *node,
-		  void *owner)
-{
-	FG_AUTO_BUF struct fg_buf source = {0};
-	struct fg_step_http *http = owner;
-	struct fg_template_builder builder;
-	struct fg_template scratch = {0};
-
-	if (!fg_reader_expect(reader, node, FG_NODE_MAP, key->name))
-		return;
-	fg_buf_init(&source, FG_SCENARIO_FILE_MAX);
-	fg_template_begin(&builder);
-	add_pairs(reader, node, "", &builder, &source);
-	fg_template_end(reader, &builder, source.data ? source.data : "",
-			http ? &http->body : &scratch);
-	fg_template_done(&scratch);
-	if (!http)
-		return;
-	http->has_body = true;
-	add_content_type(reader, http, "application/x-www-form-urlencoded");
-}
-
-/* -- bodies --------------------------------------------------------------------------------- */
-
-static void add_json_scalar(struct fg_reader *reader, const struct fg_node *node,
-			    struct fg_template_builder *builder)
-{
-	if (fg_node_is_nothing(node)) {
-		fg_template_bytes(builder, "null", 4, FG_ESCAPE_NONE);
-	} else if (fg_template_is_bare(reader, node) ||
-		   (node->plain && fg_json_is_bare(node->text))) {
-		fg_template_scalar(reader, node, FG_TEXT_TEMPLATE, FG_ESCAPE_NONE, builder);
-	} else {
-		fg_template_bytes(builder, "\"", 1, FG_ESCAPE_NONE);
-		fg_template_scalar(reader, node, FG_TEXT_TEMPLATE, FG_ESCAPE_JSON, builder);
-		fg_template_bytes(builder, "\"", 1, FG_ESCAPE_NONE);
-	}
-}
-
-static void add_json(struct fg_reader *reader, const struct fg_node *node,
-		     struct fg_template_builder *builder)
-{
-	bool is_map = node->kind == FG_NODE_MAP;
-
-	if (node->kind == FG_NODE_SCALAR) {
-		add_json_scalar(reader, node, builder);
-		return;
-	}
-	fg_template_bytes(builder, is_map ? "{" : "[", 1, FG_ESCAPE_NONE);
-	for (size_t i = 0; i < node->count; i += is_map ? 2 : 1) {
-		if (i > 0)
-			fg_template_bytes(builder, ",", 1, FG_ESCAPE_NONE);
-		if (is_map) {
-			const char *name = node->items[i]->text;
-
-			fg_template_bytes(builder, "\"", 1, FG_ESCAPE_NONE);
-			fg_template_bytes(builder, name, strlen(name), FG_ESCAPE_JSON);
-			fg_template_bytes(builder, "\":", 2, FG_ESCAPE_NONE);
-		}
-		add_json(reader, node->items[is_map ? i + 1 : i], builder);
-	}
-	fg_template_bytes(builder, is_map ? "}" : "]", 1, FG_ESCAPE_NONE);
-}
-
-void fg_read_json(struct fg_reader *reader, const struct fg_key *key, const struct fg_node *node,
-		  void *owner)
-{
-	struct fg_step_http *http = owner;
-	struct fg_template_builder builder;
-	struct fg_template scratch = {0};
-
-	(void)key;
-	fg_template_begin(&builder);
-	add_json(reader, node, &builder);
-	fg_template_end(reader, &builder, "(json)", http ? &http->body : &scratch);
-	fg_template_done(&scratch);
-	if (!http)
-		return;
-	http->has_body = true;
-	add_content_type(reader, http, "application/json");
-}
-
-void fg_read_body(struct fg_reader *reader, const struct fg_key *key, const struct fg_node *node,
-		  void *owner)
-{
-	struct fg_step_http *http = owner;
-	struct fg_template scratch = {0};
-
-	if (node->kind != FG_NODE_SCALAR) {
-		fg_reader_fault(reader, node,
-				"%s is a text; a map or a list belongs under \"json\"", key->name);
-		return;
-	}
-	fg_template_read(reader, node, http ? &http->body : &scratch);
-	fg_template_done(&scratch);
-	if (http)
-		http->has_body = true;
-}
-
-void fg_read_body_file(struct fg_reader *reader, const struct fg_key *key,
-		       const struct fg_node *node, void *owner)
-{
-	FG_AUTO_BUF struct fg_buf content = {0};
-	struct fg_step_http *http = owner;
-	struct fg_template_builder builder;
-	struct fg_err err = {0};
-
-	if (!fg_reader_expect(reader, node, FG_NODE_SCALAR, key->name))
-		return;
-	FG_AUTO_FREE char *text = fg_template_text(reader, node, FG_TEXT_CONSTANT, NULL);
-	FG_AUTO_FREE char *path = text ? fg_reader_path(reader, text) : NULL;
-
-	if (!path || !http || reader->later)
-		return;
-	fg_buf_init(&content, FG_BODY_MAX);
-	if (fg_file_read(path, FG_BODY_MAX, &content, &err)) {
-		fg_reader_fault(reader, node, "bodyFile: %s", err.message);
-		return;
-	}
-	fg_template_begin(&builder);
-	fg_template_bytes(&builder, content.data, content.len, FG_ESCAPE_NONE);
-	fg_template_end(reader, &builder, text, &http->body);
-	http->has_body = true;
-}
-
 /* -- the step ------------------------------------------------------------------------------- */
 
 static bool start_from_defaults(struct fg_reader *reader, struct fg_step_http *http)
@@ -390,9 +216,7 @@ static bool start_from_defaults(struct fg_reader *reader, struct fg_step_http *h
 	struct fg_err err = {0};
 
 	if (fg_reader_failed(reader, fg_http_options_copy(&http->http, defaults, &err), &err) ||
-	    fg_reader_failed(reader,
-			     fg_str_dup(reader->group ? reader->group : "", &http->group, &err),
-			     &err))
+	    fg_reader_failed(reader, fg_str_dup("", &http->group, &err), &err))
 		return false;
 	for (size_t i = 0; i < defaults->header_count; i++) {
 		struct fg_template value = {0};
@@ -438,6 +262,7 @@ static void check_url(struct fg_reader *reader, const struct fg_node *node,
 	const struct fg_node *url =
 		node->kind == FG_NODE_MAP ? fg_node_get(node, "url", NULL) : node;
 	const char *first = http->url.part_count ? http->url.parts[0].text : NULL;
+	bool is_known = first && http->url.parts[0].kind == FG_PART_TEXT;
 
 	if (!url || url->kind != FG_NODE_SCALAR || !http->url.source || reader->later)
 		return;
@@ -445,7 +270,7 @@ static void check_url(struct fg_reader *reader, const struct fg_node *node,
 		fg_reader_fault(reader, url, "a URL cannot hold spaces or line breaks; write %%20");
 		return;
 	}
-	if (!first)
+	if (!is_known)
 		return;
 	bool is_absolute =
 		fg_str_starts_with(first, "http://") || fg_str_starts_with(first, "https://");
@@ -457,6 +282,57 @@ static void check_url(struct fg_reader *reader, const struct fg_node *node,
 		fg_reader_fault(reader, url, "a path needs target.url to start from");
 }
 
+/* A line break from a variable would be a request of its own. */
+void fg_read_url(struct fg_reader *reader, const struct fg_key *key, const struct fg_node *node,
+		 void *owner)
+{
+	struct fg_step_http *http = owner;
+	struct fg_template scratch = {0};
+
+	if (fg_reader_expect(reader, node, FG_NODE_SCALAR, key->name))
+		fg_template_read_as(reader, node, FG_ESCAPE_HEADER, http ? &http->url : &scratch);
+	fg_template_done(&scratch);
+}
+
+static bool looks_into_body(enum fg_from from)
+{
+	return from == FG_FROM_BODY || from == FG_FROM_JSON || from == FG_FROM_REGEX ||
+	       from == FG_FROM_SIZE;
+}
+
+static bool wants_body(const struct fg_step_http *http)
+{
+	bool wanted = false;
+
+	for (size_t i = 0; i < http->check_count; i++)
+		wanted = wanted || looks_into_body(http->checks[i].condition.from);
+	for (size_t i = 0; i < http->expect_count; i++)
+		wanted = wanted || looks_into_body(http->expects[i].from);
+	for (size_t i = 0; i < http->capture_count; i++)
+		wanted = wanted || looks_into_body(http->captures[i].from);
+	return wanted;
+}
+
+/* What auth: made of itself goes into the step's own headers. */
+static void take_auth_headers(struct fg_reader *reader, struct fg_step_http *http)
+{
+	struct fg_http_options *options = &http->http;
+	struct fg_err err = {0};
+
+	if (options->auth.kind != FG_AUTH_NONE)
+		fg_header_remove(http->headers, &http->header_count, "Authorization");
+	for (size_t i = 0; i < options->header_count; i++)
+		(void)fg_reader_failed(
+			reader,
+			fg_header_set(&http->headers, &http->header_count, &http->header_capacity,
+				      options->headers[i].name, &options->headers[i].value, &err),
+			&err);
+	fg_header_list_done(options->headers, options->header_count);
+	options->headers = NULL;
+	options->header_count = 0;
+	options->header_capacity = 0;
+}
+
 static void read_fields(struct fg_reader *reader, const struct fg_key *key,
 			const struct fg_node *node, struct fg_step_http *http)
 {
@@ -464,14 +340,11 @@ static void read_fields(struct fg_reader *reader, const struct fg_key *key,
 	static const char *const reuse[] = {"keepAlive", "connection"};
 
 	if (node->kind != FG_NODE_MAP) {
-		struct fg_key url = {
-			.name = key->name, .type = FG_T_TEMPLATE, FG_AT(fg_step_http, url)};
-
 		if (node->kind == FG_NODE_LIST)
 			fg_reader_fault(reader, node, "%s wants a URL or a map with \"url\"",
 					key->name);
 		else
-			fg_reader_value(reader, &url, node, http);
+			fg_read_url(reader, key, node, http);
 		return;
 	}
 	const struct fg_node *name = fg_node_get(node, "name", NULL);
@@ -487,7 +360,7 @@ void fg_read_request_step(struct fg_reader *reader, const struct fg_key *key,
 			  const struct fg_node *node, void *owner)
 {
 	struct fg_step step = {.kind = FG_STEP_HTTP, .place = fg_reader_place(reader, node)};
-	struct fg_scenario *scenario = owner;
+	struct fg_steps *steps = owner;
 
 	if (!start_from_defaults(reader, &step.http)) {
 		fg_step_done(&step);
@@ -498,9 +371,9 @@ void fg_read_request_step(struct fg_reader *reader, const struct fg_key *key,
 	check_url(reader, node, &step.http);
 	check_body(reader, node, &step.http);
 	set_name(reader, &step.http);
-	if (!scenario || !step.http.url.source || !step.http.method || !step.http.name) {
-		fg_step_done(&step);
-		return;
-	}
-	fg_reader_push_step(reader, scenario, &step);
+	take_auth_headers(reader, &step.http);
+	step.http.wants_body = wants_body(&step.http);
+	bool is_whole = step.http.url.source && step.http.method && step.http.name;
+
+	fg_reader_push_step(reader, is_whole ? steps : NULL, &step);
 }

@@ -8,7 +8,7 @@
 #include "gate/base/str.h"
 #include "gate/base/vec.h"
 
-enum { STAGES_MAX = 10000, RATE_PER_S_MAX = 10000000 };
+enum { STAGES_MAX = 10000, RATE_PER_S_MAX = 10000000, ENV_MAX = 256 };
 
 /* What a person meant who wrote a field of another executor. */
 static const struct {
@@ -150,7 +150,25 @@ static void check_arrival(struct fg_reader *reader, const struct fg_node *node,
 				RATE_PER_S_MAX);
 }
 
-static void check_steps(struct fg_reader *reader, const struct fg_node *node)
+static int find_request(void *context, const struct fg_visit *visit, struct fg_err *err)
+{
+	bool *found = context;
+
+	(void)err;
+	*found = *found || visit->step->kind == FG_STEP_HTTP;
+	return 0;
+}
+
+static bool sends_something(const struct fg_reader *reader, const struct fg_scenario *scenario)
+{
+	bool found = false;
+
+	return fg_steps_walk(reader->file, &scenario->steps, find_request, &found, NULL) != 0 ||
+	       found;
+}
+
+static void check_steps(struct fg_reader *reader, const struct fg_node *node,
+			const struct fg_scenario *scenario)
 {
 	const struct fg_node *steps = fg_node_get(node, "steps", NULL);
 	struct fg_node *flow = NULL;
@@ -160,18 +178,13 @@ static void check_steps(struct fg_reader *reader, const struct fg_node *node)
 		fg_reader_fault(reader, flow,
 				"\"steps\" and \"flow\" exclude each other; keep one");
 	if (!steps && !flow)
-		fg_reader_fault(reader, node, "a scenario needs \"steps\"");
-	if (!steps || steps->kind != FG_NODE_LIST)
-		return;
-	if (steps->count == 0)
+		fg_reader_fault(reader, node, "a scenario needs \"steps\" or \"flow\"");
+	if (steps && steps->kind == FG_NODE_LIST && steps->count == 0)
 		fg_reader_fault(reader, steps, "steps is empty; an iteration would do nothing");
-	size_t thinks = 0;
-
-	for (size_t i = 0; i < steps->count; i++)
-		if (fg_node_get(steps->items[i], "think", NULL))
-			thinks++;
-	if (steps->count && thinks == steps->count)
-		fg_reader_fault(reader, steps, "no step sends a request");
+	/* Only where everything was read: a request with a fault is one all the same. */
+	if ((steps || flow) && !reader->scopes.broken &&
+	    fg_diag_count(reader->diagnostics) == 0 && !sends_something(reader, scenario))
+		fg_reader_fault(reader, steps ? steps : flow, "no step sends a request");
 }
 
 void fg_validate_scenario(struct fg_reader *reader, const struct fg_node *node,
@@ -204,16 +217,41 @@ void fg_validate_scenario(struct fg_reader *reader, const struct fg_node *node,
 	if (warmup && scenario->duration_ns && scenario->warmup_ns >= scenario->duration_ns)
 		fg_reader_fault(reader, warmup,
 				"warmup must be shorter than the scenario, or nothing is measured");
-	check_steps(reader, node);
+	check_steps(reader, node, scenario);
 }
 
 /* -- the map of scenarios ------------------------------------------------------------------- */
 
-void fg_read_scenario_steps(struct fg_reader *reader, const struct fg_key *key,
-			    const struct fg_node *node, void *owner)
+/* Values stay as they are: a secret in it is sent, not shown. */
+void fg_read_scenario_env(struct fg_reader *reader, const struct fg_key *key,
+			  const struct fg_node *node, void *owner)
 {
-	(void)key;
-	fg_reader_steps(reader, node, "", owner);
+	struct fg_scenario *scenario = owner;
+
+	if (!fg_reader_expect(reader, node, FG_NODE_MAP, key->name))
+		return;
+	if (node->count / 2 > ENV_MAX) {
+		fg_reader_fault(reader, node, "more than %d variables", ENV_MAX);
+		return;
+	}
+	for (size_t i = 0; i + 1 < node->count && !reader->fatal; i += 2) {
+		const struct fg_node *name = node->items[i];
+		const struct fg_node *value = node->items[i + 1];
+		struct fg_err err = {0};
+
+		if (value->kind != FG_NODE_SCALAR) {
+			(void)fg_reader_expect(reader, value, FG_NODE_SCALAR, name->text);
+			continue;
+		}
+		FG_AUTO_FREE char *text = fg_template_text(reader, value, FG_TEXT_CONSTANT, NULL);
+
+		if (!name->text[0] || strchr(name->text, '='))
+			fg_reader_fault(reader, name, "\"%.60s\" is not a variable's name",
+					name->text);
+		else if (text && scenario)
+			(void)fg_reader_failed(
+				reader, fg_tags_add(&scenario->env, name->text, text, &err), &err);
+	}
 }
 
 static void check_name(struct fg_reader *reader, const struct fg_node *name)
@@ -237,8 +275,12 @@ static void read_scenario(struct fg_reader *reader, const struct fg_node *name,
 	check_name(reader, name);
 	if (fg_reader_failed(reader, fg_str_dup(name->text, &scenario->name, &err), &err))
 		return;
+	fg_reader_enter(reader, FG_ROOT_SCENARIO, reader->file->scenario_count - 1);
+	reader->env = &scenario->env;
 	fg_reader_defaults(reader, &fg_schema_scenario, scenario);
 	fg_reader_object(reader, node, &fg_schema_scenario, scenario);
+	reader->env = NULL;
+	fg_reader_enter(reader, FG_ROOT_FILE, 0);
 	for (size_t i = 0; executor && i < FG_EXEC_COUNT; i++)
 		if (executor->kind == FG_NODE_SCALAR &&
 		    strcmp(fg_executor_names[i], executor->text) == 0)

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Steps: requests, think times, groups (flattened with their path), checks. */
+/* Lists of steps, and the steps that are not requests. */
 #include "runner/scenario/reader.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,24 +9,40 @@
 #include "gate/base/str.h"
 #include "gate/base/vec.h"
 
-enum { STEPS_MAX = FG_REGISTRY_CLASSES_MAX, CHECKS_MAX = 256 };
+enum { CHOICES_MAX = 256 };
 
-void fg_reader_push_step(struct fg_reader *reader, struct fg_scenario *scenario,
-			 struct fg_step *step)
+void fg_reader_push_step(struct fg_reader *reader, struct fg_steps *steps, struct fg_step *step)
 {
 	struct fg_err err = {0};
 
-	if (!scenario || reader->fatal ||
-	    fg_reader_failed(reader,
-			     FG_VEC_ROOM(&scenario->steps, items, count, capacity, STEPS_MAX, &err),
-			     &err)) {
+	if (!steps || reader->fatal ||
+	    fg_reader_failed(
+		    reader, FG_VEC_ROOM(steps, items, count, capacity, FG_SCENARIO_STEPS_MAX, &err),
+		    &err)) {
 		fg_step_done(step);
 		return;
 	}
-	scenario->steps.items[scenario->steps.count++] = *step;
+	steps->items[steps->count++] = *step;
+}
+
+char *fg_reader_name(struct fg_reader *reader, const struct fg_node *node)
+{
+	struct fg_err err = {0};
+	FG_AUTO_FREE char *text = fg_template_text(reader, node, FG_TEXT_CONSTANT, NULL);
+	char *masked = text ? fg_secrets_mask(&reader->file->secrets, text, &err) : NULL;
+
+	if (text && !masked)
+		(void)fg_reader_failed(reader, -(int)err.code, &err);
+	return masked;
 }
 
 /* -- lists of steps ------------------------------------------------------------------------- */
+
+/* "with" is the second key of "run", wherever it stands. */
+static bool is_argument(const struct fg_node *item, const struct fg_node *name)
+{
+	return strcmp(name->text, "with") == 0 && fg_node_get(item, "run", NULL);
+}
 
 static const struct fg_key *find_step(struct fg_reader *reader, const struct fg_node *item,
 				      const struct fg_node **ret_key)
@@ -38,8 +53,7 @@ static const struct fg_key *find_step(struct fg_reader *reader, const struct fg_
 		const struct fg_node *name = item->items[i];
 		const struct fg_key *key = fg_schema_find(&fg_schema_step, name->text, NULL);
 
-		if (found && key && strcmp(key->name, "with") == 0 &&
-		    strcmp(found->name, "run") == 0)
+		if (is_argument(item, name))
 			continue;
 		if (found) {
 			fg_reader_fault(reader, name,
@@ -60,61 +74,70 @@ static const struct fg_key *find_step(struct fg_reader *reader, const struct fg_
 	return found;
 }
 
-void fg_reader_steps(struct fg_reader *reader, const struct fg_node *node, const char *group,
-		     struct fg_scenario *scenario)
+static void read_step(struct fg_reader *reader, const struct fg_node *item, struct fg_steps *steps)
 {
-	const char *outer = reader->group;
+	const struct fg_node *outer = reader->item;
+	const struct fg_node *name = NULL;
 
+	if (item->kind != FG_NODE_MAP) {
+		fg_reader_fault(reader, item, "a step is a map such as { get: /path }");
+		return;
+	}
+	const struct fg_key *key = find_step(reader, item, &name);
+
+	if (!key)
+		return;
+	if (reader->in_parallel && key->table != &fg_schema_request) {
+		fg_reader_fault(reader, name, "parallel holds requests only, not %s", key->name);
+		return;
+	}
+	reader->item = item;
+	fg_reader_value(reader, key, fg_node_get(item, key->name, NULL), steps);
+	reader->item = outer;
+}
+
+void fg_reader_steps(struct fg_reader *reader, const struct fg_node *node, struct fg_steps *steps)
+{
 	if (!fg_reader_expect(reader, node, FG_NODE_LIST, "steps"))
 		return;
-	if (node->count > STEPS_MAX) {
-		fg_reader_fault(reader, node, "more than %d steps", STEPS_MAX);
+	/* The look ahead said so already; reading them would only repeat itself. */
+	if (reader->scopes.broken && node->count > FG_SCENARIO_STEPS_MAX)
 		return;
-	}
-	reader->group = group;
-	for (size_t i = 0; i < node->count && !reader->fatal; i++) {
-		const struct fg_node *item = node->items[i];
-		const struct fg_node *name = NULL;
+	for (size_t i = 0; i < node->count && !reader->fatal; i++)
+		read_step(reader, node->items[i], steps);
+}
 
-		if (item->kind != FG_NODE_MAP) {
-			fg_reader_fault(reader, item, "a step is a map such as { get: /path }");
-			continue;
-		}
-		const struct fg_key *key = find_step(reader, item, &name);
+static struct fg_step new_step(const struct fg_reader *reader, enum fg_step_kind kind,
+			       const struct fg_node *node)
+{
+	return (struct fg_step){.kind = kind, .place = fg_reader_place(reader, node)};
+}
 
-		if (!key)
-			continue;
-		if (key->later)
-			fg_reader_later(reader, name, key->name, key->later);
-		fg_reader_value(reader, key, fg_node_get(item, key->name, NULL), scenario);
-	}
-	reader->group = outer;
+/* -- group ---------------------------------------------------------------------------------- */
+
+void fg_read_group_name(struct fg_reader *reader, const struct fg_key *key,
+			const struct fg_node *node, void *owner)
+{
+	if (!fg_reader_expect(reader, node, FG_NODE_SCALAR, key->name))
+		return;
+	char *text = fg_reader_name(reader, node);
+
+	if (text && (strstr(text, "::") || !text[0]))
+		fg_reader_fault(reader, node, "the name of a group cannot %s",
+				text[0] ? "hold \"::\", which separates groups" : "be empty");
+	if (!owner || ((struct fg_step_group *)owner)->name)
+		free(text);
+	else
+		((struct fg_step_group *)owner)->name = text;
 }
 
 void fg_read_group_step(struct fg_reader *reader, const struct fg_key *key,
 			const struct fg_node *node, void *owner)
 {
-	FG_AUTO_BUF struct fg_buf path = {0};
-	struct fg_err err = {0};
-	struct fg_node *steps = NULL;
-	struct fg_node *name = NULL;
+	struct fg_step step = new_step(reader, FG_STEP_GROUP, node);
 
-	fg_reader_object(reader, node, key->table, NULL);
-	name = fg_node_get(node, "name", NULL);
-	steps = fg_node_get(node, "steps", NULL);
-	if (!name || !steps || name->kind != FG_NODE_SCALAR)
-		return;
-	FG_AUTO_FREE char *text = fg_template_text(reader, name, FG_TEXT_CONSTANT, NULL);
-
-	if (text && (strstr(text, "::") || !text[0])) {
-		fg_reader_fault(reader, name, "the name of a group cannot %s",
-				text[0] ? "hold \"::\", which separates groups" : "be empty");
-		return;
-	}
-	fg_buf_init(&path, 4096);
-	fg_buf_addf(&path, "%s::%s", reader->group ? reader->group : "", text ? text : "");
-	if (!fg_reader_failed(reader, fg_buf_check(&path, &err), &err))
-		fg_reader_steps(reader, steps, path.data, owner);
+	fg_reader_object(reader, node, key->table, &step.group);
+	fg_reader_push_step(reader, step.group.name ? owner : NULL, &step);
 }
 
 /* -- think ---------------------------------------------------------------------------------- */
@@ -122,12 +145,9 @@ void fg_read_group_step(struct fg_reader *reader, const struct fg_key *key,
 static void check_think(struct fg_reader *reader, const struct fg_node *node,
 			const struct fg_step_think *think)
 {
-	const struct fg_node *min = fg_node_get(node, "min", NULL);
 	const struct fg_node *max = fg_node_get(node, "max", NULL);
 
-	if (!min || !max)
-		fg_reader_fault(reader, node, "think needs \"min\" and \"max\"");
-	else if (think->min_ns > think->max_ns)
+	if (think->min_ns > think->max_ns)
 		fg_reader_fault(reader, max, "max is below min");
 	else if (think->distribution == FG_THINK_CONSTANT && think->min_ns != think->max_ns)
 		fg_reader_fault(reader, max,
@@ -137,7 +157,7 @@ static void check_think(struct fg_reader *reader, const struct fg_node *node,
 void fg_read_think_step(struct fg_reader *reader, const struct fg_key *key,
 			const struct fg_node *node, void *owner)
 {
-	struct fg_step step = {.kind = FG_STEP_THINK, .place = fg_reader_place(reader, node)};
+	struct fg_step step = new_step(reader, FG_STEP_THINK, node);
 
 	if (node->kind == FG_NODE_MAP) {
 		step.think.distribution = FG_THINK_UNIFORM;
@@ -156,97 +176,203 @@ void fg_read_think_step(struct fg_reader *reader, const struct fg_key *key,
 	fg_reader_push_step(reader, owner, &step);
 }
 
-/* -- status, checks ------------------------------------------------------------------------- */
+/* -- loop, if, choose, parallel ------------------------------------------------------------- */
 
-/* "200", "2xx", "200-299". */
-static bool parse_status(const char *text, uint16_t *ret_low, uint16_t *ret_high)
+/* A condition without {{ }} is a text, and every text is true. */
+static void check_condition(struct fg_reader *reader, const struct fg_node *node, const char *name)
 {
-	size_t len = strlen(text);
-	uint64_t low = 0;
-	uint64_t high = 0;
+	if (!node || node->broken)
+		return;
+	if (node->kind != FG_NODE_SCALAR || fg_node_is_nothing(node))
+		(void)fg_reader_expect(reader, node, FG_NODE_SCALAR, name);
+	else if (!fg_template_is_single(node->text) &&
+		 !(node->plain && fg_json_is_bare(node->text)))
+		fg_reader_fault(reader, node, "%s wants one {{ }}, such as \"{{ i < 3 }}\"", name);
+}
 
-	if (len == 3 && text[0] >= '1' && text[0] <= '5' && strcmp(text + 1, "xx") == 0) {
-		low = (uint64_t)(text[0] - '0') * 100;
-		high = low + 99;
-	} else if (len == 7 && text[3] == '-') {
-		if (fg_num_u64(text, 3, &low, NULL) || fg_num_u64(text + 4, 3, &high, NULL))
-			return false;
-	} else {
-		if (fg_num_u64(text, len, &low, NULL))
-			return false;
-		high = low;
+/* What is known at load is checked at load. */
+static void check_count(struct fg_reader *reader, const struct fg_node *node,
+			const struct fg_template *operand)
+{
+	struct fg_value value;
+	double number;
+
+	if (operand->part_count == 1 && operand->parts[0].kind != FG_PART_TEXT) {
+		if (operand->parts[0].kind != FG_PART_EXPR ||
+		    !fg_expr_constant(operand->parts[0].expr, &value))
+			return;
+		if (fg_value_number(&value, &number) && number >= 0 &&
+		    number <= FG_LOOP_TURNS_MAX && number == (double)(uint64_t)number)
+			return;
 	}
-	if (low < 100 || high > 599 || low > high)
-		return false;
-	*ret_low = (uint16_t)low;
-	*ret_high = (uint16_t)high;
-	return true;
+	if (!node->broken)
+		fg_reader_fault(reader, node, "count wants a whole number from 0 to %d",
+				FG_LOOP_TURNS_MAX);
 }
 
-static_assert(offsetof(struct fg_check_spec, condition.status_high) ==
-		      offsetof(struct fg_check_spec, condition.status_low) + sizeof(uint16_t),
-	      "fg_read_status writes both");
-static_assert(offsetof(struct fg_step_http, expect_status_high) ==
-		      offsetof(struct fg_step_http, expect_status_low) + sizeof(uint16_t),
-	      "fg_read_status writes both");
-
-void fg_read_status(struct fg_reader *reader, const struct fg_key *key, const struct fg_node *node,
-		    void *owner)
+static void check_list(struct fg_reader *reader, const struct fg_node *node)
 {
-	uint16_t range[2];
-
-	if (!fg_reader_expect(reader, node, FG_NODE_SCALAR, "status"))
+	if (node->kind == FG_NODE_LIST || node->broken ||
+	    (node->kind == FG_NODE_SCALAR && fg_template_is_single(node->text)))
 		return;
-	FG_AUTO_FREE char *text = fg_template_text(reader, node, FG_TEXT_CONSTANT, NULL);
-
-	if (!text)
-		return;
-	if (!parse_status(text, &range[0], &range[1]))
-		fg_reader_fault(reader, node,
-				"\"%.40s\" is not a status; write 200, 2xx or 200-299", text);
-	else if (owner)
-		memcpy((char *)owner + key->offset, range, sizeof(range));
+	fg_reader_fault(reader, node, "over wants a list, or one {{ }} that is one");
 }
 
-static void name_check(struct fg_reader *reader, const struct fg_node *status,
-		       struct fg_check_spec *check)
+void fg_read_loop_variable(struct fg_reader *reader, const struct fg_key *key,
+			   const struct fg_node *node, void *owner)
 {
-	char text[64];
-	struct fg_err err = {0};
+	struct fg_step_loop *loop = owner;
 
-	if (check->name)
+	if (!fg_reader_expect(reader, node, FG_NODE_SCALAR, key->name) ||
+	    !fg_names_check(reader, node, "a loop's variable"))
 		return;
-	(void)snprintf(text, sizeof(text), "status is %.40s", status->text);
-	(void)fg_reader_failed(reader, fg_str_dup(text, &check->name, &err), &err);
+	int slot = fg_scope_slot(reader, node->text, strlen(node->text));
+
+	if (slot < 0)
+		return;
+	if (fg_bits_has(&reader->loops, (size_t)slot))
+		fg_reader_fault(reader, node, "\"%s\" is the variable of a loop around this one",
+				node->text);
+	if (fg_node_get(reader->vars, node->text, NULL))
+		fg_reader_fault(reader, node, "\"%s\" is one of vars: already", node->text);
+	fg_bits_set(&reader->loops, (size_t)slot);
+	if (!loop)
+		return;
+	loop->has_variable = true;
+	loop->slot = (uint32_t)slot;
 }
 
-void fg_read_checks(struct fg_reader *reader, const struct fg_key *key, const struct fg_node *node,
-		    void *owner)
+void fg_read_loop_step(struct fg_reader *reader, const struct fg_key *key,
+		       const struct fg_node *node, void *owner)
 {
-	struct fg_step_http *http = owner;
+	static const char *const names[] = {"count", "over", "while"};
+	static const enum fg_loop_kind kinds[] = {FG_LOOP_COUNT, FG_LOOP_OVER, FG_LOOP_WHILE};
+	struct fg_step step = new_step(reader, FG_STEP_LOOP, node);
+	struct fg_bits outer = reader->loops;
+	const char *found = NULL;
+	size_t before = fg_diag_count(reader->diagnostics);
+
+	fg_reader_object(reader, node, key->table, &step.loop);
+	reader->loops = outer;
+	if (node->kind == FG_NODE_MAP &&
+	    fg_reader_one_of(reader, node, names, FG_ARRAY_LEN(names), &found) && !found)
+		fg_reader_fault(reader, node, "loop needs one of count, over and while");
+	for (size_t i = 0; found && i < FG_ARRAY_LEN(names); i++)
+		if (strcmp(found, names[i]) == 0)
+			step.loop.kind = kinds[i];
+	const struct fg_node *operand = found ? fg_node_get(node, found, NULL) : NULL;
+
+	if (operand && fg_diag_count(reader->diagnostics) == before) {
+		if (step.loop.kind == FG_LOOP_WHILE)
+			check_condition(reader, operand, found);
+		else if (step.loop.kind == FG_LOOP_OVER)
+			check_list(reader, operand);
+		else
+			check_count(reader, operand, &step.loop.operand);
+	}
+	fg_reader_push_step(reader, operand ? owner : NULL, &step);
+}
+
+void fg_read_if_step(struct fg_reader *reader, const struct fg_key *key, const struct fg_node *node,
+		     void *owner)
+{
+	struct fg_step step = new_step(reader, FG_STEP_IF, node);
+
+	fg_reader_object(reader, node, key->table, &step.condition);
+	check_condition(reader, fg_node_get(node, "when", NULL), "when");
+	fg_reader_push_step(reader, owner, &step);
+}
+
+void fg_read_choose_step(struct fg_reader *reader, const struct fg_key *key,
+			 const struct fg_node *node, void *owner)
+{
+	struct fg_step step = new_step(reader, FG_STEP_CHOOSE, node);
+	struct fg_step_choose *choose = &step.choose;
 
 	if (!fg_reader_expect(reader, node, FG_NODE_LIST, key->name))
 		return;
-	for (size_t i = 0; i < node->count && !reader->fatal; i++) {
-		const struct fg_node *item = node->items[i];
-		const struct fg_node *status = fg_node_get(item, "status", NULL);
-		struct fg_check_spec check = {0};
-		size_t before = fg_diag_count(reader->diagnostics);
+	if (node->count == 0)
+		fg_reader_fault(reader, node, "choose is empty; it needs at least one choice");
+	if (node->count > CHOICES_MAX)
+		fg_reader_fault(reader, node, "more than %d choices", CHOICES_MAX);
+	for (size_t i = 0; i < node->count && i < CHOICES_MAX && !reader->fatal; i++) {
 		struct fg_err err = {0};
 
-		fg_reader_object(reader, item, key->table, &check);
-		if (!status && fg_diag_count(reader->diagnostics) == before && !reader->later)
-			fg_reader_fault(reader, item,
-					"a check needs a condition, such as status: 200");
-		if (!http || !status || !check.condition.status_low ||
-		    fg_reader_failed(reader,
-				     FG_VEC_ROOM(http, checks, check_count, check_capacity,
-						 CHECKS_MAX, &err),
-				     &err)) {
-			free(check.name);
-			continue;
-		}
-		name_check(reader, status, &check);
-		http->checks[http->check_count++] = check;
+		if (fg_reader_failed(reader,
+				     FG_VEC_ROOM(choose, items, count, capacity, CHOICES_MAX, &err),
+				     &err))
+			break;
+		struct fg_choice_branch *branch = &choose->items[choose->count++];
+
+		fg_reader_defaults(reader, key->table, branch);
+		fg_reader_object(reader, node->items[i], key->table, branch);
+		choose->weight_sum += branch->weight;
 	}
+	fg_reader_push_step(reader, owner, &step);
+}
+
+void fg_read_parallel_step(struct fg_reader *reader, const struct fg_key *key,
+			   const struct fg_node *node, void *owner)
+{
+	struct fg_step step = new_step(reader, FG_STEP_PARALLEL, node);
+
+	if (!fg_reader_expect(reader, node, FG_NODE_LIST, key->name))
+		return;
+	if (node->count == 0)
+		fg_reader_fault(reader, node, "parallel is empty; it needs at least one request");
+	if (node->count > FG_PARALLEL_MAX)
+		fg_reader_fault(reader, node, "more than %d parallel requests", FG_PARALLEL_MAX);
+	reader->in_parallel = true;
+	fg_reader_steps(reader, node, &step.parallel.steps);
+	reader->in_parallel = false;
+	fg_reader_push_step(reader, owner, &step);
+}
+
+/* -- log, fail, metric ---------------------------------------------------------------------- */
+
+void fg_read_text_step(struct fg_reader *reader, const struct fg_key *key,
+		       const struct fg_node *node, void *owner)
+{
+	enum fg_step_kind kind = strcmp(key->name, "log") == 0 ? FG_STEP_LOG : FG_STEP_FAIL;
+	struct fg_step step = new_step(reader, kind, node);
+
+	if (!fg_reader_expect(reader, node, FG_NODE_SCALAR, key->name))
+		return;
+	fg_template_read(reader, node, &step.text.text);
+	fg_reader_push_step(reader, owner, &step);
+}
+
+/* k6's rule for the names of metrics; the registry has the last word (built-ins, types). */
+static void check_metric_name(struct fg_reader *reader, const struct fg_node *node,
+			      const char *name)
+{
+	static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				      "0123456789_";
+	size_t len = strlen(name);
+
+	if (!node || node->kind != FG_NODE_SCALAR)
+		return;
+	if (len < 2 || len > 129 || name[strspn(name, allowed)] ||
+	    (name[0] >= '0' && name[0] <= '9'))
+		fg_reader_fault(reader, node,
+				"the name of a metric is a letter or _, then 1 to 128 letters, "
+				"digits and _");
+	else if (fg_metric_find(name) >= 0)
+		fg_reader_fault(reader, node, "\"%s\" is a built-in metric; call yours otherwise",
+				name);
+}
+
+void fg_read_metric_step(struct fg_reader *reader, const struct fg_key *key,
+			 const struct fg_node *node, void *owner)
+{
+	struct fg_step step = new_step(reader, FG_STEP_METRIC, node);
+	struct fg_node *time = NULL;
+
+	fg_reader_object(reader, node, key->table, &step.metric);
+	if (step.metric.name)
+		check_metric_name(reader, fg_node_get(node, "name", NULL), step.metric.name);
+	(void)fg_node_get(node, "time", &time);
+	if (step.metric.is_time && step.metric.type != FG_METRIC_TREND)
+		fg_reader_fault(reader, time, "time goes with type: trend");
+	fg_reader_push_step(reader, step.metric.name ? owner : NULL, &step);
 }

@@ -176,17 +176,32 @@ void fg_read_ready(struct fg_reader *reader, const struct fg_key *key, const str
 			target->ready = kinds[i];
 }
 
+static bool is_container_id(const char *text)
+{
+	size_t len = strlen(text);
+
+	return len >= 6 && len <= 64 && strspn(text, "0123456789abcdef") == len;
+}
+
 void fg_read_process(struct fg_reader *reader, const struct fg_key *key, const struct fg_node *node,
 		     void *owner)
 {
 	static const char *const names[] = {"pid",    "port",      "pidFile", "name",
 					    "cgroup", "container", "unit"};
+	const struct fg_node *container = fg_node_get(node, "container", NULL);
 	const char *found = NULL;
 
 	fg_reader_object(reader, node, key->table, owner);
 	if (node->kind == FG_NODE_MAP &&
 	    fg_reader_one_of(reader, node, names, FG_ARRAY_LEN(names), &found) && !found)
-		fg_reader_fault(reader, node, "process needs one of pid and port");
+		fg_reader_fault(reader, node,
+				"process needs one of pid, port, pidFile, name, cgroup, container "
+				"and unit");
+	if (container && container->kind == FG_NODE_SCALAR && !container->broken &&
+	    !strstr(container->text, "{{") && !is_container_id(container->text))
+		fg_reader_fault(reader, container,
+				"container wants the id of a container, or 6 or more of its first "
+				"digits");
 }
 
 /* -- the whole ------------------------------------------------------------------------------ */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "runner/scenario/reader.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,44 +11,73 @@ enum { NAMES_MAX = 64, NAMES_SHOWN_BYTES = 120 };
 
 /* -- faults --------------------------------------------------------------------------------- */
 
+/* Nodes that nobody wrote (defaults) count as the file's. */
+static const struct fg_source *source_of(const struct fg_reader *reader, const struct fg_node *node)
+{
+	return node->source ? node->source : reader->source;
+}
+
 void fg_reader_fault(struct fg_reader *reader, const struct fg_node *node, const char *format, ...)
 {
 	va_list args;
 
 	va_start(args, format);
-	fg_diag_addv(reader->diagnostics, reader->source, node->mark, FG_E_INVALID, format, args);
+	fg_diag_addv(reader->diagnostics, source_of(reader, node), node->mark, FG_E_INVALID, format,
+		     args);
 	va_end(args);
+}
+
+/* The mark of a part of a scalar, where its text stands in the file as it is. */
+static struct fg_mark mark_inside(const struct fg_node *node, size_t at, size_t width)
+{
+	struct fg_mark mark = node->mark;
+	unsigned characters = 0;
+
+	if (!node->literal || node->expanded)
+		return mark;
+	for (size_t i = 0; i < at && node->text[i]; i++)
+		if (((unsigned char)node->text[i] & 0xc0) != 0x80)
+			characters++;
+	mark.column += characters + (node->plain ? 0 : 1);
+	mark.width = (unsigned)width;
+	return mark;
 }
 
 void fg_reader_fault_in(struct fg_reader *reader, const struct fg_node *node, size_t at,
 			size_t width, const char *format, ...)
 {
-	struct fg_mark mark = node->mark;
 	va_list args;
 
-	if (node->literal && !node->expanded) {
-		unsigned characters = 0;
-
-		for (size_t i = 0; i < at && node->text[i]; i++)
-			if (((unsigned char)node->text[i] & 0xc0) != 0x80)
-				characters++;
-		mark.column += characters + (node->plain ? 0 : 1);
-		mark.width = (unsigned)width;
-	}
 	va_start(args, format);
-	fg_diag_addv(reader->diagnostics, reader->source, mark, FG_E_INVALID, format, args);
+	fg_diag_addv(reader->diagnostics, source_of(reader, node), mark_inside(node, at, width),
+		     FG_E_INVALID, format, args);
 	va_end(args);
+}
+
+static void report_later(struct fg_reader *reader, const struct fg_node *node, struct fg_mark mark,
+			 const char *what, const char *issue)
+{
+	if (reader->later)
+		return;
+	fg_diag_add(reader->diagnostics, source_of(reader, node), mark, FG_E_LATER,
+		    "\"%s\" is valid but comes with a later version of flamegate (issue %s); "
+		    "leave it out for now",
+		    what, issue);
 }
 
 void fg_reader_later(struct fg_reader *reader, const struct fg_node *node, const char *what,
 		     const char *issue)
 {
-	if (reader->later)
-		return;
-	fg_diag_add(reader->diagnostics, reader->source, node->mark, FG_E_LATER,
-		    "\"%s\" is valid but comes with a later version of flamegate (issue %s); "
-		    "leave it out for now",
-		    what, issue);
+	report_later(reader, node, node->mark, what, issue);
+}
+
+void fg_reader_later_in(struct fg_reader *reader, const struct fg_node *node, size_t at,
+			size_t width)
+{
+	char what[2 * FG_NAME_MAX_BYTES];
+
+	(void)snprintf(what, sizeof(what), "%.*s", (int)width, node->text + at);
+	report_later(reader, node, mark_inside(node, at, width), what, "C");
 }
 
 bool fg_reader_failed(struct fg_reader *reader, int rc, const struct fg_err *err)
@@ -63,7 +93,13 @@ bool fg_reader_failed(struct fg_reader *reader, int rc, const struct fg_err *err
 
 struct fg_place fg_reader_place(const struct fg_reader *reader, const struct fg_node *node)
 {
-	return (struct fg_place){reader->file->files[0], node->mark.line, node->mark.column};
+	const struct fg_scenario_file *file = reader->file;
+	const char *name = file->files[0];
+
+	for (size_t i = 1; i < file->file_count; i++)
+		if (node->source && node->source->name == file->files[i])
+			name = file->files[i];
+	return (struct fg_place){name, node->mark.line, node->mark.column};
 }
 
 static const char *kind_name(enum fg_node_kind kind)
@@ -210,6 +246,16 @@ static void check_objects(struct fg_reader *reader, const struct fg_key *key,
 		fg_reader_object(reader, node->items[i], key->table, NULL);
 }
 
+static void read_template_value(struct fg_reader *reader, const struct fg_key *key,
+				const struct fg_node *node, void *owner)
+{
+	struct fg_template scratch = {0};
+	struct fg_template *field = fg_key_field(key, owner);
+
+	fg_template_read_value(reader, node, field ? field : &scratch);
+	fg_template_done(&scratch);
+}
+
 static void read_value(struct fg_reader *reader, const struct fg_key *key,
 		       const struct fg_node *node, void *owner)
 {
@@ -231,7 +277,10 @@ static void read_value(struct fg_reader *reader, const struct fg_key *key,
 		check_objects(reader, key, node);
 		break;
 	case FG_T_STEPS:
-		fg_reader_steps(reader, node, "", NULL);
+		fg_reader_steps(reader, node, fg_key_field(key, owner));
+		break;
+	case FG_T_VALUE:
+		read_template_value(reader, key, node, owner);
 		break;
 	case FG_T_CUSTOM:
 		key->read(reader, key, node, owner);

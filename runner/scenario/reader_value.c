@@ -193,24 +193,26 @@ static void read_choice(struct fg_reader *reader, const struct fg_key *key,
 	report_choice(reader, key, node, text);
 }
 
-char *fg_reader_path(struct fg_reader *reader, const char *path)
+char *fg_reader_path(struct fg_reader *reader, const struct fg_node *node, const char *path)
 {
 	FG_AUTO_BUF struct fg_buf joined = {0};
 	struct fg_err err = {0};
+	const struct fg_source *source = node->source ? node->source : reader->source;
+	const char *slash = strrchr(source->name, '/');
 
 	fg_buf_init(&joined, FG_SCENARIO_FILE_MAX);
-	if (path[0] != '/' && strcmp(reader->file->dir, ".") != 0)
-		fg_buf_addf(&joined, "%s/", reader->file->dir);
+	if (path[0] != '/' && slash)
+		fg_buf_add(&joined, source->name, (size_t)(slash + 1 - source->name));
 	fg_buf_add_str(&joined, path);
 	if (fg_reader_failed(reader, fg_buf_check(&joined, &err), &err))
 		return NULL;
 	return fg_buf_take(&joined, NULL);
 }
 
-static void read_path(struct fg_reader *reader, const struct fg_key *key, const char *text,
-		      void *owner)
+static void read_path(struct fg_reader *reader, const struct fg_key *key,
+		      const struct fg_node *node, const char *text, void *owner)
 {
-	char *path = owner ? fg_reader_path(reader, text) : NULL;
+	char *path = owner ? fg_reader_path(reader, node, text) : NULL;
 
 	if (path)
 		store_text(key, owner, path);
@@ -272,7 +274,7 @@ void fg_reader_scalar(struct fg_reader *reader, const struct fg_key *key,
 		return;
 	}
 	if (key->type == FG_T_PATH) {
-		read_path(reader, key, text, owner);
+		read_path(reader, key, node, text, owner);
 	} else if (key->type == FG_T_TEXT || key->type == FG_T_TARGET_TEXT) {
 		store_text(key, owner, text);
 		text = NULL;

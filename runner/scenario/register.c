@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A scenario file's scenarios, classes and checks as registry definitions, in file order. */
+/* A scenario file's scenarios, classes, checks, groups and metrics as registry definitions, in file
+ * order. */
 #include "runner/scenario/reader.h"
 
 #include <inttypes.h>
@@ -101,73 +102,131 @@ static int add_scenario(const struct fg_scenario *scenario, struct fg_registry *
 	return fg_registry_add_scenario(registry, &def, err);
 }
 
-static int add_checks(const struct fg_step_http *http, uint32_t scenario, uint32_t class_index,
-		      struct fg_registry *registry, struct fg_err *err)
+struct registering {
+	const struct fg_scenario_file *file;
+	const struct fg_scenario *scenario;
+	uint32_t index; /* of the scenario */
+	const char *engine;
+	struct fg_registry *registry;
+};
+
+static int add_checks(const struct registering *r, const struct fg_visit *visit,
+		      uint32_t class_index, struct fg_err *err)
 {
-	for (size_t i = 0; i < http->check_count; i++) {
-		struct fg_check def = {.scenario = scenario,
+	const struct fg_step_http *http = &visit->step->http;
+	FG_AUTO_FREE char *group = strdup(visit->group);
+	int rc = group ? 0 : fg_err_nomem(err);
+
+	for (size_t i = 0; i < http->check_count && rc >= 0; i++) {
+		struct fg_check def = {.scenario = r->index,
 				       .class_index = class_index,
 				       .name = http->checks[i].name,
-				       .group = http->group};
-		int rc = fg_registry_add_check(registry, &def, err);
+				       .group = group};
 
-		if (rc < 0)
-			return rc;
+		rc = fg_registry_add_check(r->registry, &def, err);
 	}
-	return 0;
+	return rc < 0 ? rc : 0;
 }
 
-static int add_step(const struct fg_scenario_file *file, uint32_t index,
-		    const struct fg_step_http *http, const char *engine,
-		    struct fg_registry *registry, struct fg_err *err)
+static int add_request(const struct registering *r, const struct fg_visit *visit,
+		       struct fg_err *err)
 {
-	const struct fg_scenario *scenario = &file->scenarios[index];
+	const struct fg_step_http *http = &visit->step->http;
 	struct fg_tags tags = {0};
-	FG_AUTO_FREE char *url = fg_secrets_mask(&file->secrets, http->url.source, err);
-	FG_AUTO_FREE char *engine_name = strdup(engine);
+	FG_AUTO_FREE char *url = fg_secrets_mask(&r->file->secrets, http->url.source, err);
+	FG_AUTO_FREE char *engine_name = strdup(r->engine);
+	FG_AUTO_FREE char *group = strdup(visit->group);
 	char clock[] = "user";
-	int rc = !url          ? -(int)FG_E_NOMEM
-		 : engine_name ? fg_tags_copy(&tags, &scenario->tags, err)
-			       : fg_err_nomem(err);
+	int rc = !url                   ? -(int)FG_E_NOMEM
+		 : engine_name && group ? fg_tags_copy(&tags, &r->scenario->tags, err)
+					: fg_err_nomem(err);
 
 	for (size_t i = 0; i < http->tags.count && rc == 0; i++)
 		rc = fg_tags_add(&tags, http->tags.items[i].key, http->tags.items[i].value, err);
 	if (rc == 0) {
-		struct fg_class def = {.scenario = index,
+		struct fg_class def = {.scenario = r->index,
 				       .name = http->name,
-				       .group = http->group,
+				       .group = group,
 				       .method = http->method,
 				       .url = url,
 				       .tags = tags,
 				       .engine = engine_name,
 				       .clock = clock};
 
-		rc = fg_registry_add_class(registry, &def, err);
+		rc = fg_registry_add_class(r->registry, &def, err);
 	}
 	/* clang 14's analyser does not know the cleanup attribute */
 	fg_tags_done(&tags); // NOLINT(clang-analyzer-unix.Malloc)
-	return rc < 0 ? rc : add_checks(http, index, (uint32_t)rc, registry, err);
+	return rc < 0 ? rc : add_checks(r, visit, (uint32_t)rc, err);
+}
+
+static int add_custom(const struct registering *r, const struct fg_visit *visit, struct fg_err *err)
+{
+	const struct fg_step_metric *metric = &visit->step->metric;
+	FG_AUTO_FREE char *group = strdup(visit->group);
+	struct fg_custom def = {
+		.scenario = r->index,
+		.name = metric->name,
+		.type = metric->type,
+		.is_time = metric->is_time,
+		.group = group,
+		.tags = r->scenario->tags,
+	};
+
+	return group ? fg_registry_add_custom(r->registry, &def, err) : fg_err_nomem(err);
+}
+
+static int add_group(const struct registering *r, const struct fg_visit *visit, struct fg_err *err)
+{
+	FG_AUTO_BUF struct fg_buf path = {0};
+
+	fg_buf_init(&path, 64 << 10);
+	fg_buf_addf(&path, "%s::%s", visit->group, visit->step->group.name);
+	int rc = fg_buf_check(&path, err);
+
+	if (rc == 0) {
+		struct fg_group def = {
+			.scenario = r->index, .path = path.data, .tags = r->scenario->tags};
+
+		rc = fg_registry_add_group(r->registry, &def, err);
+	}
+	return rc;
+}
+
+static int visit_step(void *context, const struct fg_visit *visit, struct fg_err *err)
+{
+	const struct registering *r = context;
+	const struct fg_place *place = &visit->step->place;
+	int rc = 0;
+
+	if (visit->step->kind == FG_STEP_HTTP)
+		rc = add_request(r, visit, err);
+	else if (visit->step->kind == FG_STEP_METRIC)
+		rc = add_custom(r, visit, err);
+	else if (visit->step->kind == FG_STEP_GROUP)
+		rc = add_group(r, visit, err);
+	if (rc < 0 && err)
+		fg_err_at(err, place->file, place->line, place->column);
+	return rc < 0 ? rc : 0;
 }
 
 int fg_scenario_register(const struct fg_scenario_file *file, const char *engine,
 			 struct fg_registry *registry, struct fg_err *err)
 {
 	for (size_t i = 0; i < file->scenario_count; i++) {
-		const struct fg_scenario *scenario = &file->scenarios[i];
-		int rc = add_scenario(scenario, registry, err);
+		struct registering r = {.file = file,
+					.scenario = &file->scenarios[i],
+					.engine = engine,
+					.registry = registry};
+		int rc = add_scenario(r.scenario, registry, err);
 
 		if (rc < 0)
 			return rc;
-		uint32_t index = (uint32_t)rc;
-
-		for (size_t j = 0; j < scenario->steps.count; j++) {
-			if (scenario->steps.items[j].kind != FG_STEP_HTTP)
-				continue;
-			rc = add_step(file, index, &scenario->steps.items[j].http, engine, registry,
-				      err);
-			if (rc < 0)
-				return rc;
-		}
+		r.index = (uint32_t)rc;
+		/* init counts nothing, so only the steps of iterations are registered. */
+		rc = fg_steps_walk(file, &r.scenario->steps, visit_step, &r, err);
+		if (rc < 0)
+			return rc;
 	}
 	return 0;
 }

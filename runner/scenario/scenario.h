@@ -4,8 +4,7 @@
  * machine read it; nobody changes it afterwards.
  *
  * Texts with {{ }} are compiled to struct fg_template; ${NAME} is already replaced. Every part
- * remembers its line and column for messages. Shapes hold the whole language (shared steps such as
- * loop or if get their kinds with their issue); what this build cannot run is refused by the parser
+ * remembers its line and column for messages. What this build cannot run is refused by the parser
  * with FG_E_LATER, never ignored.
  */
 #ifndef FG_SCENARIO_SCENARIO_H
@@ -63,6 +62,7 @@ struct fg_template {
 	char *source; /* as written; also what names show */
 	struct fg_template_part *parts;
 	size_t part_count;
+	bool is_json; /* the text is a list or a map: fg_template_value() gives FG_VALUE_JSON */
 };
 
 struct fg_header {
@@ -142,7 +142,7 @@ struct fg_condition {
 	uint16_t status_low, status_high; /* inclusive */
 	struct fg_template operand;       /* equals, contains, and < … on JSON numbers */
 	struct fg_regex *pattern;         /* FG_TEST_MATCHES */
-	uint64_t limit;                   /* < … on duration (ns) and size (bytes) */
+	uint64_t limit;                   /* of every test on duration (ns) and size (bytes) */
 	char *text; /* as a person would say it: "json $.price exists"; in messages */
 };
 
@@ -294,6 +294,8 @@ struct fg_step {
 	};
 };
 
+/* A flow as one scenario (or setup, teardown) sees it: names in it mean what they mean there, so
+ * the same name may stand several times. */
 struct fg_flow {
 	char *name;
 	struct fg_place place;
@@ -372,8 +374,13 @@ struct fg_target {
 	int stop_signal;
 	uint64_t stop_timeout_ns; /* 10 s */
 	/* target.process */
-	uint32_t process_pid;  /* 0: unset */
-	uint16_t process_port; /* 0: unset */
+	uint32_t process_pid;    /* 0: unset */
+	uint16_t process_port;   /* 0: unset */
+	char *process_pid_file;  /* NULL: unset, as the following */
+	char *process_name;      /* as in /proc/PID/comm, or the first word's base name */
+	char *process_cgroup;    /* path below /sys/fs/cgroup */
+	char *process_container; /* id or its beginning */
+	char *process_unit;      /* systemd: "nginx.service"; ".service" may be left out */
 };
 
 enum fg_profile_enabled { FG_PROFILE_AUTO, FG_PROFILE_REQUIRED, FG_PROFILE_OFF };
@@ -382,6 +389,22 @@ struct fg_publish_pyroscope {
 	char *url;
 	bool required;
 	struct fg_tags labels;
+};
+
+/* Remote write, with k6's options (K6_PROMETHEUS_RW_…). */
+struct fg_publish_prometheus {
+	char *url;
+	bool required;
+	char **trend_stats; /* none: p(95), p(99), min, max; checked by their reader */
+	size_t trend_stat_count;
+	struct fg_template testid; /* label on every series; part_count 0: none */
+	uint64_t push_interval_ns; /* 5 s */
+	struct fg_tags labels;     /* on every series */
+	struct fg_header *headers; /* constant; values may hold secrets */
+	size_t header_count, header_capacity;
+	char *username, *password, *bearer_token; /* NULL: unset */
+	bool insecure_skip_verify;
+	bool stale_markers;
 };
 
 struct fg_scenario_file {
@@ -413,6 +436,8 @@ struct fg_scenario_file {
 	char *report_markdown, *report_junit; /* NULL: unset */
 	struct fg_publish_pyroscope *publish;
 	size_t publish_count, publish_capacity;
+	struct fg_publish_prometheus *prometheus;
+	size_t prometheus_count, prometheus_capacity;
 	struct fg_tags secrets; /* name → value, to mask */
 	char *resolved_json;    /* the whole file resolved, secrets masked as "***" */
 	char hash[33];          /* xxh128 hex of what is measured: resolved_json without where the
@@ -463,7 +488,7 @@ struct fg_quick_options {
 	const char *url;
 	uint64_t vus;         /* 0: unset */
 	uint64_t duration_ns; /* 0: unset */
-	uint64_t iterations;  /* 0: unset; shared-iterations comes with a later issue */
+	uint64_t iterations;  /* 0: unset; shared by the VUs, with -d as the longest time */
 	uint64_t rate;        /* per second; 0: unset */
 	const char *stages;   /* "30s:50,1m:100" or NULL: ramping-vus */
 	const struct fg_tags *tags;
@@ -477,6 +502,9 @@ int fg_scenario_quick(const struct fg_quick_options *options, struct fg_scenario
  *  follow that order (fg_scenario_class_index). */
 int fg_scenario_register(const struct fg_scenario_file *file, const char *engine,
 			 struct fg_registry *registry, struct fg_err *err) FG_MUST_USE;
+
+/** The language as a JSON Schema (draft-07), appended. */
+int fg_scenario_schema(struct fg_buf *out, struct fg_err *err) FG_MUST_USE;
 
 /** A copy with every secret's value as "***"; free it; NULL on failure. */
 char *fg_secrets_mask(const struct fg_tags *secrets, const char *text, struct fg_err *err);
@@ -496,7 +524,7 @@ bool fg_template_is_constant(const struct fg_template *template_);
 void fg_template_render(const struct fg_template *template_, uint64_t vu, uint64_t iteration,
 			uint64_t scenario_iteration, struct fg_buf *out);
 
-/* -- walk.c: the requests of a scenario in a fixed order, flows in their places --------------- */
+/* -- walk.c: the steps of a scenario in a fixed order, flows in their places ------------------ */
 
 struct fg_visit {
 	const struct fg_step *step;
@@ -510,5 +538,9 @@ struct fg_visit {
 int fg_steps_walk(const struct fg_scenario_file *file, const struct fg_steps *steps,
 		  int (*visit)(void *context, const struct fg_visit *visit, struct fg_err *err),
 		  void *context, struct fg_err *err) FG_MUST_USE;
+
+/** Turns a threshold's stage into from and to. */
+int fg_scenario_threshold_stage(const struct fg_scenario_file *file, struct fg_threshold *threshold,
+				struct fg_err *err) FG_MUST_USE;
 
 #endif

@@ -28,7 +28,8 @@ enum fg_type {
 	FG_T_OBJECT,      /* `table`, in the same owner unless `own` */
 	FG_T_OBJECTS,     /* a list of `table` (only its shape is checked here) */
 	FG_T_OBJECT_MAP,  /* name → `table` (only its shape is checked here) */
-	FG_T_STEPS,       /* a list of steps (only its shape is checked here) */
+	FG_T_STEPS,       /* struct fg_steps */
+	FG_T_VALUE,       /* struct fg_template for fg_template_value(): any JSON, or {{ }} */
 	FG_T_CUSTOM,      /* `read` does it */
 	FG_T_COUNT
 };
@@ -37,8 +38,19 @@ struct fg_reader;
 struct fg_key;
 struct fg_table;
 
-/* How a key that is read by a function uses `table`. */
-enum fg_shape { FG_SHAPE_NONE, FG_SHAPE_ONE, FG_SHAPE_LIST, FG_SHAPE_MAP };
+/* How a key that is read by a function uses `table`; without one, what is written there. */
+enum fg_shape {
+	FG_SHAPE_NONE,
+	FG_SHAPE_ONE,
+	FG_SHAPE_LIST,
+	FG_SHAPE_MAP,
+	FG_SHAPE_ONE_OR_TEXT, /* the map, or a short form */
+	FG_SHAPE_TEXT,
+	FG_SHAPE_TEXTS,   /* name → text */
+	FG_SHAPE_VALUES,  /* name → any value */
+	FG_SHAPE_SUBJECT, /* a text, or name → value or test */
+	FG_SHAPE_BODY,    /* a value, or a test */
+};
 
 struct fg_choice {
 	const char *name;
@@ -82,7 +94,10 @@ extern const struct fg_table fg_schema_target, fg_schema_ready, fg_schema_proces
 extern const struct fg_table fg_schema_http, fg_schema_block, fg_schema_flow, fg_schema_data;
 extern const struct fg_table fg_schema_scenario, fg_schema_stage;
 extern const struct fg_table fg_schema_step, fg_schema_request, fg_schema_think, fg_schema_group;
-extern const struct fg_table fg_schema_check, fg_schema_expect;
+extern const struct fg_table fg_schema_check, fg_schema_expect, fg_schema_test, fg_schema_capture;
+extern const struct fg_table fg_schema_multipart, fg_schema_choice, fg_schema_loop, fg_schema_if;
+extern const struct fg_table fg_schema_metric, fg_schema_auth, fg_schema_prometheus;
+extern const struct fg_table fg_schema_basic, fg_schema_digest, fg_schema_sigv4;
 extern const struct fg_table fg_schema_threshold, fg_schema_gate, fg_schema_rule;
 extern const struct fg_table fg_schema_profile, fg_schema_ab, fg_schema_publish;
 extern const struct fg_table fg_schema_baseline, fg_schema_report;
@@ -104,12 +119,19 @@ const char *fg_schema_nearest(const struct fg_table *table, const char *name);
 
 fg_key_read fg_read_version, fg_read_vars, fg_read_secrets, fg_read_command, fg_read_signal;
 fg_key_read fg_read_target, fg_read_target_env, fg_read_ready, fg_read_process, fg_read_store;
-fg_key_read fg_read_headers, fg_read_step_headers, fg_read_keep_alive, fg_read_scenarios,
-	fg_read_stages;
-fg_key_read fg_read_scenario_steps, fg_read_threads, fg_read_profile_types, fg_read_publish;
+fg_key_read fg_read_headers, fg_read_step_headers, fg_read_keep_alive;
+fg_key_read fg_read_resolve, fg_read_auth, fg_read_proxy, fg_read_unix_socket;
+fg_key_read fg_read_data, fg_read_flows, fg_read_flow_params, fg_read_flow_steps, fg_read_block;
+fg_key_read fg_read_scenarios, fg_read_stages, fg_read_scenario_env, fg_read_scenario_flow;
+fg_key_read fg_read_threads, fg_read_profile_types, fg_read_publish, fg_read_trend_stats;
+fg_key_read fg_read_publish_headers;
 fg_key_read fg_read_markdown, fg_read_thresholds, fg_read_rules;
-fg_key_read fg_read_request_step, fg_read_think_step, fg_read_group_step;
-fg_key_read fg_read_query, fg_read_json, fg_read_form, fg_read_body, fg_read_body_file;
-fg_key_read fg_read_checks, fg_read_status;
+fg_key_read fg_read_request_step, fg_read_think_step, fg_read_group_step, fg_read_choose_step;
+fg_key_read fg_read_loop_step, fg_read_if_step, fg_read_parallel_step, fg_read_run_step;
+fg_key_read fg_read_with, fg_read_text_step, fg_read_metric_step;
+fg_key_read fg_read_group_name, fg_read_loop_variable;
+fg_key_read fg_read_url, fg_read_query, fg_read_json, fg_read_form, fg_read_body;
+fg_key_read fg_read_body_file, fg_read_multipart;
+fg_key_read fg_read_checks, fg_read_expect, fg_read_captures;
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The tables of scenarios and steps: what makes load. */
+/* The tables of scenarios, flows, setup and teardown; tables_steps.c holds what steps are. */
 #include "runner/scenario/schema.h"
 
 enum {
@@ -25,19 +25,19 @@ const char *const fg_executor_names[FG_EXEC_COUNT] = {
 };
 
 static const struct fg_choice executors[] = {
-	{"shared-iterations", FG_EXEC_SHARED_ITERATIONS, "B"},
-	{"per-vu-iterations", FG_EXEC_PER_VU_ITERATIONS, "B"},
+	{"shared-iterations", FG_EXEC_SHARED_ITERATIONS, NULL},
+	{"per-vu-iterations", FG_EXEC_PER_VU_ITERATIONS, NULL},
 	{"constant-vus", FG_EXEC_CONSTANT_VUS, NULL},
 	{"ramping-vus", FG_EXEC_RAMPING_VUS, NULL},
 	{"constant-arrival-rate", FG_EXEC_CONSTANT_ARRIVAL_RATE, NULL},
-	{"ramping-arrival-rate", FG_EXEC_RAMPING_ARRIVAL_RATE, "B"},
+	{"ramping-arrival-rate", FG_EXEC_RAMPING_ARRIVAL_RATE, NULL},
 };
 static_assert(FG_ARRAY_LEN(executors) == FG_EXEC_COUNT, "one choice per executor");
 
 static const struct fg_choice arrivals[] = {
 	{"jittered", FG_ARRIVALS_JITTERED, NULL},
 	{"uniform", FG_ARRIVALS_UNIFORM, NULL},
-	{"poisson", FG_ARRIVALS_POISSON, "B"},
+	{"poisson", FG_ARRIVALS_POISSON, NULL},
 };
 static const struct fg_choice no_vus[] = {
 	{"wait", FG_NO_VU_WAIT, NULL},
@@ -46,7 +46,7 @@ static const struct fg_choice no_vus[] = {
 static const struct fg_choice pacings[] = {
 	{"auto", FG_PACING_AUTO, NULL},
 	{"timer", FG_PACING_TIMER, NULL},
-	{"spin", FG_PACING_SPIN, "B"},
+	{"spin", FG_PACING_SPIN, NULL},
 };
 
 static const struct fg_key stage_keys[] = {
@@ -200,221 +200,60 @@ static const struct fg_key scenario_keys[] = {
 	 FG_AT(fg_scenario, warmup_ns),
 	 .help = "kept out of statistics and profile"},
 	{.name = "tags", .type = FG_T_TAGS, FG_AT(fg_scenario, tags), .help = "on all samples"},
-	{.name = "env", .type = FG_T_TAGS, .later = "B"},
-	{.name = "init", .type = FG_T_STEPS, .later = "B"},
-	{.name = "flow", .type = FG_T_TEXT, .later = "B"},
-	{.name = "steps",
+	{.name = "env",
 	 .type = FG_T_CUSTOM,
-	 .read = fg_read_scenario_steps,
+	 .read = fg_read_scenario_env,
+	 .shape = FG_SHAPE_TEXTS,
+	 .help = "{{ env.NAME }} in its steps"},
+	{.name = "init",
+	 .type = FG_T_STEPS,
 	 .table = &fg_schema_step,
-	 .shape = FG_SHAPE_LIST,
+	 FG_AT(fg_scenario, init),
+	 .help = "once per VU, outside all statistics"},
+	{.name = "flow",
+	 .type = FG_T_CUSTOM,
+	 .read = fg_read_scenario_flow,
+	 .shape = FG_SHAPE_TEXT,
+	 .help = "a flow instead of steps"},
+	{.name = "steps",
+	 .type = FG_T_STEPS,
+	 .table = &fg_schema_step,
+	 FG_AT(fg_scenario, steps),
 	 .help = "one iteration"},
 };
 const struct fg_table fg_schema_scenario = {"key", "a scenario", FG_KEYS(scenario_keys)};
 
-/* -- checks --------------------------------------------------------------------------------- */
-
-static const struct fg_key check_keys[] = {
-	{.name = "name", .type = FG_T_TEXT, FG_AT(fg_check_spec, name), .help = "as reported"},
-	{.name = "status",
-	 .type = FG_T_CUSTOM,
-	 .read = fg_read_status,
-	 FG_AT(fg_check_spec, condition.status_low),
-	 .help = "200, 2xx or 200-299"},
-	{.name = "header", .type = FG_T_ANY, .later = "B"},
-	{.name = "cookie", .type = FG_T_ANY, .later = "B"},
-	{.name = "body", .type = FG_T_ANY, .later = "B"},
-	{.name = "json", .type = FG_T_ANY, .later = "B"},
-	{.name = "regex", .type = FG_T_ANY, .later = "B"},
-	{.name = "duration", .type = FG_T_ANY, .later = "B"},
-	{.name = "size", .type = FG_T_ANY, .later = "B"},
-	{.name = "exists", .type = FG_T_ANY, .later = "B"},
-	{.name = "equals", .type = FG_T_ANY, .later = "B"},
-	{.name = "contains", .type = FG_T_ANY, .later = "B"},
-	{.name = "matches", .type = FG_T_ANY, .later = "B"},
-};
-const struct fg_table fg_schema_check = {"key", "a check", FG_KEYS(check_keys)};
-
-static const struct fg_key expect_keys[] = {
-	{.name = "status",
-	 .type = FG_T_CUSTOM,
-	 .read = fg_read_status,
-	 FG_AT(fg_step_http, expect_status_low),
-	 .help = "200, 2xx or 200-299"},
-	{.name = "header", .type = FG_T_ANY, .later = "B"},
-	{.name = "body", .type = FG_T_ANY, .later = "B"},
-	{.name = "json", .type = FG_T_ANY, .later = "B"},
-	{.name = "duration", .type = FG_T_ANY, .later = "B"},
-	{.name = "size", .type = FG_T_ANY, .later = "B"},
-};
-const struct fg_table fg_schema_expect = {"key", "expect", FG_KEYS(expect_keys)};
-
-/* -- requests ------------------------------------------------------------------------------- */
-
-static const struct fg_key multipart_keys[] = {
-	{.name = "path", .type = FG_T_TEXT},
-	{.name = "type", .type = FG_T_TEXT},
-	{.name = "filename", .type = FG_T_TEXT},
-	{.name = "value", .type = FG_T_TEXT},
-};
-static const struct fg_table multipart_table = {"key", "multipart", FG_KEYS(multipart_keys)};
-static const struct fg_key capture_keys[] = {
-	{.name = "json", .type = FG_T_TEXT},     {.name = "regex", .type = FG_T_TEXT},
-	{.name = "group", .type = FG_T_UINT},    {.name = "header", .type = FG_T_TEXT},
-	{.name = "cookie", .type = FG_T_TEXT},   {.name = "status", .type = FG_T_ANY},
-	{.name = "body", .type = FG_T_ANY},      {.name = "default", .type = FG_T_ANY},
-	{.name = "optional", .type = FG_T_BOOL},
-};
-static const struct fg_table capture_table = {"key", "capture", FG_KEYS(capture_keys)};
-
-static const struct fg_key request_keys[] = {
-	{.name = "method", .type = FG_T_TEXT, .help = "of request:"},
-	{.name = "url",
-	 .type = FG_T_TEMPLATE,
-	 .required = true,
-	 FG_AT(fg_step_http, url),
-	 .help = "absolute, or relative to target.url"},
-	{.name = "name", .type = FG_T_TEXT, FG_AT(fg_step_http, name), .help = "request class"},
-	{.name = "headers",
-	 .type = FG_T_CUSTOM,
-	 .read = fg_read_step_headers,
-	 FG_AT(fg_step_http, headers),
-	 .help = "on top of http.headers"},
-	{.name = "query",
-	 .type = FG_T_CUSTOM,
-	 .read = fg_read_query,
-	 FG_AT(fg_step_http, url),
-	 .help = "appended to the URL, encoded"},
-	{.name = "json",
-	 .type = FG_T_CUSTOM,
-	 .read = fg_read_json,
-	 FG_AT(fg_step_http, body),
-	 .help = "body as JSON"},
-	{.name = "form",
-	 .type = FG_T_CUSTOM,
-	 .read = fg_read_form,
-	 FG_AT(fg_step_http, body),
-	 .help = "body as an HTML form"},
-	{.name = "body",
-	 .type = FG_T_CUSTOM,
-	 .read = fg_read_body,
-	 FG_AT(fg_step_http, body),
-	 .help = "body as it is"},
-	{.name = "bodyFile",
-	 .type = FG_T_CUSTOM,
-	 .read = fg_read_body_file,
-	 FG_AT(fg_step_http, body),
-	 .help = "body from a file, read at load"},
-	{.name = "multipart", .type = FG_T_OBJECT_MAP, .table = &multipart_table, .later = "B"},
-	{.name = "tags", .type = FG_T_TAGS, FG_AT(fg_step_http, tags), .help = "on its samples"},
-	{.name = "checks",
-	 .type = FG_T_CUSTOM,
-	 .read = fg_read_checks,
-	 .table = &fg_schema_check,
-	 .shape = FG_SHAPE_LIST,
-	 .help = "counted, do not stop"},
-	{.name = "expect",
-	 .type = FG_T_OBJECT,
-	 .table = &fg_schema_expect,
-	 .help = "a failed one ends the iteration"},
-	{.name = "capture", .type = FG_T_OBJECT_MAP, .table = &capture_table, .later = "B"},
-};
-const struct fg_table fg_schema_request = {"key", "a request", FG_KEYS(request_keys),
-					   .base = &fg_schema_http,
-					   .base_offset = offsetof(struct fg_step_http, http)};
-
-/* -- steps ---------------------------------------------------------------------------------- */
-
-static const struct fg_choice distributions[] = {
-	{"constant", FG_THINK_CONSTANT, NULL},
-	{"uniform", FG_THINK_UNIFORM, NULL},
-	{"normal", FG_THINK_NORMAL, NULL},
-	{"exponential", FG_THINK_EXPONENTIAL, NULL},
-};
-static const struct fg_key think_keys[] = {
-	{.name = "min", .type = FG_T_DURATION, FG_AT(fg_step_think, min_ns), .help = "at least"},
-	{.name = "max", .type = FG_T_DURATION, FG_AT(fg_step_think, max_ns), .help = "at most"},
-	{.name = "distribution",
-	 .type = FG_T_CHOICE,
-	 FG_CHOICES(distributions),
-	 FG_AT(fg_step_think, distribution),
-	 .help = "between them"},
-};
-const struct fg_table fg_schema_think = {"key", "think", FG_KEYS(think_keys)};
-
-static const struct fg_key group_keys[] = {
-	{.name = "name", .type = FG_T_TEXT, .required = true, .help = "part of the group tag"},
-	{.name = "steps", .type = FG_T_ANY, .required = true, .help = "its steps"},
-};
-const struct fg_table fg_schema_group = {"key", "a group", FG_KEYS(group_keys)};
-
-static const struct fg_key weight_keys[] = {
-	{.name = "weight", .type = FG_T_UINT, .min = 1},
-	{.name = "steps", .type = FG_T_STEPS, .required = true},
-};
-static const struct fg_table weight_table = {"key", "choose", FG_KEYS(weight_keys)};
-static const struct fg_key loop_keys[] = {
-	{.name = "count", .type = FG_T_UINT},
-	{.name = "over", .type = FG_T_ANY},
-	{.name = "while", .type = FG_T_TEXT},
-	{.name = "as", .type = FG_T_TEXT},
-	{.name = "steps", .type = FG_T_STEPS, .required = true},
-};
-static const struct fg_table loop_table = {"key", "loop", FG_KEYS(loop_keys)};
-static const struct fg_key if_keys[] = {
-	{.name = "when", .type = FG_T_TEXT, .required = true},
-	{.name = "then", .type = FG_T_STEPS, .required = true},
-	{.name = "else", .type = FG_T_STEPS},
-};
-static const struct fg_table if_table = {"key", "if", FG_KEYS(if_keys)};
-static const struct fg_choice metric_types[] = {
-	{"counter", 0, NULL}, {"gauge", 1, NULL}, {"rate", 2, NULL}, {"trend", 3, NULL}};
-static const struct fg_key metric_keys[] = {
-	{.name = "name", .type = FG_T_TEXT, .required = true},
-	{.name = "type", .type = FG_T_CHOICE, .required = true, FG_CHOICES(metric_types)},
-	{.name = "value", .type = FG_T_TEXT, .required = true},
-};
-static const struct fg_table metric_table = {"key", "metric", FG_KEYS(metric_keys)};
-
-#define REQUEST .type = FG_T_CUSTOM, .read = fg_read_request_step, .table = &fg_schema_request
-static const struct fg_key step_keys[] = {
-	{.name = "get", REQUEST},
-	{.name = "post", REQUEST},
-	{.name = "put", REQUEST},
-	{.name = "patch", REQUEST},
-	{.name = "delete", REQUEST},
-	{.name = "head", REQUEST},
-	{.name = "options", REQUEST},
-	{.name = "request", REQUEST},
-	{.name = "think",
-	 .type = FG_T_CUSTOM,
-	 .read = fg_read_think_step,
-	 .table = &fg_schema_think},
-	{.name = "group",
-	 .type = FG_T_CUSTOM,
-	 .read = fg_read_group_step,
-	 .table = &fg_schema_group},
-	{.name = "choose", .type = FG_T_OBJECTS, .table = &weight_table, .later = "B"},
-	{.name = "loop", .type = FG_T_OBJECT, .table = &loop_table, .later = "B"},
-	{.name = "if", .type = FG_T_OBJECT, .table = &if_table, .later = "B"},
-	{.name = "parallel", .type = FG_T_STEPS, .later = "B"},
-	{.name = "run", .type = FG_T_TEXT, .later = "B"},
-	{.name = "with", .type = FG_T_TAGS, .later = "B"},
-	{.name = "log", .type = FG_T_TEXT, .later = "B"},
-	{.name = "fail", .type = FG_T_TEXT, .later = "B"},
-	{.name = "metric", .type = FG_T_OBJECT, .table = &metric_table, .later = "B"},
-};
-const struct fg_table fg_schema_step = {"step", "a list of steps", FG_KEYS(step_keys)};
-
-/* -- blocks of steps that come later -------------------------------------------------------- */
+/* -- blocks of steps ------------------------------------------------------------------------ */
 
 static const struct fg_key block_keys[] = {
-	{.name = "timeout", .type = FG_T_DURATION, .standard = "60s"},
-	{.name = "steps", .type = FG_T_STEPS, .required = true},
+	{.name = "timeout",
+	 .type = FG_T_DURATION,
+	 .standard = "60s",
+	 .min = 1,
+	 .max = LONGEST,
+	 FG_AT(fg_block, timeout_ns),
+	 .help = "of all its steps"},
+	{.name = "steps",
+	 .type = FG_T_STEPS,
+	 .table = &fg_schema_step,
+	 .required = true,
+	 FG_AT(fg_block, steps),
+	 .help = "run once"},
 };
-const struct fg_table fg_schema_block = {"key", "setup and teardown", FG_KEYS(block_keys)};
+const struct fg_table fg_schema_block = {"key", "setup or teardown", FG_KEYS(block_keys)};
+
 static const struct fg_key flow_keys[] = {
-	{.name = "params", .type = FG_T_TAGS},
-	{.name = "steps", .type = FG_T_STEPS, .required = true},
+	{.name = "params",
+	 .type = FG_T_CUSTOM,
+	 .read = fg_read_flow_params,
+	 .shape = FG_SHAPE_VALUES,
+	 .help = "name: default; without a default run must give it"},
+	{.name = "steps",
+	 .type = FG_T_CUSTOM,
+	 .read = fg_read_flow_steps,
+	 .table = &fg_schema_step,
+	 .shape = FG_SHAPE_LIST,
+	 .required = true,
+	 .help = "what run does"},
 };
 const struct fg_table fg_schema_flow = {"key", "a flow", FG_KEYS(flow_keys)};

@@ -1,22 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Texts with {{ }}: compiling and rendering.
+ * Texts with {{ }}: compiling.
  *
- * Constants (vars, secrets) are filled in at load; what changes per iteration becomes a part.
- * Everything that is not a single name is an expression of a later version.
+ * What is known at load (vars, secrets, constant expressions) is filled in; what changes per
+ * iteration becomes a part. names.c says what a name means, template_run.c runs the result.
  */
 #include "runner/scenario/reader.h"
 
-#include <assert.h>
-#include <inttypes.h>
-#include <stdio.h>
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "gate/base/str.h"
 #include "gate/base/vec.h"
-
-enum { NAME_MAX_BYTES = 128, CANDIDATES_MAX = 128 };
 
 /* -- building ------------------------------------------------------------------------------- */
 
@@ -29,52 +25,16 @@ void fg_template_begin(struct fg_template_builder *builder)
 void fg_template_drop(struct fg_template_builder *builder)
 {
 	for (size_t i = 0; i < builder->part_count; i++)
-		free(builder->parts[i].text);
+		fg_template_part_done(&builder->parts[i]);
 	free(builder->parts);
 	fg_buf_done(&builder->text);
 	*builder = (struct fg_template_builder){0};
 }
 
-static void escape_json(struct fg_buf *out, unsigned char c)
-{
-	static const char named[] = "\b\f\n\r\t\"\\";
-	static const char letters[] = "bfnrt\"\\";
-	const char *at = c ? strchr(named, c) : NULL;
-
-	if (at)
-		fg_buf_addf(out, "\\%c", letters[at - named]);
-	else if (c < 0x20)
-		fg_buf_addf(out, "\\u%04x", c);
-	else
-		fg_buf_add_char(out, (char)c);
-}
-
-static void escape_url(struct fg_buf *out, unsigned char c)
-{
-	static const char safe[] = "-._~";
-	bool is_alnum = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-
-	if (is_alnum || (c && strchr(safe, c)))
-		fg_buf_add_char(out, (char)c);
-	else
-		fg_buf_addf(out, "%%%02X", c);
-}
-
 void fg_template_bytes(struct fg_template_builder *builder, const void *bytes, size_t len,
 		       enum fg_escape escape)
 {
-	const unsigned char *at = bytes;
-
-	if (escape == FG_ESCAPE_NONE) {
-		fg_buf_add(&builder->text, bytes, len);
-		return;
-	}
-	for (size_t i = 0; i < len; i++) {
-		if (escape == FG_ESCAPE_JSON)
-			escape_json(&builder->text, at[i]);
-		else
-			escape_url(&builder->text, at[i]);
-	}
+	fg_escape_add(bytes, len, escape, &builder->text);
 }
 
 /* Moves the text so far into a part. */
@@ -95,17 +55,20 @@ static int flush_text(struct fg_template_builder *builder, struct fg_err *err)
 	return part->text ? 0 : fg_err_nomem(err);
 }
 
-static int add_part(struct fg_template_builder *builder, enum fg_template_part_kind kind,
-		    struct fg_err *err)
+/* Takes the part, also on failure. */
+static void add_part(struct fg_reader *reader, struct fg_template_builder *builder,
+		     struct fg_template_part part)
 {
-	int rc = flush_text(builder, err);
+	struct fg_err err = {0};
+	int rc = flush_text(builder, &err);
 
 	if (rc == 0)
 		rc = FG_VEC_ROOM(builder, parts, part_count, part_capacity, FG_TEMPLATE_PARTS_MAX,
-				 err);
-	if (rc == 0)
-		builder->parts[builder->part_count++] = (struct fg_template_part){.kind = kind};
-	return rc;
+				 &err);
+	if (fg_reader_failed(reader, rc, &err))
+		fg_template_part_done(&part);
+	else
+		builder->parts[builder->part_count++] = part;
 }
 
 void fg_template_end(struct fg_reader *reader, struct fg_template_builder *builder,
@@ -120,172 +83,14 @@ void fg_template_end(struct fg_reader *reader, struct fg_template_builder *build
 		return;
 	}
 	fg_template_done(ret);
-	*ret = (struct fg_template){copy, builder->parts, builder->part_count};
+	*ret = (struct fg_template){
+		.source = copy, .parts = builder->parts, .part_count = builder->part_count};
 	builder->parts = NULL;
 	builder->part_count = 0;
 	fg_template_drop(builder);
 }
 
-void fg_template_done(struct fg_template *template_)
-{
-	for (size_t i = 0; i < template_->part_count; i++)
-		free(template_->parts[i].text);
-	free(template_->parts);
-	free(template_->source);
-	*template_ = (struct fg_template){0};
-}
-
-int fg_template_copy(struct fg_template *dst, const struct fg_template *src, struct fg_err *err)
-{
-	struct fg_template copy = {0};
-
-	if (src->source && fg_str_dup(src->source, &copy.source, err))
-		return -FG_E_NOMEM;
-	copy.parts = calloc(src->part_count + 1, sizeof(*copy.parts));
-	int rc = copy.parts ? 0 : fg_err_nomem(err);
-
-	for (size_t i = 0; i < src->part_count && rc == 0; i++) {
-		copy.parts[i] = src->parts[i];
-		copy.parts[i].text = NULL;
-		copy.part_count = i + 1;
-		if (src->parts[i].text)
-			rc = fg_str_ndup(src->parts[i].text, src->parts[i].len, &copy.parts[i].text,
-					 err);
-	}
-	if (rc)
-		fg_template_done(&copy);
-	else
-		*dst = copy;
-	return rc;
-}
-
-void fg_template_render(const struct fg_template *template_, uint64_t vu, uint64_t iteration,
-			uint64_t scenario_iteration, struct fg_buf *out)
-{
-	for (size_t i = 0; i < template_->part_count; i++) {
-		const struct fg_template_part *part = &template_->parts[i];
-
-		switch (part->kind) {
-		case FG_PART_EXPR:
-			break;
-		case FG_PART_TEXT:
-			fg_buf_add(out, part->text, part->len);
-			break;
-		case FG_PART_VU:
-			fg_buf_addf(out, "%" PRIu64, vu);
-			break;
-		case FG_PART_ITERATION:
-			fg_buf_addf(out, "%" PRIu64, iteration);
-			break;
-		case FG_PART_SCENARIO_ITERATION:
-			fg_buf_addf(out, "%" PRIu64, scenario_iteration);
-			break;
-		}
-	}
-}
-
-/* -- names ---------------------------------------------------------------------------------- */
-
-enum name_kind { NAME_UNKNOWN, NAME_CONSTANT, NAME_PART, NAME_TARGET, NAME_LATER };
-
-struct name {
-	enum name_kind kind;
-	enum fg_template_part_kind part;
-	const char *text; /* constant */
-	bool plain;
-};
-
-static const struct {
-	const char *name;
-	enum name_kind kind;
-	enum fg_template_part_kind part;
-} fixed_names[] = {
-	{"vu", NAME_PART, FG_PART_VU},
-	{"iteration", NAME_PART, FG_PART_ITERATION},
-	{"scenarioIteration", NAME_PART, FG_PART_SCENARIO_ITERATION},
-	{"target.port", NAME_TARGET, 0},
-	{"target.side", NAME_TARGET, 0},
-	{"target.dir", NAME_TARGET, 0},
-	{"git.branch", NAME_LATER, 0},
-	{"git.commit", NAME_LATER, 0},
-	{"run.id", NAME_LATER, 0},
-};
-
-/* Namespaces that later versions fill. */
-static const char *const later_prefixes[] = {"data.", "setup.", "git.", "run."};
-
-static struct name find_name(struct fg_reader *reader, const char *name)
-{
-	const struct fg_node *value = fg_node_get(reader->vars, name, NULL);
-
-	if (value && value->kind == FG_NODE_SCALAR)
-		return (struct name){NAME_CONSTANT, 0, value->text, value->plain};
-	for (size_t i = 0; i < FG_ARRAY_LEN(fixed_names); i++)
-		if (strcmp(fixed_names[i].name, name) == 0)
-			return (struct name){.kind = fixed_names[i].kind,
-					     .part = fixed_names[i].part};
-	if (fg_str_starts_with(name, "secrets.")) {
-		const char *secret = fg_tags_get(&reader->file->secrets, name + 8);
-
-		if (secret)
-			return (struct name){.kind = NAME_CONSTANT, .text = secret};
-	}
-	for (size_t i = 0; i < FG_ARRAY_LEN(later_prefixes); i++)
-		if (fg_str_starts_with(name, later_prefixes[i]))
-			return (struct name){.kind = NAME_LATER};
-	return (struct name){.kind = NAME_UNKNOWN};
-}
-
-static void report_unknown_name(struct fg_reader *reader, const struct fg_node *node, size_t at,
-				const char *name)
-{
-	const char *candidates[CANDIDATES_MAX];
-	char secrets[CANDIDATES_MAX / 2][NAME_MAX_BYTES];
-	size_t count = 0;
-
-	for (size_t i = 0; i < FG_ARRAY_LEN(fixed_names); i++)
-		candidates[count++] = fixed_names[i].name;
-	for (size_t i = 0; i < reader->file->secrets.count && i < FG_ARRAY_LEN(secrets); i++) {
-		(void)snprintf(secrets[i], sizeof(secrets[i]), "secrets.%s",
-			       reader->file->secrets.items[i].key);
-		if (count < CANDIDATES_MAX)
-			candidates[count++] = secrets[i];
-	}
-	for (size_t i = 0; reader->vars && i + 1 < reader->vars->count; i += 2)
-		if (count < CANDIDATES_MAX)
-			candidates[count++] = reader->vars->items[i]->text;
-	const char *near = fg_str_nearest(name, candidates, count);
-
-	if (near)
-		fg_reader_fault_in(reader, node, at, strlen(name),
-				   "unknown name \"%s\" in {{ }}; did you mean \"%s\"?", name,
-				   near);
-	else if (fg_str_starts_with(name, "env."))
-		fg_reader_fault_in(reader, node, at, strlen(name),
-				   "unknown name \"%s\" in {{ }}; the environment is written ${%s}",
-				   name, name + 4);
-	else
-		fg_reader_fault_in(reader, node, at, strlen(name),
-				   "unknown name \"%s\" in {{ }}; names are those of vars:, "
-				   "secrets.NAME, vu, iteration and scenarioIteration",
-				   name);
-}
-
-static bool is_name(const char *text, size_t len)
-{
-	if (len == 0 || len >= NAME_MAX_BYTES || (text[0] >= '0' && text[0] <= '9'))
-		return false;
-	for (size_t i = 0; i < len; i++) {
-		char c = text[i];
-
-		if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-		      c == '_' || c == '.' || c == '-'))
-			return false;
-	}
-	return true;
-}
-
-/* -- compiling ------------------------------------------------------------------------------ */
+/* -- finding {{ }} -------------------------------------------------------------------------- */
 
 /* One {{ }}: where its inside stands in the text. */
 struct expression {
@@ -295,6 +100,25 @@ struct expression {
 	size_t end; /* after "}}" */
 };
 
+/* The "}}" behind `at`; one inside quotes is text of the expression. */
+const char *fg_template_close(const char *at)
+{
+	const char *first = strstr(at, "}}");
+	char quote = 0;
+
+	for (const char *c = at; first && *c; c++) {
+		if (quote && *c == '\\' && c[1])
+			c++;
+		else if (quote)
+			quote = *c == quote ? 0 : quote;
+		else if (*c == '\'' || *c == '"')
+			quote = *c;
+		else if (c[0] == '}' && c[1] == '}')
+			return c;
+	}
+	return first; /* a quote without its end; the compiler says so */
+}
+
 static bool find_expression(const char *text, size_t from, struct expression *ret, bool *ret_open)
 {
 	const char *open = strstr(text + from, "{{");
@@ -302,7 +126,7 @@ static bool find_expression(const char *text, size_t from, struct expression *re
 	*ret_open = false;
 	if (!open)
 		return false;
-	const char *close = strstr(open + 2, "}}");
+	const char *close = fg_template_close(open + 2);
 
 	ret->open = (size_t)(open - text);
 	if (!close) {
@@ -312,9 +136,9 @@ static bool find_expression(const char *text, size_t from, struct expression *re
 	const char *start = open + 2;
 	const char *end = close;
 
-	while (start < end && *start == ' ')
+	while (start < end && isspace((unsigned char)*start))
 		start++;
-	while (end > start && end[-1] == ' ')
+	while (end > start && isspace((unsigned char)end[-1]))
 		end--;
 	ret->start = (size_t)(start - text);
 	ret->len = (size_t)(end - start);
@@ -331,87 +155,150 @@ bool fg_template_is_single(const char *text)
 	       text[expression.end] == '\0';
 }
 
-bool fg_template_is_bare(struct fg_reader *reader, const struct fg_node *node)
+/* -- compiling ------------------------------------------------------------------------------ */
+
+/* What can stand where: said of the whole {{ }}, as an expression may name several things. */
+static void refuse(struct fg_reader *reader, const struct fg_node *node,
+		   const struct expression *expression, enum fg_text_mode mode)
 {
-	struct expression expression;
-	char text[NAME_MAX_BYTES];
-	bool open;
+	const char *inside = node->text + expression->start;
+	int shown = (int)FG_MIN(expression->len, (size_t)80);
 
-	if (!fg_template_is_single(node->text) ||
-	    !find_expression(node->text, 0, &expression, &open) ||
-	    !is_name(node->text + expression.start, expression.len))
-		return false;
-	memcpy(text, node->text + expression.start, expression.len);
-	text[expression.len] = '\0';
-	struct name name = find_name(reader, text);
-
-	return name.kind == NAME_PART ||
-	       (name.kind == NAME_CONSTANT && name.plain && fg_json_is_bare(name.text));
-}
-
-static void refuse_part(struct fg_reader *reader, const struct fg_node *node,
-			const struct expression *expression, const char *name, enum name_kind kind)
-{
-	if (kind == NAME_TARGET)
+	if (fg_str_starts_with(inside, "target."))
 		fg_reader_fault_in(reader, node, expression->start, expression->len,
-				   "\"%s\" is known in target: only", name);
+				   mode == FG_TEXT_TARGET
+					   ? "\"%.*s\": here {{ target.port }}, {{ target.side }} "
+					     "and {{ target.dir }} stand alone"
+					   : "\"%.*s\" is known in target: and in steps only",
+				   shown, inside);
 	else
 		fg_reader_fault_in(reader, node, expression->start, expression->len,
-				   "\"%s\" changes per iteration, but this text is fixed at load",
-				   name);
+				   "\"%.*s\" changes per iteration, but this text is fixed at load",
+				   shown, inside);
 }
 
-static void later_expression(struct fg_reader *reader, const struct fg_node *node,
-			     const struct expression *expression)
+/* A part that needs no expression: {{ vu }}, {{ iteration }}, {{ scenario.iteration }}. */
+static bool plain_part(const char *name, enum fg_template_part_kind *ret)
 {
-	struct fg_node at = *node;
+	static const struct {
+		const char *name;
+		enum fg_template_part_kind kind;
+	} parts[] = {
+		{"vu", FG_PART_VU},
+		{"iteration", FG_PART_ITERATION},
+		{"scenarioIteration", FG_PART_SCENARIO_ITERATION},
+		{"scenario.iteration", FG_PART_SCENARIO_ITERATION},
+	};
 
-	if (node->literal && !node->expanded) {
-		at.mark.column += (unsigned)expression->open + (node->plain ? 0 : 1);
-		at.mark.width = (unsigned)(expression->end - expression->open);
+	for (size_t i = 0; i < FG_ARRAY_LEN(parts); i++)
+		if (strcmp(parts[i].name, name) == 0) {
+			*ret = parts[i].kind;
+			return true;
+		}
+	return false;
+}
+
+static void report_expression(struct fg_reader *reader, const struct fg_node *node,
+			      const struct expression *expression, const struct fg_err *err)
+{
+	size_t at = err->column ? err->column - 1 : 0;
+	size_t width = 0;
+
+	if (at > expression->len)
+		at = expression->len;
+	const char *word = node->text + expression->start + at;
+
+	while (at + width < expression->len &&
+	       (isalnum((unsigned char)word[width]) || strchr("_.", word[width])))
+		width++;
+	fg_reader_fault_in(reader, node, expression->start + at, FG_MAX(width, (size_t)1), "%s",
+			   err->message);
+}
+
+static struct fg_expr *compile(struct fg_reader *reader, const struct fg_node *node,
+			       const struct expression *expression)
+{
+	const struct fg_expr_names names = {.find = fg_names_find, .context = reader};
+	struct fg_expr *expr = NULL;
+	struct fg_err err = {0};
+	int rc = fg_expr_compile(node->text + expression->start, expression->len, &names, &expr,
+				 &err);
+
+	if (rc == 0)
+		return expr;
+	if (rc == -FG_E_NOMEM)
+		(void)fg_reader_failed(reader, rc, &err);
+	else if (!reader->later)
+		report_expression(reader, node, expression, &err);
+	return NULL;
+}
+
+/* Constants are folded into the text, unless the type counts. */
+static void add_compiled(struct fg_reader *reader, const struct fg_node *node,
+			 const struct expression *expression, enum fg_text_mode mode,
+			 enum fg_escape escape, struct fg_template_builder *builder)
+{
+	struct fg_expr *expr = compile(reader, node, expression);
+	struct fg_value value = {0};
+	struct fg_err err = {0};
+
+	if (!expr)
+		return;
+	if (mode != FG_TEXT_VALUE && fg_expr_constant(expr, &value)) {
+		if (fg_escape_value(&value, escape, &builder->text, &err))
+			fg_reader_fault_in(reader, node, expression->start, expression->len, "%s",
+					   err.message);
+	} else if (mode == FG_TEXT_TEMPLATE || mode == FG_TEXT_VALUE) {
+		add_part(reader, builder,
+			 (struct fg_template_part){
+				 .kind = FG_PART_EXPR, .escape = escape, .expr = expr});
+		return;
+	} else {
+		refuse(reader, node, expression, mode);
 	}
-	char what[96];
+	fg_expr_free(expr);
+}
 
-	(void)snprintf(what, sizeof(what), "{{ %.*s }}", (int)FG_MIN(expression->len, (size_t)80),
-		       node->text + expression->start);
-	fg_reader_later(reader, &at, what, "B");
+static void add_constant(const struct fg_constant *constant, enum fg_escape escape,
+			 struct fg_template_builder *builder)
+{
+	bool quoted = escape == FG_ESCAPE_JSON_VALUE && !fg_constant_is_bare(constant);
+
+	if (quoted)
+		fg_buf_add_char(&builder->text, '"');
+	fg_template_bytes(builder, constant->text, strlen(constant->text),
+			  quoted ? FG_ESCAPE_JSON : escape);
+	if (quoted)
+		fg_buf_add_char(&builder->text, '"');
 }
 
 static void add_expression(struct fg_reader *reader, const struct fg_node *node,
 			   const struct expression *expression, enum fg_text_mode mode,
 			   enum fg_escape escape, struct fg_template_builder *builder)
 {
-	const char *inside = node->text + expression->start;
-	char text[NAME_MAX_BYTES];
-	struct fg_err err = {0};
+	char name[FG_NAME_MAX_BYTES];
+	struct fg_constant constant;
+	enum fg_template_part_kind kind;
 
 	if (expression->len == 0) {
 		fg_reader_fault_in(reader, node, expression->open, 4, "{{ }} is empty");
 		return;
 	}
-	if (!is_name(inside, expression->len)) {
-		later_expression(reader, node, expression);
-		return;
-	}
-	memcpy(text, inside, expression->len);
-	text[expression->len] = '\0';
-	struct name name = find_name(reader, text);
+	size_t len = expression->len < sizeof(name) ? expression->len : 0;
 
-	assert(name.kind != NAME_CONSTANT || name.text);
-	if (name.kind == NAME_CONSTANT)
-		fg_template_bytes(builder, name.text, strlen(name.text), escape);
-	else if (name.kind == NAME_PART && mode == FG_TEXT_TEMPLATE)
-		(void)fg_reader_failed(reader, add_part(builder, name.part, &err), &err);
-	else if (name.kind == NAME_TARGET && mode == FG_TEXT_TARGET)
-		fg_buf_addf(&builder->text, "{{ %s }}", text);
-	else if (name.kind == NAME_LATER)
-		later_expression(reader, node, expression);
-	else if (reader->later)
-		return; /* loop variables, captures, flow parameters: not known to this version */
-	else if (name.kind == NAME_UNKNOWN)
-		report_unknown_name(reader, node, expression->start, text);
+	memcpy(name, node->text + expression->start, len);
+	name[len] = '\0';
+	if (mode == FG_TEXT_TARGET && fg_names_is_target(name))
+		fg_buf_addf(&builder->text, "{{ %s }}", name);
+	else if (mode != FG_TEXT_VALUE && fg_names_constant(reader, name, &constant))
+		add_constant(&constant, escape, builder);
+	else if (fg_names_is_later(name))
+		fg_reader_later_in(reader, node, expression->open,
+				   expression->end - expression->open);
+	else if (mode == FG_TEXT_TEMPLATE && plain_part(name, &kind))
+		add_part(reader, builder, (struct fg_template_part){.kind = kind});
 	else
-		refuse_part(reader, node, expression, text, name.kind);
+		add_compiled(reader, node, expression, mode, escape, builder);
 }
 
 void fg_template_scalar(struct fg_reader *reader, const struct fg_node *node,
@@ -436,13 +323,60 @@ void fg_template_scalar(struct fg_reader *reader, const struct fg_node *node,
 		fg_template_bytes(builder, text + at, strlen(text) - at, escape);
 }
 
-void fg_template_read(struct fg_reader *reader, const struct fg_node *node, struct fg_template *ret)
+void fg_template_read_as(struct fg_reader *reader, const struct fg_node *node,
+			 enum fg_escape escape, struct fg_template *ret)
 {
 	struct fg_template_builder builder;
 
 	fg_template_begin(&builder);
-	fg_template_scalar(reader, node, FG_TEXT_TEMPLATE, FG_ESCAPE_NONE, &builder);
+	fg_template_scalar(reader, node, FG_TEXT_TEMPLATE, escape, &builder);
 	fg_template_end(reader, &builder, node->text, ret);
+}
+
+void fg_template_read(struct fg_reader *reader, const struct fg_node *node, struct fg_template *ret)
+{
+	fg_template_read_as(reader, node, FG_ESCAPE_NONE, ret);
+}
+
+void fg_template_expression(struct fg_reader *reader, const struct fg_node *node, size_t start,
+			    size_t len, struct fg_template *ret)
+{
+	const struct expression expression = {.start = start, .len = len};
+	struct fg_template_builder builder;
+
+	fg_template_begin(&builder);
+	add_compiled(reader, node, &expression, FG_TEXT_VALUE, FG_ESCAPE_NONE, &builder);
+	fg_template_end(reader, &builder, node->text, ret);
+}
+
+void fg_template_read_value(struct fg_reader *reader, const struct fg_node *node,
+			    struct fg_template *ret)
+{
+	struct fg_template_builder builder;
+	bool is_bare = node->kind == FG_NODE_SCALAR && node->plain && !node->broken &&
+		       (fg_node_is_nothing(node) || fg_json_is_bare(node->text));
+
+	if (node->kind != FG_NODE_SCALAR) {
+		fg_template_begin(&builder);
+		fg_template_json(reader, node, &builder);
+		fg_template_end(reader, &builder, "(json)", ret);
+		ret->is_json = true;
+	} else if (is_bare && !fg_node_is_nothing(node)) {
+		fg_template_expression(reader, node, 0, strlen(node->text), ret);
+	} else if (is_bare) {
+		struct fg_node null = *node;
+		char text[] = "null";
+
+		null.text = text;
+		fg_template_expression(reader, &null, 0, 4, ret);
+	} else {
+		fg_template_begin(&builder);
+		fg_template_scalar(reader, node,
+				   fg_template_is_single(node->text) ? FG_TEXT_VALUE
+								     : FG_TEXT_TEMPLATE,
+				   FG_ESCAPE_NONE, &builder);
+		fg_template_end(reader, &builder, node->text, ret);
+	}
 }
 
 char *fg_template_text(struct fg_reader *reader, const struct fg_node *node, enum fg_text_mode mode,
@@ -466,6 +400,49 @@ char *fg_template_text(struct fg_reader *reader, const struct fg_node *node, enu
 	}
 	fg_template_drop(&builder);
 	return text;
+}
+
+/* -- JSON ----------------------------------------------------------------------------------- */
+
+static void add_json_scalar(struct fg_reader *reader, const struct fg_node *node,
+			    struct fg_template_builder *builder)
+{
+	if (fg_node_is_nothing(node)) {
+		fg_template_bytes(builder, "null", 4, FG_ESCAPE_NONE);
+	} else if (fg_template_is_single(node->text)) {
+		fg_template_scalar(reader, node, FG_TEXT_TEMPLATE, FG_ESCAPE_JSON_VALUE, builder);
+	} else if (node->plain && fg_json_is_bare(node->text)) {
+		fg_template_bytes(builder, node->text, strlen(node->text), FG_ESCAPE_NONE);
+	} else {
+		fg_template_bytes(builder, "\"", 1, FG_ESCAPE_NONE);
+		fg_template_scalar(reader, node, FG_TEXT_TEMPLATE, FG_ESCAPE_JSON, builder);
+		fg_template_bytes(builder, "\"", 1, FG_ESCAPE_NONE);
+	}
+}
+
+void fg_template_json(struct fg_reader *reader, const struct fg_node *node,
+		      struct fg_template_builder *builder)
+{
+	bool is_map = node->kind == FG_NODE_MAP;
+
+	if (node->kind == FG_NODE_SCALAR) {
+		add_json_scalar(reader, node, builder);
+		return;
+	}
+	fg_template_bytes(builder, is_map ? "{" : "[", 1, FG_ESCAPE_NONE);
+	for (size_t i = 0; i < node->count; i += is_map ? 2 : 1) {
+		if (i > 0)
+			fg_template_bytes(builder, ",", 1, FG_ESCAPE_NONE);
+		if (is_map) {
+			const char *name = node->items[i]->text;
+
+			fg_template_bytes(builder, "\"", 1, FG_ESCAPE_NONE);
+			fg_template_bytes(builder, name, strlen(name), FG_ESCAPE_JSON);
+			fg_template_bytes(builder, "\":", 2, FG_ESCAPE_NONE);
+		}
+		fg_template_json(reader, node->items[is_map ? i + 1 : i], builder);
+	}
+	fg_template_bytes(builder, is_map ? "}" : "]", 1, FG_ESCAPE_NONE);
 }
 
 /* -- the target's texts --------------------------------------------------------------------- */

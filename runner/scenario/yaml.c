@@ -52,7 +52,8 @@ static void *fault(struct composer *c, struct fg_mark mark, enum fg_err_code cod
 	return NULL;
 }
 
-struct fg_node *fg_node_new(struct fg_yaml *yaml, enum fg_node_kind kind, struct fg_mark mark)
+struct fg_node *fg_node_new(struct fg_yaml *yaml, enum fg_node_kind kind,
+			    const struct fg_source *source, struct fg_mark mark)
 {
 	struct fg_node *node = calloc(1, sizeof(*node));
 
@@ -60,6 +61,7 @@ struct fg_node *fg_node_new(struct fg_yaml *yaml, enum fg_node_kind kind, struct
 		return NULL;
 	node->kind = kind;
 	node->mark = mark;
+	node->source = source;
 	node->weight = 1;
 	node->height = 1;
 	node->next = yaml->all;
@@ -113,6 +115,16 @@ void fg_yaml_free(struct fg_yaml *yaml)
 		node = next;
 	}
 	free(yaml);
+}
+
+void fg_yaml_adopt(struct fg_yaml *into, struct fg_yaml *from)
+{
+	struct fg_node **last = &into->all;
+
+	while (*last)
+		last = &(*last)->next;
+	*last = from->all;
+	free(from);
 }
 
 /* -- faults of libyaml ---------------------------------------------------------------------- */
@@ -241,7 +253,7 @@ static struct fg_node *compose_scalar(struct composer *c, const yaml_event_t *ev
 		return fault(c, mark, FG_E_INVALID, "a text cannot hold a NUL byte");
 	if (!count_nodes(c, 1, mark))
 		return NULL;
-	struct fg_node *node = fg_node_new(c->yaml, FG_NODE_SCALAR, mark);
+	struct fg_node *node = fg_node_new(c->yaml, FG_NODE_SCALAR, c->source, mark);
 
 	if (!node || fg_str_ndup(value, len, &node->text, c->err)) {
 		(void)fg_err_nomem(c->err);
@@ -263,7 +275,7 @@ static struct fg_node *open_container(struct composer *c, const yaml_event_t *st
 
 	if (!count_nodes(c, 1, mark))
 		return NULL;
-	struct fg_node *node = fg_node_new(c->yaml, kind, mark);
+	struct fg_node *node = fg_node_new(c->yaml, kind, c->source, mark);
 
 	if (!node)
 		(void)fg_err_nomem(c->err);

@@ -17,7 +17,8 @@ struct fg_node {
 	struct fg_node *next; /* every node of the tree, for freeing */
 	enum fg_node_kind kind;
 	struct fg_mark mark;
-	unsigned weight; /* nodes below and with it, aliases expanded */
+	const struct fg_source *source; /* where it was written */
+	unsigned weight;                /* nodes below and with it, aliases expanded */
 	unsigned height;
 	bool plain;             /* not quoted: may mean a number, a boolean or nothing */
 	bool literal;           /* scalar text stands in the source as it is (quotes apart) */
@@ -38,9 +39,12 @@ struct fg_yaml {
 int fg_yaml_parse(const struct fg_source *source, struct fg_yaml **ret,
 		  struct fg_diagnostics *diagnostics, struct fg_err *err) FG_MUST_USE;
 void fg_yaml_free(struct fg_yaml *yaml);
+/** `into` owns the nodes of `from` from now on; `from` is gone. */
+void fg_yaml_adopt(struct fg_yaml *into, struct fg_yaml *from);
 
 /** A new empty node that the tree owns; NULL without memory. */
-struct fg_node *fg_node_new(struct fg_yaml *yaml, enum fg_node_kind kind, struct fg_mark mark);
+struct fg_node *fg_node_new(struct fg_yaml *yaml, enum fg_node_kind kind,
+			    const struct fg_source *source, struct fg_mark mark);
 int fg_node_append(struct fg_node *node, struct fg_node *item, struct fg_err *err) FG_MUST_USE;
 /** The value of a key, or NULL; `ret_key` (may be NULL) gets the key's node. */
 struct fg_node *fg_node_get(const struct fg_node *map, const char *key, struct fg_node **ret_key);

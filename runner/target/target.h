@@ -45,6 +45,15 @@ struct fg_listener {
 /** The process that listens on `port` locally (the lowest pid among several: the parent of a
  *  prefork server). NOT_FOUND / PERMISSION with a next step. */
 int fg_target_find_port(uint16_t port, struct fg_listener *ret, struct fg_err *err) FG_MUST_USE;
+/* Exactly one of the five is set; `proc` is NULL but in tests. */
+struct fg_process_query {
+	const char *pid_file, *name, *cgroup, *container, *unit;
+	const char *proc;
+};
+/** The process that fits; of a family the one whose parent does not fit. NOT_FOUND: none is visible
+ *  here; INVALID: more than one, or no pid in the file. */
+int fg_target_find_process(const struct fg_process_query *query, struct fg_listener *ret,
+			   struct fg_err *err) FG_MUST_USE;
 /** Host and port of an http(s) URL; whether the host is this machine's loopback. */
 int fg_target_url_parts(const char *url, char host[256], uint16_t *ret_port, bool *ret_local,
 			struct fg_err *err) FG_MUST_USE;

@@ -284,7 +284,7 @@ thresholds:
         url = "http://127.0.0.1:1/"
         for args, text in [(["--bundle", "there"], "never overwritten"), (["-o", "json=there"], "is a directory"),
                            (["-o", "json=no/such"], "no directory"), (["-o", "json=a", "-o", "markdown=a"], "overwrite"),
-                           (["--engine", "foo"], "native and null"), (["--pid", "4294967297"], "no process id"),
+                           (["--engine", "foo"], "curl and null"), (["--pid", "4294967297"], "no process id"),
                            (["--baseline", "basline:x"], "baseline:")]:
             with self.subTest(args=args):
                 done = self.flamegate("run", "-u", 1, "-d", "1s", *args, url, check=2, timeout=10)

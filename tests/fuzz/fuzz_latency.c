@@ -49,7 +49,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			abort();
 		fg_buf_done(&first);
 		fg_buf_done(&second);
-	} else if (result->series.count != 0 || err.message[0] == '\0') {
+	} else if (fg_series_seconds(result) != 0 || err.message[0] == '\0') {
 		abort();
 	}
 	fg_result_free(result);

@@ -143,6 +143,12 @@ static void test_output_kinds(void **state)
 		{"json=a.json", NULL},
 		{"verdict=v", NULL},
 		{"folded=/dev/stdout", NULL},
+		{"csv=-", NULL},
+		{"ndjson=a.json.gz", NULL},
+		{"k6-summary=/no/such/dir/x", "there is no directory"},
+		{"openmetrics=/tmp", "is a directory"},
+		{"prometheus=http://127.0.0.1:9090/api/v1/write", NULL},
+		{"prometheus=file.txt", "remote write"},
 		{"json", "KIND=PATH"},
 		{"=x", "KIND=PATH"},
 		{"json=", "KIND=PATH"},
@@ -155,7 +161,7 @@ static void test_output_kinds(void **state)
 	for (size_t i = 0; i < FG_ARRAY_LEN(cases); i++) {
 		struct fg_opt_list outs = {.items = {cases[i].word}, .count = 1};
 		struct fg_err err = {0};
-		int rc = fg_outputs_check(&outs, &err);
+		int rc = fg_outputs_check(&outs, true, &err);
 
 		if (!cases[i].message) {
 			assert_ok(rc, &err);
@@ -165,6 +171,26 @@ static void test_output_kinds(void **state)
 		if (!strstr(err.message, cases[i].message))
 			fail_msg("%s: %s", cases[i].word, err.message);
 	}
+}
+
+/* A bundle cannot be sent while it runs; two files of one name would overwrite each other. */
+static void test_outputs_of_a_bundle(void **state)
+{
+	struct fg_opt_list live = {.items = {"prometheus=http://x/api/v1/write"}, .count = 1};
+	struct fg_opt_list twice = {.items = {"csv=-", "json=-"}, .count = 2};
+	struct fg_opt_list files = {.items = {"csv=a", "json=b"}, .count = 2};
+	struct fg_err err = {0};
+
+	(void)state;
+	assert_int_equal(fg_outputs_check(&live, false, &err), -FG_E_USAGE);
+	assert_non_null(strstr(err.message, "flamegate publish --prometheus"));
+	assert_int_equal(fg_outputs_check(&twice, false, &err), -FG_E_USAGE);
+	assert_ok(fg_outputs_check(&files, false, &err), &err);
+	assert_true(fg_outputs_use_stdout(&twice));
+	assert_false(fg_outputs_use_stdout(&files));
+	assert_string_equal(fg_outputs_prometheus(&live, 0), "http://x/api/v1/write");
+	assert_null(fg_outputs_prometheus(&live, 1));
+	assert_null(fg_outputs_prometheus(&files, 0));
 }
 
 static void test_github_branch(void **state)
@@ -194,6 +220,7 @@ int main(void)
 		cmocka_unit_test(test_run_id),
 		cmocka_unit_test(test_pairs),
 		cmocka_unit_test(test_output_kinds),
+		cmocka_unit_test(test_outputs_of_a_bundle),
 		cmocka_unit_test(test_github_branch),
 	};
 

@@ -52,12 +52,12 @@ static void test_parse_good(void **state)
 		struct fg_err err = {0};
 
 		assert_ok(fg_threshold_parse(good[i].metric, good[i].text, &threshold, &err), &err);
-		assert_int_equal(threshold.stat, good[i].stat);
-		assert_float_equal(threshold.percentile, good[i].percentile, 1e-9);
+		assert_int_equal(threshold.what.stat, good[i].stat);
+		assert_float_equal(threshold.what.percentile, good[i].percentile, 1e-9);
 		assert_int_equal(threshold.compare, good[i].compare);
 		if (fabs(threshold.limit - good[i].limit) > fabs(good[i].limit) * 1e-12)
 			fail_msg("%s: limit %g", good[i].text, threshold.limit);
-		assert_int_equal(threshold.tags.count, good[i].tags);
+		assert_int_equal(threshold.what.tags.count, good[i].tags);
 		assert_string_equal(threshold.text, good[i].text);
 		fg_threshold_done(&threshold);
 	}
@@ -73,9 +73,9 @@ static void test_parse_tags(void **state)
 			  "http_req_duration{ name : GET /items/:id ,g:\"a, b\", group:::x}",
 			  "avg<1", &threshold, &err),
 		  &err);
-	assert_string_equal(fg_tags_get(&threshold.tags, "name"), "GET /items/:id");
-	assert_string_equal(fg_tags_get(&threshold.tags, "g"), "a, b");
-	assert_string_equal(fg_tags_get(&threshold.tags, "group"), "::x");
+	assert_string_equal(fg_tags_get(&threshold.what.tags, "name"), "GET /items/:id");
+	assert_string_equal(fg_tags_get(&threshold.what.tags, "g"), "a, b");
+	assert_string_equal(fg_tags_get(&threshold.what.tags, "group"), "::x");
 	fg_threshold_done(&threshold);
 }
 
@@ -86,8 +86,24 @@ static void test_parse_bad(void **state)
 		unsigned line, column;
 		const char *says;
 	} bad[] = {
-		{"http_req_durations", "p(95)<1", 1, 1, "did you mean \"http_req_duration\""},
-		{"qqqqqqqqqqqq", "p(95)<1", 1, 1, "no metric is named"},
+		{"http-req-duration", "p(95)<1", 1, 1, "did you mean \"http_req_duration\""},
+		{"qqqq qqqqqqqq", "p(95)<1", 1, 1, "no metric is named"},
+		{"http_reqs / ", "count<1", 1, 12, "metric name is missing"},
+		{"http_reqs / iterations / vus", "count<1", 1, 24, "of two metrics"},
+		{"http_reqs{name:a} b", "count<1", 1, 19, "expected the end"},
+		{"http_reqs / http_req_duration{status:200}", "count<1", 1, 13,
+		 "expected_response"},
+		{"http_reqs / http_req_duration", "count<1", 0, 1, "has no count"},
+		{"http_req_duration", "p(99)/q<1", 0, 7, "unknown statistic \"q\""},
+		{"http_req_duration", "p(99)/<1", 0, 7, "expected a statistic"},
+		{"http_req_duration", "p(95)<baseline*", 0, 16, "a number above 0"},
+		{"http_req_duration", "p(95)<baseline*-1", 0, 16, "a number above 0"},
+		{"http_req_duration", "p(95)<baseline+", 0, 16, "a term is missing"},
+		{"http_req_duration", "p(95)<baseline+5xs", 0, 16, "duration such as"},
+		{"http_req_duration", "p(95)<baseline 5ms", 0, 16, "expected + or -"},
+		{"http_req_duration", "p(95)<x*baseline", 0, 7, "a number times baseline"},
+		{"http_req_duration", "p(95)==baseline", 0, 8, "no two runs are equal"},
+		{"http_req_duration", "p(95)<5ms-baseline", 0, 7, "does not grow"},
 		{"", "p(95)<1", 1, 1, "metric name is missing"},
 		{"{a:b}", "p(95)<1", 1, 1, "metric name is missing"},
 		{"http_reqs{scenario:a", "count<1", 1, 10, "not closed"},
@@ -144,25 +160,6 @@ static void test_parse_bad(void **state)
 	}
 }
 
-static void test_parse_later(void **state)
-{
-	static const char *const later[][2] = {
-		{"http_req_duration", "p(95)<baseline*1.1"},
-		{"http_req_duration", "p(95) < baseline + 5ms"},
-		{"http_req_failed/http_reqs", "rate<1"},
-		{"http_reqs", "count/iterations<5"},
-		{"group_duration", "p(95)<250"},
-	};
-	(void)state;
-	for (size_t i = 0; i < FG_ARRAY_LEN(later); i++) {
-		struct fg_threshold threshold;
-		struct fg_err err = {0};
-
-		if (fg_threshold_parse(later[i][0], later[i][1], &threshold, &err) != -FG_E_LATER)
-			fail_msg("%s %s: %s", later[i][0], later[i][1], err.message);
-	}
-}
-
 static void test_parse_bounds(void **state)
 {
 	struct fg_threshold threshold;
@@ -207,7 +204,9 @@ static void test_check(void **state)
 		{"http_req_duration{method:POST,name:GET /items}", "together", FG_E_INVALID},
 		{"http_req_duration{expected_response:true}", NULL, 0},
 		{"http_req_duration{expected_response:yes}", "true or false", FG_E_INVALID},
-		{"http_req_duration{stage:2}", "stage scopes", FG_E_LATER},
+		{"http_req_duration{stage:2}", "is no tag; write { threshold:", FG_E_INVALID},
+		{"http_req_durations", "did you mean \"http_req_duration\"", FG_E_INVALID},
+		{"qqqqqqqqqqqq", "no metric is named", FG_E_INVALID},
 		{"http_reqs{status:200}", NULL, 0},
 		{"http_reqs{status:0}", NULL, 0},
 		{"http_reqs{status:99}", "100 to 599", FG_E_INVALID},
@@ -229,14 +228,14 @@ static void test_check(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < FG_ARRAY_LEN(cases); i++) {
+		static const char *const texts[] = {"count<1", "rate<1", "avg<1", "value<1"};
 		struct fg_threshold threshold = {0};
 		struct fg_err err = {0};
-		enum fg_metric_id metric;
+		int parsed = -1;
 
-		assert_ok(fg_threshold_parse_metric(cases[i].metric, &metric, &threshold.tags,
-						    &err),
-			  &err);
-		threshold.metric = metric;
+		for (size_t k = 0; k < FG_ARRAY_LEN(texts) && parsed; k++)
+			parsed = fg_threshold_parse(cases[i].metric, texts[k], &threshold, &err);
+		assert_ok(parsed, &err);
 		int rc = fg_threshold_check(&threshold, &registry, &err);
 
 		if (rc != -cases[i].code || (cases[i].says && !strstr(err.message, cases[i].says)))
@@ -294,7 +293,7 @@ static void test_evaluate(void **state)
 
 		assert_ok(fg_threshold_parse(cases[i].metric, cases[i].text, &threshold, &err),
 			  &err);
-		assert_ok(fg_threshold_evaluate(&threshold, result, &found, &err), &err);
+		assert_ok(fg_threshold_evaluate(&threshold, result, NULL, &found, &err), &err);
 		if (found.passed != cases[i].passed || found.no_data != cases[i].no_data ||
 		    strcmp(found.value_text, cases[i].value) != 0)
 			fail_msg("%s %s: passed %d no_data %d value %s (%g)", cases[i].metric,
@@ -319,17 +318,17 @@ static void test_evaluate_options(void **state)
 				     &err),
 		  &err);
 	threshold.min_samples = 364;
-	assert_ok(fg_threshold_evaluate(&threshold, result, &found, &err), &err);
+	assert_ok(fg_threshold_evaluate(&threshold, result, NULL, &found, &err), &err);
 	assert_false(found.passed);
 	assert_true(found.no_data);
 	assert_string_equal(found.value_text, "only 363 of 364 samples");
 	fg_threshold_result_done(&found);
 	threshold.allow_no_data = true;
-	assert_ok(fg_threshold_evaluate(&threshold, result, &found, &err), &err);
+	assert_ok(fg_threshold_evaluate(&threshold, result, NULL, &found, &err), &err);
 	assert_true(found.passed && found.no_data);
 	fg_threshold_result_done(&found);
 	threshold.min_samples = 363;
-	assert_ok(fg_threshold_evaluate(&threshold, result, &found, &err), &err);
+	assert_ok(fg_threshold_evaluate(&threshold, result, NULL, &found, &err), &err);
 	assert_true(found.passed && !found.no_data);
 	fg_threshold_result_done(&found);
 	/* a rate without a measured phase is no data, not infinity */
@@ -337,7 +336,7 @@ static void test_evaluate_options(void **state)
 	assert_ok(fg_threshold_parse("http_reqs", "rate>0", &threshold, &err), &err);
 	result->measured_ns = 0;
 	result->duration_ns = 0;
-	assert_ok(fg_threshold_evaluate(&threshold, result, &found, &err), &err);
+	assert_ok(fg_threshold_evaluate(&threshold, result, NULL, &found, &err), &err);
 	assert_true(found.no_data && !found.passed);
 	fg_threshold_result_done(&found);
 	fg_threshold_done(&threshold);
@@ -422,11 +421,15 @@ static void test_rules(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_parse_good),   cmocka_unit_test(test_parse_tags),
-		cmocka_unit_test(test_parse_bad),    cmocka_unit_test(test_parse_later),
-		cmocka_unit_test(test_parse_bounds), cmocka_unit_test(test_check),
-		cmocka_unit_test(test_evaluate),     cmocka_unit_test(test_evaluate_options),
-		cmocka_unit_test(test_outcomes),     cmocka_unit_test(test_rules),
+		cmocka_unit_test(test_parse_good),
+		cmocka_unit_test(test_parse_tags),
+		cmocka_unit_test(test_parse_bad),
+		cmocka_unit_test(test_parse_bounds),
+		cmocka_unit_test(test_check),
+		cmocka_unit_test(test_evaluate),
+		cmocka_unit_test(test_evaluate_options),
+		cmocka_unit_test(test_outcomes),
+		cmocka_unit_test(test_rules),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

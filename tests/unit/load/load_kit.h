@@ -15,6 +15,7 @@ struct load_file {
 	size_t part_count;
 	char prefixes[32][32]; /* of texts before a "#" */
 	struct fg_check_spec check;
+	struct fg_condition expect;
 	struct fg_header header;
 	char base_url[64];
 	char names[LOAD_SCENARIOS_MAX][16];

@@ -18,7 +18,7 @@ static const struct {
 	 NULL,
 	 NULL,
 	 "GET /x?y=1 HTTP/1.1\r\nHost: 127.0.0.1:%u\r\nUser-Agent: flamegate/" FG_VERSION
-	 "\r\nAccept: */*\r\n\r\n"},
+	 "\r\n\r\n"},
 	{"GET",
 	 "%s",
 	 {"User-Agent: me", "accept: a"},
@@ -30,7 +30,7 @@ static const struct {
 	 {"Host: other", "User-Agent: me"},
 	 NULL,
 	 "a=b; c=d",
-	 "GET /?q HTTP/1.1\r\nAccept: */*\r\nHost: other\r\nUser-Agent: me\r\n"
+	 "GET /?q HTTP/1.1\r\nHost: other\r\nUser-Agent: me\r\n"
 	 "Cookie: a=b; c=d\r\n\r\n"},
 	{"POST",
 	 "%s/",
@@ -58,7 +58,7 @@ static const struct {
 	 {"Transfer-Encoding: chunked", "User-Agent: me"},
 	 "body",
 	 NULL,
-	 "PUT / HTTP/1.1\r\nHost: 127.0.0.1:%u\r\nAccept: */*\r\n"
+	 "PUT / HTTP/1.1\r\nHost: 127.0.0.1:%u\r\n"
 	 "Transfer-Encoding: chunked\r\nUser-Agent: me\r\n\r\n4\r\nbody\r\n0\r\n\r\n"},
 };
 

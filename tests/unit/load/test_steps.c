@@ -150,14 +150,13 @@ static void bench_start(struct bench *b)
 	assert_ok(fg_scenario_register(&b->lf.file, "fake", &b->registry, &err), &err);
 	assert_ok(fg_slice_new(&b->registry, NULL, &b->meter.slice, &err), &err);
 	b->meter.swap = never_swap;
-	b->env = (struct fg_vu_env){.pacer = &b->pacer,
-				    .meter = &b->meter,
-				    .ops = &fake_ops,
-				    .engine = &fake,
-				    .seed = 1,
-				    .trace = trace};
+	b->env = (struct fg_vu_env){
+		.pacer = &b->pacer, .meter = &b->meter, .seed = 1, .trace = trace};
 	assert_ok(fg_program_new(&b->lf.file, 0, &b->registry, "http://h/base/", &b->program, &err),
 		  &err);
+	assert_ok(fg_vu_env_init(&b->env, &err), &err);
+	b->program->ops = &fake_ops;
+	b->program->engine = &fake;
 	options.program = b->program;
 	options.context = b;
 	assert_ok(fg_lane_new(&options, &b->lane, &err), &err);
@@ -174,6 +173,7 @@ static void bench_stop(struct bench *b)
 	assert_int_equal(b->meter.lost, 0);
 	fg_lane_free(b->lane);
 	fg_program_free(b->program);
+	fg_vu_env_done(&b->env);
 	fg_slice_free(b->meter.slice);
 	fg_registry_done(&b->registry);
 	fg_pacer_close(&b->pacer);
@@ -301,8 +301,9 @@ static void test_expect_and_checks(void **state)
 		load_file_init(&b.lf);
 		load_file_arrival(&b.lf, 1, 10 * FG_NS_PER_S, 1, 1)->arrivals = FG_ARRIVALS_UNIFORM;
 		http = load_file_request(&b.lf, "GET", "/a");
-		http->expect_status_low = 200;
-		http->expect_status_high = 299;
+		http->expects = &b.lf.expect;
+		http->expect_count = 1;
+		b.lf.expect = (struct fg_condition){.status_low = 200, .status_high = 299};
 		b.lf.check = (struct fg_check_spec){.name = b.lf.names[0],
 						    .condition = {.status_low = 200,
 								  .status_high = 299}};

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "gate/base/str.h"
+#include "gate/base/vec.h"
 #include "gate/judge/threshold.h"
 #include "gate/profile/profile.h"
 
@@ -98,6 +99,27 @@ static void add_scenario(struct fg_registry *registry, const char *name, uint64_
 	fg_tags_done(&def.tags);
 }
 
+static void add_custom(struct fg_registry *registry, uint32_t scenario, const char *name,
+		       enum fg_metric_type type, const char *group)
+{
+	struct fg_custom custom = {
+		.scenario = scenario, .name = copy(name), .type = type, .group = copy(group)};
+	struct fg_err err = {0};
+
+	assert_true(fg_registry_add_custom(registry, &custom, &err) >= 0);
+	free(custom.name);
+	free(custom.group);
+}
+
+static void add_group(struct fg_registry *registry, uint32_t scenario, const char *path)
+{
+	struct fg_group group = {.scenario = scenario, .path = copy(path)};
+	struct fg_err err = {0};
+
+	assert_true(fg_registry_add_group(registry, &group, &err) >= 0);
+	free(group.path);
+}
+
 void fg_sample_registry(struct fg_registry *registry, const struct fg_sample_run *run)
 {
 	fg_registry_init(registry);
@@ -110,6 +132,13 @@ void fg_sample_registry(struct fg_registry *registry, const struct fg_sample_run
 		add_class(registry, 0, name, i % 2 ? "::shop::list" : "");
 	}
 	add_class(registry, 1, "GET /late", "");
+	add_custom(registry, 0, "cart_value", FG_METRIC_TREND, "::shop");
+	add_custom(registry, 0, "logins", FG_METRIC_COUNTER, "");
+	add_custom(registry, 0, "stock", FG_METRIC_GAUGE, "");
+	add_custom(registry, 0, "found", FG_METRIC_RATE, "::shop::list");
+	add_custom(registry, 1, "cart_value", FG_METRIC_TREND, "");
+	add_group(registry, 0, "::shop");
+	add_group(registry, 0, "::shop::list");
 }
 
 static void record(struct fg_slice *slice, uint32_t class, uint64_t *random)
@@ -135,6 +164,9 @@ static void record(struct fg_slice *slice, uint32_t class, uint64_t *random)
 	one.trends_ns[FG_TREND_RECEIVING] = fg_sample_latency_ns(random, 40000, 0.3);
 	one.trends_ns[FG_TREND_DURATION] =
 		one.trends_ns[FG_TREND_SENDING] + waiting + one.trends_ns[FG_TREND_RECEIVING];
+	one.trends_ns[FG_TREND_WAKEUP] = class % 2 ? 5000 + dice : 0; /* a kernel clock */
+	one.trends_ns[FG_TREND_SERVICE_TIME] =
+		one.trends_ns[FG_TREND_DURATION] - one.trends_ns[FG_TREND_WAKEUP];
 	one.trends_ns[FG_TREND_RESPONSE_TIME] =
 		one.trends_ns[FG_TREND_DURATION] + fg_sample_latency_ns(random, 60000, 0.5);
 	one.trends_ns[FG_TREND_BLOCKED] = 1000 + dice;
@@ -160,6 +192,21 @@ static void fill_slice(struct fg_slice *slice, const struct fg_sample_run *run, 
 	}
 	for (size_t c = 0; c < slice->check_count; c++)
 		slice->checks[c] = (struct fg_check_slice){.passes = 7, .fails = c};
+}
+
+/* Quarters and whole numbers: sums of doubles are then exact in any order. */
+static void fill_customs(struct fg_slice *slice, uint64_t *random)
+{
+	for (uint32_t i = 0; i < slice->custom_count; i++)
+		for (int k = 0; k < 5; k++) {
+			double value = (double)(fg_sample_random(random) % 4000) / 4 - 50;
+
+			if (i == 4)
+				value *= 1e9;
+			assert_int_equal(fg_slice_custom(slice, i, i == 3 ? k > 0 : value), 0);
+		}
+	for (size_t i = 0; i < slice->group_count; i++)
+		assert_int_equal(fg_hist_record(&slice->groups[i], 3000000 + 1000 * i), 0);
 }
 
 static void fill_thresholds(struct fg_result *result)
@@ -259,9 +306,11 @@ struct fg_result *fg_sample_result(const struct fg_sample_run *run)
 	assert_ok(fg_slice_new(&registry, NULL, &slice, &err), &err);
 	for (uint32_t second = 0; second < run->seconds; second++) {
 		for (uint32_t worker = 0; worker < run->workers; worker++) {
-			fill_slice(slice, run, &random);
 			slice->second = second;
 			slice->worker = worker;
+			fill_slice(slice, run, &random);
+			if (!run->no_customs)
+				fill_customs(slice, &random);
 			assert_ok(fg_result_add_slice(result, slice, &err), &err);
 			fg_slice_clear(slice);
 		}
@@ -271,4 +320,59 @@ struct fg_result *fg_sample_result(const struct fg_sample_run *run)
 	fg_slice_free(slice);
 	fg_registry_done(&registry);
 	return result;
+}
+
+static int keep_row(void *context, const struct fg_series_row *row, struct fg_err *err)
+{
+	struct fg_sample_rows *rows = context;
+
+	assert_ok(FG_VEC_ROOM(rows, items, count, capacity, 1 << 20, err), err);
+	struct fg_series_row *copied = &rows->items[rows->count++];
+
+	*copied = *row;
+	copied->response_hdr = row->response_hdr ? copy(row->response_hdr) : NULL;
+	copied->service_hdr = row->service_hdr ? copy(row->service_hdr) : NULL;
+	copied->duration_hdr = row->duration_hdr ? copy(row->duration_hdr) : NULL;
+	return 0;
+}
+
+void fg_sample_rows_load(struct fg_sample_rows *rows, const struct fg_result *result)
+{
+	struct fg_err err = {0};
+
+	*rows = (struct fg_sample_rows){0};
+	assert_ok(fg_series_each(result, 0, UINT32_MAX, keep_row, rows, &err), &err);
+}
+
+static void free_text(const char *text)
+{
+	union {
+		const char *from;
+		char *to;
+	} cast = {.from = text};
+
+	free(cast.to);
+}
+
+void fg_sample_rows_done(struct fg_sample_rows *rows)
+{
+	for (size_t i = 0; i < rows->count; i++) {
+		free_text(rows->items[i].response_hdr);
+		free_text(rows->items[i].service_hdr);
+		free_text(rows->items[i].duration_hdr);
+	}
+	free(rows->items);
+}
+
+const struct fg_series_row *fg_sample_rows_find(const struct fg_sample_rows *rows, uint32_t second,
+						uint32_t class_index, bool expected)
+{
+	for (size_t i = 0; i < rows->count; i++) {
+		const struct fg_series_row *row = &rows->items[i];
+
+		if (row->second == second && row->class_index == class_index &&
+		    row->expected == expected)
+			return row;
+	}
+	return NULL;
 }

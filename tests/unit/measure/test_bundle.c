@@ -147,12 +147,12 @@ static void test_write_and_read(void **state)
 	result->profile.present = true;
 	assert_ok(fg_bundle_write(at("runs/1/bundle/"), result, profile, &err), &err);
 	assert_int_equal(entries(at("runs/1")), 1);
-	assert_int_equal(entries(at("runs/1/bundle")), 3);
+	assert_int_equal(entries(at("runs/1/bundle")), 4);
 	for (int parent = 0; parent < 2; parent++) {
 		assert_ok(fg_bundle_read(at(parent ? "runs/1" : "runs/1/bundle"), &bundle, &err),
 			  &err);
 		assert_string_equal(bundle.result->id, result->id);
-		assert_int_equal(bundle.result->series.count, result->series.count);
+		assert_int_equal(fg_series_seconds(bundle.result), fg_series_seconds(result));
 		assert_int_equal(fg_profile_total_count(bundle.profile), 100);
 		fg_bundle_done(&bundle);
 	}
@@ -179,7 +179,7 @@ static void test_without_profile_and_with_relative_names(void **state)
 	assert_ok(fg_bundle_write("a/b", result, NULL, &err), &err);
 	assert_ok(fg_bundle_read("one", &bundle, &err), &err);
 	assert_null(bundle.profile);
-	assert_int_equal(entries("one"), 2);
+	assert_int_equal(entries("one"), 3);
 	fg_bundle_done(&bundle);
 	assert_int_equal(chdir(old), 0);
 	free(old);
@@ -383,7 +383,7 @@ static void test_refuses_damaged_bundles(void **state)
 	for (int i = 0; i <= FG_BUNDLE_LATENCY_MAX >> 20; i++)
 		assert_ok(fg_gzip_deflate(FG_DEFLATE_GZIP, zeros, 1 << 20, &bomb, &err), &err);
 	replace_file("b/latency.jsonl.gz", bomb.data, bomb.len);
-	expect_unreadable("b", FG_E_LIMIT, "more than 268435456 bytes");
+	expect_unreadable("b", FG_E_LIMIT, "latency.jsonl.gz: text exceeds its limit");
 	assert_int_equal(unlink(at("b/latency.jsonl.gz")), 0);
 	expect_unreadable("b", FG_E_NOT_FOUND, "latency.jsonl.gz");
 	assert_int_equal(truncate(at("b/run.json"), FG_JSON_BYTES_MAX + 1), 0);
@@ -411,19 +411,21 @@ static void test_size(void **state)
 								 .seconds = 60,
 								 .requests_per_second = rates[i],
 								 .workers = 1,
+								 .no_customs = true,
 								 .filled = true});
-		int64_t run, latency, pprof;
+		int64_t run, latency, metrics, pprof;
 
 		result->profile.present = true;
 		assert_ok(fg_bundle_write(at("b"), result, profile, &err), &err);
 		run = size_of(at("b/run.json"));
 		latency = size_of(at("b/latency.jsonl.gz"));
+		metrics = size_of(at("b/metrics.jsonl.gz"));
 		pprof = size_of(at("b/profile.pb.gz"));
 		print_message("60 s, 5 classes, %u/s each: run.json %lld kB, latency %lld kB, "
-			      "profile %lld kB\n",
+			      "metrics %lld kB, profile %lld kB\n",
 			      rates[i], (long long)run / 1000, (long long)latency / 1000,
-			      (long long)pprof / 1000);
-		assert_true(run + latency + pprof < 1000000);
+			      (long long)metrics / 1000, (long long)pprof / 1000);
+		assert_true(run + latency + metrics + pprof < 1000000);
 		assert_ok(fg_file_remove_tree(at("b"), &err), &err);
 		fg_result_free(result);
 	}

@@ -14,12 +14,16 @@
 static void check_row(const struct fg_result *result, uint32_t second, uint32_t class,
 		      bool expected, uint64_t requests, bool warmup)
 {
-	const struct fg_series_row *row = fg_series_find(&result->series, second, class, expected);
+	struct fg_sample_rows rows;
 	struct fg_hist hist;
 	struct fg_err err = {0};
 
+	fg_sample_rows_load(&rows, result);
+	const struct fg_series_row *row = fg_sample_rows_find(&rows, second, class, expected);
+
 	if (requests == 0) {
 		assert_null(row);
+		fg_sample_rows_done(&rows);
 		return;
 	}
 	assert_non_null(row);
@@ -34,6 +38,7 @@ static void check_row(const struct fg_result *result, uint32_t second, uint32_t 
 		  &err);
 	assert_int_equal(hist.count, 2 * requests);
 	fg_hist_done(&hist);
+	fg_sample_rows_done(&rows);
 }
 
 static void add(struct fg_result *result, uint32_t second, uint32_t class, uint16_t status,
@@ -46,6 +51,7 @@ static void add(struct fg_result *result, uint32_t second, uint32_t class, uint1
 
 	record.trends_ns[FG_TREND_RESPONSE_TIME] = ns + 10;
 	record.trends_ns[FG_TREND_DURATION] = ns;
+	record.trends_ns[FG_TREND_SERVICE_TIME] = ns;
 	assert_ok(fg_slice_new(&result->registry, NULL, &slice, &err), &err);
 	slice->second = second;
 	slice->scenarios[0].iterations = 1;
@@ -120,16 +126,20 @@ static void test_any_order_gives_the_same_series(void **state)
 {
 	static const uint32_t order[] = {3, 1, 4, 1, 0, 2, 4, 3, 0};
 	struct fg_result *result = empty(2, 0);
+	struct fg_sample_rows rows;
 
 	(void)state;
 	for (size_t i = 0; i < FG_ARRAY_LEN(order); i++) {
 		add(result, order[i], 1, 200, 1000 * i);
 		add(result, order[i], 0, 500, 1000 * i);
 	}
-	assert_int_equal(result->series.count, 10);
-	for (size_t i = 1; i < result->series.count; i++)
-		assert_true(fg_series_compare(&result->series.items[i - 1],
-					      &result->series.items[i]) < 0);
+	fg_sample_rows_load(&rows, result);
+	assert_int_equal(rows.count, 10);
+	for (uint32_t i = 0; i < rows.count; i++) {
+		assert_int_equal(rows.items[i].second, i / 2);
+		assert_int_equal(rows.items[i].class_index, i % 2);
+	}
+	fg_sample_rows_done(&rows);
 	for (uint32_t second = 0; second < 5; second++) {
 		uint64_t times = 0;
 
@@ -148,14 +158,16 @@ static void test_series_sums_to_totals(void **state)
 	const struct fg_sample_run run = {
 		.classes = 2, .seconds = 4, .requests_per_second = 300, .workers = 3};
 	struct fg_result *result = fg_sample_result(&run);
+	struct fg_sample_rows rows;
 	struct fg_hist sums[6];
 	struct fg_err err = {0};
 
 	(void)state;
 	for (size_t i = 0; i < FG_ARRAY_LEN(sums); i++)
 		fg_hist_init(&sums[i], NULL);
-	for (size_t i = 0; i < result->series.count; i++) {
-		const struct fg_series_row *row = &result->series.items[i];
+	fg_sample_rows_load(&rows, result);
+	for (size_t i = 0; i < rows.count; i++) {
+		const struct fg_series_row *row = &rows.items[i];
 		struct fg_hist *sum = &sums[2 * row->class_index + (row->expected ? 1 : 0)];
 
 		assert_ok(fg_hdrlog_decode(row->response_hdr, strlen(row->response_hdr), sum, &err),
@@ -170,6 +182,7 @@ static void test_series_sums_to_totals(void **state)
 			assert_int_equal(fg_hist_counter(total, k), fg_hist_counter(&sums[i], k));
 		fg_hist_done(&sums[i]);
 	}
+	fg_sample_rows_done(&rows);
 	assert_int_equal(result->totals->scenarios[0].vus, 30);
 	fg_result_free(result);
 }

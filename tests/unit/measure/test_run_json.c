@@ -112,6 +112,21 @@ static void assert_same_totals(const struct fg_slice *a, const struct fg_slice *
 	}
 	if (a->check_count)
 		assert_memory_equal(a->checks, b->checks, a->check_count * sizeof(*a->checks));
+	assert_int_equal(a->custom_count, b->custom_count);
+	for (size_t i = 0; i < a->custom_count; i++) {
+		const struct fg_custom_slice *x = &a->customs[i];
+		const struct fg_custom_slice *y = &b->customs[i];
+
+		assert_true(x->type == y->type && x->count == y->count && x->trues == y->trues);
+		assert_true(x->sum == y->sum && x->min == y->min && x->max == y->max);
+		assert_true(x->last == y->last);
+		assert_same_hist(&x->trend, &y->trend);
+		assert_same_hist(&x->large, &y->large);
+		assert_same_hist(&x->below, &y->below);
+	}
+	assert_int_equal(a->group_count, b->group_count);
+	for (size_t i = 0; i < a->group_count; i++)
+		assert_same_hist(&a->groups[i], &b->groups[i]);
 }
 
 static void assert_same_environment(const struct fg_environment *a, const struct fg_environment *b)
@@ -159,19 +174,28 @@ static void assert_same_thresholds(const struct fg_result *a, const struct fg_re
 	}
 }
 
-static void assert_same_series(const struct fg_series *a, const struct fg_series *b)
+static void assert_same_series(const struct fg_result *a, const struct fg_result *b)
 {
-	assert_int_equal(a->count, b->count);
-	for (size_t i = 0; i < a->count; i++) {
-		const struct fg_series_row *x = &a->items[i];
-		const struct fg_series_row *y = &b->items[i];
+	struct fg_sample_rows xs, ys;
 
-		assert_int_equal(fg_series_compare(x, y), 0);
+	fg_sample_rows_load(&xs, a);
+	fg_sample_rows_load(&ys, b);
+	assert_int_equal(xs.count, ys.count);
+	for (size_t i = 0; i < xs.count; i++) {
+		const struct fg_series_row *x = &xs.items[i];
+		const struct fg_series_row *y = &ys.items[i];
+
+		assert_true(x->second == y->second && x->class_index == y->class_index);
+		assert_true(x->expected == y->expected);
 		assert_true(x->warmup == y->warmup && x->requests == y->requests);
-		assert_true(x->failed == y->failed);
+		assert_true(x->failed == y->failed && x->sent_bytes == y->sent_bytes);
+		assert_true(x->received_bytes == y->received_bytes);
 		assert_same_text(x->response_hdr, y->response_hdr);
+		assert_same_text(x->service_hdr, y->service_hdr);
 		assert_same_text(x->duration_hdr, y->duration_hdr);
 	}
+	fg_sample_rows_done(&xs);
+	fg_sample_rows_done(&ys);
 }
 
 static void assert_same_result(const struct fg_result *a, const struct fg_result *b)
@@ -220,7 +244,16 @@ static void round_trip(const struct fg_result *result)
 	fg_buf_clear(&text);
 	assert_ok(fg_bundle_latency_lines(result, &text, &err), &err);
 	assert_ok(fg_bundle_parse_latency(text.data ? text.data : "", text.len, back, &err), &err);
-	assert_same_series(&result->series, &back->series);
+	fg_buf_clear(&again);
+	assert_ok(fg_bundle_metrics_lines(result, &again, &err), &err);
+	assert_ok(fg_bundle_parse_metrics(again.data ? again.data : "", again.len, back, &err),
+		  &err);
+	assert_same_series(result, back);
+	fg_buf_clear(&text);
+	assert_ok(fg_bundle_metrics_lines(back, &text, &err), &err);
+	assert_int_equal(text.len, again.len);
+	if (text.len)
+		assert_memory_equal(text.data, again.data, text.len);
 	fg_buf_done(&text);
 	fg_buf_done(&again);
 	fg_result_free(back);
@@ -500,7 +533,7 @@ static void test_refuses_latency_lines(void **state)
 	};
 #undef ROW
 	struct fg_result *result = fg_sample_result(&small);
-	size_t count = result->series.count;
+	size_t count = fg_series_seconds(result);
 
 	(void)state;
 	for (size_t i = 0; i < FG_ARRAY_LEN(cases); i++) {
@@ -511,7 +544,7 @@ static void test_refuses_latency_lines(void **state)
 				     0);
 		if (!strstr(err.message, cases[i].message))
 			fail_msg("%s: %s", cases[i].text, err.message);
-		assert_int_equal(result->series.count, count);
+		assert_int_equal(fg_series_seconds(result), count);
 	}
 	fg_result_free(result);
 }
@@ -530,7 +563,18 @@ static void test_writer_refuses_what_json_cannot_hold(void **state)
 	result->scenario_json[0] = 'x';
 	assert_int_equal(fg_bundle_run_json(result, &text, &err), -FG_E_INVALID);
 	assert_non_null(strstr(err.message, "resolved scenario"));
-	result->series.items[0].requests = UINT64_MAX;
+	result->scenario_json[0] = '{';
+	fg_buf_clear(&text);
+	for (int i = 0; i < 3; i++) { /* the sum of a late worker's part is too much */
+		struct fg_slice *slice = NULL;
+
+		assert_ok(fg_slice_new(&result->registry, NULL, &slice, &err), &err);
+		slice->classes[0].requests = INT64_MAX / 2;
+		slice->classes[0].failed = 0;
+		assert_ok(fg_result_add_slice(result, slice, &err), &err);
+		assert_ok(fg_series_seal(result, 1, &err), &err);
+		fg_slice_free(slice);
+	}
 	assert_int_equal(fg_bundle_latency_lines(result, &text, &err), -FG_E_INTERNAL);
 	fg_buf_done(&text);
 	fg_result_free(result);

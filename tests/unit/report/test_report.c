@@ -53,7 +53,7 @@ static void add_threshold(struct fg_result *result, const char *metric, const ch
 
 	assert_ok(fg_threshold_parse(metric, text, &threshold, &err), &err);
 	threshold.level = level;
-	assert_ok(fg_threshold_evaluate(&threshold, result,
+	assert_ok(fg_threshold_evaluate(&threshold, result, NULL,
 					&result->thresholds[result->threshold_count], &err),
 		  &err);
 	result->threshold_count++;
@@ -160,6 +160,45 @@ static void test_run_text(void **state)
 	assert_non_null(strstr(out.data, "\033[31m✗\033[0m"));
 	assert_non_null(strstr(out.data, "…"));
 	fg_buf_done(&out);
+	bundle_free(&bundle);
+}
+
+/* Every mode at every width keeps to its columns and writes the same words as the wide one. */
+static void test_summary_modes(void **state)
+{
+	static const struct {
+		const char *golden;
+		enum fg_summary_mode mode;
+		enum fg_time_unit unit;
+		unsigned width;
+		const char *stats;
+	} cases[] = {
+		{"run-60.txt", FG_SUMMARY_COMPACT, FG_TIME_UNIT_AUTO, 60, NULL},
+		{"run-full.txt", FG_SUMMARY_FULL, FG_TIME_UNIT_AUTO, 80, NULL},
+		{"run-full-60.txt", FG_SUMMARY_FULL, FG_TIME_UNIT_MS, 60,
+		 "min,med,max,p(99),p(99.9),count,avg,sum"},
+		{"run-full-120.txt", FG_SUMMARY_FULL, FG_TIME_UNIT_US, 120, "count,p(99.99)"},
+		{"run-disabled.txt", FG_SUMMARY_DISABLED, FG_TIME_UNIT_S, 80, NULL},
+	};
+	struct fg_bundle bundle = material();
+	struct fg_err err = {0};
+
+	(void)state;
+	for (size_t i = 0; i < FG_ARRAY_LEN(cases); i++) {
+		struct fg_report_style style = {
+			.width = cases[i].width, .mode = cases[i].mode, .time_unit = cases[i].unit};
+		struct fg_buf out;
+
+		if (cases[i].stats)
+			assert_ok(fg_trend_stats_parse(cases[i].stats, &style.trend_stats, &err),
+				  &err);
+		fg_buf_init(&out, 1 << 20);
+		assert_ok(fg_report_run_text(bundle.result, bundle.profile, &style, &out, &err),
+			  &err);
+		compare_golden(cases[i].golden, &out);
+		check_lines(out.data, cases[i].width);
+		fg_buf_done(&out);
+	}
 	bundle_free(&bundle);
 }
 
@@ -441,15 +480,11 @@ static void test_widths(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_widths),
-		cmocka_unit_test(test_run_text),
-		cmocka_unit_test(test_run_without_profile),
-		cmocka_unit_test(test_verdict_text),
-		cmocka_unit_test(test_markdown),
-		cmocka_unit_test(test_hostile_names),
-		cmocka_unit_test(test_junit),
-		cmocka_unit_test(test_junit_bad_runs),
-		cmocka_unit_test(test_outcome_words),
+		cmocka_unit_test(test_widths),         cmocka_unit_test(test_run_text),
+		cmocka_unit_test(test_summary_modes),  cmocka_unit_test(test_run_without_profile),
+		cmocka_unit_test(test_verdict_text),   cmocka_unit_test(test_markdown),
+		cmocka_unit_test(test_hostile_names),  cmocka_unit_test(test_junit),
+		cmocka_unit_test(test_junit_bad_runs), cmocka_unit_test(test_outcome_words),
 		cmocka_unit_test(test_full_buffer),
 	};
 

@@ -17,8 +17,8 @@ const char *helper_getenv(const char *name)
 	return NULL;
 }
 
-struct fg_scenario_file *helper_parse_with(const char *text, const struct fg_tags *env,
-					   const char *environment)
+static struct fg_scenario_file *parse(const char *text, const char *path, const struct fg_tags *env,
+				      const char *environment)
 {
 	struct fg_scenario_options options = {
 		.env = env, .environment = environment, .getenv_fn = helper_getenv};
@@ -26,8 +26,7 @@ struct fg_scenario_file *helper_parse_with(const char *text, const struct fg_tag
 	struct fg_diagnostics diagnostics = {0};
 	struct fg_err err = {0};
 	struct fg_buf out;
-	int rc = fg_scenario_parse(text, strlen(text), "dir/t.yaml", &options, &file, &diagnostics,
-				   &err);
+	int rc = fg_scenario_parse(text, strlen(text), path, &options, &file, &diagnostics, &err);
 
 	if (rc) {
 		fg_buf_init(&out, 1 << 20);
@@ -38,6 +37,17 @@ struct fg_scenario_file *helper_parse_with(const char *text, const struct fg_tag
 	assert_int_equal(diagnostics.count, 0);
 	fg_diagnostics_done(&diagnostics);
 	return file;
+}
+
+struct fg_scenario_file *helper_parse_with(const char *text, const struct fg_tags *env,
+					   const char *environment)
+{
+	return parse(text, "dir/t.yaml", env, environment);
+}
+
+struct fg_scenario_file *helper_parse_at(const char *text, const char *path)
+{
+	return parse(text, path, NULL, NULL);
 }
 
 struct fg_scenario_file *helper_parse(const char *text)
@@ -67,10 +77,19 @@ char *helper_faults(const char *text, size_t len)
 
 char *helper_render(const struct fg_template *text)
 {
+	static const char *const run_texts[FG_RUN_TEXT_COUNT] = {"8080", "http://t", "run1"};
+	struct fg_arena arena;
+	const struct fg_expr_env env = {.run_texts = run_texts,
+					.vu = 3,
+					.iteration = 4,
+					.scenario_iteration = 5,
+					.arena = &arena};
+	struct fg_err err = {0};
 	struct fg_buf out;
 
 	fg_buf_init(&out, 1 << 20);
-	fg_template_render(text, 3, 4, 5, &out);
-	assert_false(out.failed);
+	fg_arena_init(&arena, 1 << 20);
+	assert_ok(fg_template_expand(text, &env, &out, &err), &err);
+	fg_arena_done(&arena);
 	return fg_buf_take(&out, NULL);
 }

@@ -16,6 +16,8 @@ const char *helper_getenv(const char *name);
 struct fg_scenario_file *helper_parse(const char *text);
 struct fg_scenario_file *helper_parse_with(const char *text, const struct fg_tags *env,
 					   const char *environment);
+/** The same as if it stood in a file at `path`. */
+struct fg_scenario_file *helper_parse_at(const char *text, const char *path);
 /** Parses what must fail; returns the text of all faults. free() it. */
 char *helper_faults(const char *text, size_t len);
 /** Body or URL as sent by VU 3 in its 4th iteration, the scenario's 5th. free() it. */

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "gate/base/file.h"
 #include "gate/base/str.h"
@@ -60,6 +61,8 @@ static void test_invalid(void **state)
 
 	(void)state;
 	assert_non_null(dir);
+	/* What they include and read is beside them. */
+	assert_int_equal(chdir(FG_TEST_SCENARIOS "/invalid"), 0);
 	for (struct dirent *entry = readdir(dir); entry; entry = readdir(dir)) {
 		if (fg_str_ends_with(entry->d_name, ".expected"))
 			expectations++;
@@ -83,15 +86,21 @@ static void test_examples(void **state)
 	for (struct dirent *entry = readdir(dir); entry; entry = readdir(dir)) {
 		if (!fg_str_ends_with(entry->d_name, ".yaml"))
 			continue;
-		struct fg_buf text;
+		struct fg_scenario_options options = {.getenv_fn = helper_getenv};
+		struct fg_scenario_file *file = NULL;
+		struct fg_diagnostics diagnostics = {0};
+		struct fg_err err = {0};
+		char path[FG_PATH_MAX];
 
-		read_text(FG_TEST_SCENARIOS, entry->d_name, &text);
-		struct fg_scenario_file *file = helper_parse(text.data);
-
+		assert_ok(fg_file_path(path, &err, "%s/%s", FG_TEST_SCENARIOS, entry->d_name),
+			  &err);
+		if (fg_scenario_load(path, &options, &file, &diagnostics, &err))
+			fail_msg("%s: %s", path,
+				 diagnostics.count ? diagnostics.items[0].err.message
+						   : err.message);
 		assert_true(file->scenario_count > 0);
 		assert_true(file->threshold_count > 0);
 		fg_scenario_file_free(file);
-		fg_buf_done(&text);
 		files++;
 	}
 	(void)closedir(dir);

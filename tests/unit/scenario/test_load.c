@@ -298,16 +298,21 @@ static void test_groups_and_think(void **state)
 	const struct fg_step *steps = file->scenarios[0].steps.items;
 
 	(void)state;
-	assert_int_equal(file->scenarios[0].steps.count, 6);
-	assert_string_equal(steps[0].http.group, "::a");
-	assert_string_equal(steps[1].http.group, "::a::b c");
-	assert_int_equal(steps[2].kind, FG_STEP_THINK);
-	assert_int_equal(steps[2].think.distribution, FG_THINK_CONSTANT);
-	assert_int_equal(steps[2].think.max_ns, FG_NS_PER_S);
-	assert_string_equal(steps[3].http.group, "");
-	assert_int_equal(steps[4].think.distribution, FG_THINK_UNIFORM);
-	assert_int_equal(steps[4].think.min_ns, FG_NS_PER_S);
-	assert_int_equal(steps[5].think.distribution, FG_THINK_EXPONENTIAL);
+	assert_int_equal(file->scenarios[0].steps.count, 4);
+	assert_int_equal(steps[0].kind, FG_STEP_GROUP);
+	assert_string_equal(steps[0].group.name, "a");
+	const struct fg_step *inner = steps[0].group.steps.items;
+
+	assert_int_equal(steps[0].group.steps.count, 3);
+	assert_int_equal(inner[0].kind, FG_STEP_HTTP);
+	assert_int_equal(inner[1].kind, FG_STEP_GROUP);
+	assert_string_equal(inner[1].group.name, "b c");
+	assert_int_equal(inner[2].kind, FG_STEP_THINK);
+	assert_int_equal(inner[2].think.distribution, FG_THINK_CONSTANT);
+	assert_int_equal(inner[2].think.max_ns, FG_NS_PER_S);
+	assert_int_equal(steps[2].think.distribution, FG_THINK_UNIFORM);
+	assert_int_equal(steps[2].think.min_ns, FG_NS_PER_S);
+	assert_int_equal(steps[3].think.distribution, FG_THINK_EXPONENTIAL);
 	fg_scenario_file_free(file);
 }
 

@@ -96,7 +96,10 @@ static void test_quick_faults(void **state)
 		{{.url = URL, .stages = "30s:5,"}, -FG_E_USAGE, "is not DURATION:VUS"},
 		{{.url = URL, .stages = "0s:5"}, -FG_E_USAGE, "all stages together last 0s"},
 		{{.url = URL, .iterations = 5, .rate = 5}, -FG_E_USAGE, "-i cannot be combined"},
-		{{.url = URL, .iterations = 5}, -FG_E_LATER, "issue B"},
+		{{.url = URL, .iterations = 5, .vus = 6}, -FG_E_USAGE, "-i is below -u"},
+		{{.url = URL, .iterations = 5, .stages = "1s:1"},
+		 -FG_E_USAGE,
+		 "-s cannot be combined"},
 		{{.url = URL, .duration_ns = 5}, -FG_E_USAGE, "-d must be at least 1s"},
 		{{.url = URL, .vus = 1000001}, -FG_E_USAGE, "vus must be at most"},
 		{{.url = URL, .rate = 100000001}, -FG_E_USAGE, "rate must be at most"},
@@ -111,6 +114,34 @@ static void test_quick_faults(void **state)
 		if (rc != cases[i].rc || !strstr(err.message, cases[i].message))
 			fail_msg("case %zu: %d %s", i, rc, err.message);
 		assert_null(file);
+	}
+}
+
+static void test_quick_iterations(void **state)
+{
+	static const struct {
+		struct fg_quick_options options;
+		uint64_t vus, iterations, max_duration_ns;
+	} cases[] = {
+		{{.url = URL, .iterations = 100, .vus = 4}, 4, 100, 600 * FG_NS_PER_S},
+		{{.url = URL, .iterations = 7}, 1, 7, 600 * FG_NS_PER_S},
+		{{.url = URL, .iterations = 7, .vus = 7, .duration_ns = 2 * FG_NS_PER_S},
+		 7,
+		 7,
+		 2 * FG_NS_PER_S},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < FG_ARRAY_LEN(cases); i++) {
+		struct fg_scenario_file *file = NULL;
+		struct fg_err err = {0};
+
+		assert_ok(fg_scenario_quick(&cases[i].options, &file, &err), &err);
+		assert_int_equal(file->scenarios[0].executor, FG_EXEC_SHARED_ITERATIONS);
+		assert_int_equal(file->scenarios[0].vus, cases[i].vus);
+		assert_int_equal(file->scenarios[0].iterations, cases[i].iterations);
+		assert_int_equal(file->scenarios[0].max_duration_ns, cases[i].max_duration_ns);
+		fg_scenario_file_free(file);
 	}
 }
 
@@ -204,8 +235,11 @@ static void test_target_expand(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_quick),         cmocka_unit_test(test_quick_faults),
-		cmocka_unit_test(test_quick_tags),    cmocka_unit_test(test_register),
+		cmocka_unit_test(test_quick),
+		cmocka_unit_test(test_quick_faults),
+		cmocka_unit_test(test_quick_iterations),
+		cmocka_unit_test(test_quick_tags),
+		cmocka_unit_test(test_register),
 		cmocka_unit_test(test_target_expand),
 	};
 
