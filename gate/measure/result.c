@@ -141,6 +141,15 @@ double fg_result_cpu_per_request_ns(const struct fg_result *result)
 	return (double)result->measured_target_cpu_ns / (double)requests;
 }
 
+double fg_result_achieved(const struct fg_result *result, size_t scenario)
+{
+	const struct fg_scenario_slice *counts = &result->totals->scenarios[scenario];
+
+	if (!counts->scheduled)
+		return -1;
+	return 1 - (double)FG_MIN(counts->dropped, counts->scheduled) / (double)counts->scheduled;
+}
+
 static const char *class_tag(const struct fg_registry *registry, const struct fg_class *class,
 			     bool expected, const char *key)
 {

@@ -90,6 +90,7 @@ struct fg_result {
 	char *target_label;         /* what the first output line calls the target */
 	uint32_t target_pid;
 	uint64_t seed;
+	uint32_t shard_index, shard_count; /* part index (from 0) of count; 0 and 0 is 0 of 1 */
 	uint64_t started_unix_ns;   /* wall clock at the run's start, for people and servers */
 	uint64_t started_ns;        /* monotonic */
 	uint64_t duration_ns;       /* run start → last request ended */
@@ -140,6 +141,8 @@ int fg_result_trend(const struct fg_result *result, enum fg_trend trend, const s
 /** CPU-ns of the target per completed request (one that got a whole answer, whatever its status)
  *  over the measured phase; < 0 when unknown. */
 double fg_result_cpu_per_request_ns(const struct fg_result *result);
+/** Share of a scenario's due events that were not dropped, 0…1; < 0 for VU executors. */
+double fg_result_achieved(const struct fg_result *result, size_t scenario);
 /** True if the class half matches every tag (NULL: no tags). */
 bool fg_result_class_matches(const struct fg_registry *registry, size_t class_index, bool expected,
 			     const struct fg_tags *tags);

@@ -194,6 +194,24 @@ static int get_seed(const struct fg_json_at *root, uint64_t *ret, struct fg_err 
 	return rc ? fg_err_wrap(err, "seed") : 0;
 }
 
+/* Only of a run that was one of several. */
+static int get_shard(const struct fg_json_at *root, struct fg_result *r, struct fg_err *err)
+{
+	struct fg_json_at shard;
+	int rc;
+
+	r->shard_count = 1;
+	if (!fg_json_has(root, "shard"))
+		return 0;
+	rc = fg_json_object(root, "shard", &shard, err);
+	FG_JSON_TRY(rc, fg_json_u32(&shard, "count", UINT32_MAX, &r->shard_count, err));
+	FG_JSON_TRY(rc, fg_json_u32(&shard, "index", UINT32_MAX, &r->shard_index, err));
+	if (rc == 0 && r->shard_index >= r->shard_count)
+		return fg_err_set(err, FG_E_INVALID, "shard: there is no index %u of %u",
+				  r->shard_index, r->shard_count);
+	return rc;
+}
+
 static int get_identity(const struct fg_json_at *root, struct fg_result *r, struct fg_err *err)
 {
 	const char *statuses[FG_RUN_STATUS_COUNT];
@@ -213,6 +231,7 @@ static int get_identity(const struct fg_json_at *root, struct fg_result *r, stru
 		rc = fg_json_text(root, "seriesPartial", r->series->partial,
 				  sizeof(r->series->partial), err);
 	FG_JSON_TRY(rc, get_seed(root, &r->seed, err));
+	FG_JSON_TRY(rc, get_shard(root, r, err));
 	FG_JSON_TRY(rc, fg_json_text(root, "scenarioHash", r->scenario_hash,
 				     sizeof(r->scenario_hash), err));
 	FG_JSON_TRY(rc, fg_json_object(root, "target", &target, err));

@@ -24,6 +24,12 @@ static void put_identity(struct fg_json_writer *w, const struct fg_result *r)
 
 	(void)snprintf(seed, sizeof(seed), "%llu", (unsigned long long)r->seed);
 	fg_json_put_string(w, "seed", seed);
+	if (r->shard_count > 1) {
+		fg_json_begin(w, "shard");
+		fg_json_put_u64(w, "index", r->shard_index);
+		fg_json_put_u64(w, "count", r->shard_count);
+		fg_json_end(w);
+	}
 	fg_json_begin(w, "target");
 	fg_json_put_string_or_null(w, "label", r->target_label);
 	fg_json_put_u64(w, "pid", r->target_pid);

@@ -42,6 +42,10 @@ static const struct fg_opt option_table[] = {
 	 "Exit 14 instead of measuring latency only when profiling is not possible"},
 	{"seed", 0, FG_OPT_U64, AT(seed), "N",
 	 "Seed of everything random (default: chosen, and kept in run.json)"},
+	{"shard", 0, FG_OPT_STRING, AT(shard), "I/N",
+	 "Drive only the I-th of N equal parts of the schedule (then: flamegate merge)"},
+	{"start-at", 0, FG_OPT_STRING, AT(start_at), "TIME",
+	 "Start at this time (seconds since 1970 or RFC 3339), so that shards begin together"},
 	{"threads", 0, FG_OPT_U64, AT(threads), "N", "Worker threads (default: by cores)"},
 	{"engine", 0, FG_OPT_STRING, AT(engine), "NAME",
 	 "auto (default: native where it can, else curl), native (own HTTP/1.1, kernel time "

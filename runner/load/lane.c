@@ -3,74 +3,42 @@
 
 #include <stdlib.h>
 
-#include "gate/base/clock.h"
 #include "gate/base/vec.h"
-#include "runner/load/plan.h"
+#include "runner/load/lane_internal.h"
 
-/* VUs started before the loop gets its turn: thousands that start at once must not make the
- * arrivals of another scenario late. */
-enum { STARTS_PER_TURN = 64 };
+/* Init steps that run at once on one worker: a thousand VUs that log in together would measure the
+ * target's accept queue. */
+enum { INITS_AT_ONCE = 32 };
 
 #define DRAIN_MAX_NS (30 * FG_NS_PER_S)
 
-static void serve(struct fg_lane *lane, uint64_t now_ns);
+static void check_done(struct fg_lane *lane, uint64_t now_ns);
 
-static uint64_t later(uint64_t base_ns, uint64_t offset_ns)
-{
-	uint64_t sum;
-
-	return __builtin_add_overflow(base_ns, offset_ns, &sum) ? UINT64_MAX : sum;
-}
-
-static struct fg_scenario_slice *counters(struct fg_lane *lane, uint64_t now_ns)
+struct fg_scenario_slice *fg_lane_counters(struct fg_lane *lane, uint64_t now_ns)
 {
 	return fg_meter_scenario(lane->options.env->meter, lane->options.program->scenario_index,
 				 now_ns);
 }
 
-static void check_done(struct fg_lane *lane)
-{
-	if (lane->state != FG_LANE_STOPPING || lane->busy)
-		return;
-	lane->state = FG_LANE_DONE;
-	fg_timer_clear(lane->options.env->pacer, &lane->timer);
-	lane->options.on_done(lane->options.context);
-}
-
 /* -- VUs ------------------------------------------------------------------------------------- */
 
-static void idle_push(struct fg_lane *lane, struct fg_vu *vu)
-{
-	vu->next_idle = NULL;
-	*lane->idle_tail = vu;
-	lane->idle_tail = &vu->next_idle;
-}
-
-static struct fg_vu *idle_pop(struct fg_lane *lane)
-{
-	struct fg_vu *vu = lane->idle_head;
-
-	if (!vu)
-		return NULL;
-	lane->idle_head = vu->next_idle;
-	if (!lane->idle_head)
-		lane->idle_tail = &lane->idle_head;
-	return vu;
-}
-
-static void begin(struct fg_lane *lane, struct fg_vu *vu, uint64_t due_ns, uint64_t number,
-		  uint64_t now_ns)
+void fg_lane_begin(struct fg_lane *lane, struct fg_vu *vu, uint64_t due_ns, uint64_t number,
+		   uint64_t now_ns)
 {
 	lane->busy++;
 	lane->iterations++;
 	fg_vu_begin(vu, due_ns, number, now_ns);
 }
 
-/* VU executors count iterations per worker; interleaved they are unique in the run. */
-static void begin_next(struct fg_lane *lane, struct fg_vu *vu, uint64_t due_ns, uint64_t now_ns)
+/* A VU found no row of data left for the iteration that it was given, so there was none. */
+static void take_back(struct fg_lane *lane, uint64_t now_ns)
 {
-	begin(lane, vu, due_ns, lane->iterations * lane->options.workers + lane->options.worker,
-	      now_ns);
+	lane->dead++;
+	lane->iterations--;
+	if (fg_plan_is_arrival(lane->scenario))
+		fg_lane_counters(lane, now_ns)->dropped++;
+	else if (fg_plan_is_counted(lane->scenario))
+		lane->left++;
 }
 
 static void on_vu_idle(void *context, struct fg_vu *vu, uint64_t now_ns)
@@ -79,18 +47,20 @@ static void on_vu_idle(void *context, struct fg_vu *vu, uint64_t now_ns)
 
 	lane->busy--;
 	vu->idle_since_ns = now_ns;
-	vu->ids.iteration++;
-	if (fg_plan_is_arrival(lane->scenario)) {
-		idle_push(lane, vu);
-		if (lane->state == FG_LANE_ACTIVE)
-			serve(lane, now_ns);
-	} else if (lane->state == FG_LANE_ACTIVE && vu->index < lane->active) {
-		begin_next(lane, vu, vu->due_ns, now_ns);
-		return;
+	if (fg_vu_exhausted(vu))
+		take_back(lane, now_ns);
+	else
+		vu->ids.iteration++;
+	if (!fg_plan_is_arrival(lane->scenario)) {
+		if (fg_lane_loop_again(lane, vu, now_ns))
+			return;
 	} else {
-		fg_timer_clear(lane->options.env->pacer, &vu->cut_timer);
+		if (!fg_vu_exhausted(vu))
+			fg_lane_idle_push(lane, vu);
+		if (lane->state == FG_LANE_ACTIVE)
+			fg_lane_serve(lane, FG_MIN(now_ns, lane->regular_end_ns));
 	}
-	check_done(lane);
+	check_done(lane, now_ns);
 }
 
 static void on_cut_timer(struct fg_timer *timer, uint64_t now_ns)
@@ -98,7 +68,7 @@ static void on_cut_timer(struct fg_timer *timer, uint64_t now_ns)
 	fg_vu_cut(timer->context, now_ns);
 }
 
-static int add_vu(struct fg_lane *lane, struct fg_err *err)
+static int make_vu(struct fg_lane *lane, uint64_t idle_since_ns, struct fg_err *err)
 {
 	const struct fg_lane_options *options = &lane->options;
 	struct fg_vu *vu;
@@ -107,154 +77,131 @@ static int add_vu(struct fg_lane *lane, struct fg_err *err)
 
 	if (rc)
 		return rc;
-	number = options->first_vu + lane->vu_count * options->workers + options->worker + 1;
+	number = options->first_vu + fg_plan_vu_number(lane->vu_count, &options->part) + 1;
 	rc = fg_vu_new(options->env, options->program, number, &vu, err);
 	if (rc)
 		return fg_err_wrap(err, "virtual user %llu", (unsigned long long)number);
 	vu->index = lane->vu_count;
-	vu->on_idle = on_vu_idle;
+	vu->idle_since_ns = idle_since_ns;
 	vu->context = lane;
 	vu->cut_timer.on_due = on_cut_timer;
 	vu->cut_timer.context = vu;
 	lane->vus[lane->vu_count++] = vu;
-	if (fg_plan_is_arrival(lane->scenario))
-		idle_push(lane, vu);
 	return 0;
 }
 
-/* -- arrivals --------------------------------------------------------------------------------- */
+/* -- init -------------------------------------------------------------------------------------- */
 
-static uint64_t arrival_ns(const struct fg_lane *lane, uint64_t k)
+size_t fg_lane_starting(const struct fg_lane *lane)
 {
-	if (k >= lane->event_end)
-		return UINT64_MAX;
-	return lane->start_ns + fg_plan_arrival_ns(lane->scenario, k, lane->options.env->seed);
+	return lane->vu_count - lane->init_next + lane->inits_running;
 }
 
-static uint64_t event_after(const struct fg_lane *lane, uint64_t k)
+static void make_usable(struct fg_lane *lane, struct fg_vu *vu)
 {
-	return fg_plan_event_of_worker(lane->scenario, k + 1, lane->options.worker,
-				       lane->options.workers);
+	vu->on_idle = on_vu_idle;
+	if (fg_plan_is_arrival(lane->scenario))
+		fg_lane_idle_push(lane, vu);
 }
 
-static void count_due(struct fg_lane *lane, uint64_t now_ns)
+static void begin_inits(struct fg_lane *lane, uint64_t now_ns);
+
+static void on_init_end(void *context, struct fg_vu *vu, uint64_t now_ns)
 {
-	while (arrival_ns(lane, lane->due_event) <= now_ns) {
-		counters(lane, now_ns)->scheduled++;
-		lane->due_event = event_after(lane, lane->due_event);
+	struct fg_lane *lane = context;
+
+	lane->inits_running--;
+	vu->idle_since_ns = now_ns;
+	if (vu->init_failed || fg_vu_needs_init(vu)) {
+		lane->dead++;
+		lane->init_failed += vu->init_failed;
+	} else {
+		make_usable(lane, vu);
+	}
+	if (lane->state == FG_LANE_PENDING || lane->state == FG_LANE_ACTIVE)
+		begin_inits(lane, now_ns);
+	if (lane->state == FG_LANE_ACTIVE && fg_plan_is_arrival(lane->scenario))
+		fg_lane_serve(lane, FG_MIN(now_ns, lane->regular_end_ns));
+	check_done(lane, now_ns);
+}
+
+static void begin_inits(struct fg_lane *lane, uint64_t now_ns)
+{
+	/* An init without a wait ends within this loop, and comes back here. */
+	if (lane->initing)
+		return;
+	lane->initing = true;
+	while (lane->init_next < lane->vu_count && lane->inits_running < INITS_AT_ONCE) {
+		struct fg_vu *vu = lane->vus[lane->init_next++];
+
+		if (!fg_vu_needs_init(vu)) {
+			make_usable(lane, vu);
+			continue;
+		}
+		lane->inits_running++;
+		vu->on_idle = on_init_end;
+		fg_vu_begin_init(vu, now_ns);
+	}
+	lane->initing = false;
+	if (!lane->ready && !fg_lane_starting(lane)) {
+		lane->ready = true;
+		lane->options.on_ready(lane->options.context);
 	}
 }
 
-static void begin_event(struct fg_lane *lane, struct fg_vu *vu, uint64_t due_ns, uint64_t number)
+int fg_lane_add_vu(struct fg_lane *lane, uint64_t now_ns, struct fg_err *err)
 {
-	/* Read again: with many events due at once the later ones start later. */
-	const uint64_t now_ns = fg_clock_monotonic_ns();
-	struct fg_scenario_slice *slice = counters(lane, now_ns);
-	const uint64_t late_ns = now_ns > due_ns ? now_ns - due_ns : 0;
-	const bool was_free = vu->idle_since_ns <= due_ns;
+	int rc = make_vu(lane, now_ns, err);
 
-	fg_meter_time(lane->options.env->meter, was_free ? &slice->lag : &slice->queue, late_ns);
-	if (late_ns > FG_LATE_NS)
-		slice->late++;
-	begin(lane, vu, due_ns, number, now_ns);
+	if (!rc)
+		begin_inits(lane, now_ns);
+	return rc;
 }
 
-/* A free VU, made now if there may be another one. In drop mode the new one is for later events,
- * as in k6, where it starts in the background. */
-static struct fg_vu *free_vu(struct fg_lane *lane)
+void fg_lane_prepare(struct fg_lane *lane, uint64_t now_ns)
 {
-	struct fg_vu *vu = idle_pop(lane);
-
-	if (vu || lane->vu_count >= lane->vus_max || lane->failed)
-		return vu;
-	if (add_vu(lane, &lane->err))
-		lane->failed = true;
-	return lane->scenario->no_vu == FG_NO_VU_DROP ? NULL : idle_pop(lane);
-}
-
-static void serve(struct fg_lane *lane, uint64_t now_ns)
-{
-	uint64_t due_ns;
-
-	/* A VU that ends its iteration without waiting comes back here from within; the cursor is
-	 * moved before, so that is harmless. */
-	while ((due_ns = arrival_ns(lane, lane->serve_event)) <= now_ns) {
-		const uint64_t event = lane->serve_event;
-		struct fg_vu *vu = free_vu(lane);
-
-		if (!vu && lane->scenario->no_vu == FG_NO_VU_WAIT)
-			break;
-		lane->serve_event = event_after(lane, event);
-		if (vu)
-			begin_event(lane, vu, due_ns, event);
-		else
-			counters(lane, now_ns)->dropped++;
-	}
-}
-
-/* What waits when the regular duration ends was never sent. It is no request, as in k6, but enters
- * the first step's class with the time that it waited, also as service time: not sending must not
- * make a gate greener. */
-static void drop_waiting(struct fg_lane *lane, uint64_t now_ns)
-{
-	const struct fg_program *program = lane->options.program;
-
-	while (lane->serve_event < lane->due_event) {
-		const uint64_t due_ns = arrival_ns(lane, lane->serve_event);
-
-		counters(lane, now_ns)->dropped++;
-		if (program->has_request)
-			fg_meter_unsent(lane->options.env->meter, program->first_class,
-					now_ns > due_ns ? now_ns - due_ns : 0, now_ns);
-		lane->serve_event = event_after(lane, lane->serve_event);
-	}
-}
-
-/* -- VU executors ----------------------------------------------------------------------------- */
-
-/* A closed model has no schedule of requests: a VU's clock starts when it starts. Many start at the
- * same moment by plan, and that the last of them waits for the others is not the target's doing. */
-static void activate(struct fg_lane *lane, struct fg_vu *vu)
-{
-	const uint64_t now_ns = fg_clock_monotonic_ns();
-
-	fg_timer_clear(lane->options.env->pacer, &vu->cut_timer);
-	if (vu->state == FG_VU_IDLE) /* else: goes on as if it had never been stopped */
-		begin_next(lane, vu, now_ns, now_ns);
-}
-
-static void adjust_vus(struct fg_lane *lane, uint64_t now_ns)
-{
-	const uint64_t all = fg_plan_vus_at(lane->scenario, now_ns - lane->start_ns);
-	const size_t target =
-		(size_t)fg_plan_vus_of_worker(all, lane->options.worker, lane->options.workers);
-	const uint64_t due_ns = FG_MIN(lane->change_ns, now_ns);
-	const size_t before = lane->active;
-
-	lane->active = FG_MIN(target, before + STARTS_PER_TURN);
-	for (size_t i = before; i < lane->active; i++)
-		activate(lane, lane->vus[i]);
-	for (size_t i = lane->active; i < before; i++) {
-		if (lane->vus[i]->state != FG_VU_IDLE)
-			fg_timer_set(lane->options.env->pacer, &lane->vus[i]->cut_timer,
-				     later(due_ns, lane->scenario->graceful_ramp_down_ns));
-	}
-	if (lane->active < target)
-		lane->change_ns = now_ns; /* the rest on the next turn */
-	else
-		lane->change_ns =
-			later(lane->start_ns,
-			      fg_plan_next_vu_change_ns(lane->scenario, now_ns - lane->start_ns));
+	begin_inits(lane, now_ns);
 }
 
 /* -- phases ----------------------------------------------------------------------------------- */
+
+/* Nobody waits any more for a VU whose init still runs. */
+static void cut_inits(struct fg_lane *lane, uint64_t now_ns)
+{
+	for (size_t i = 0; i < lane->init_next && lane->inits_running; i++)
+		if (lane->vus[i]->on_idle == on_init_end && lane->vus[i]->state != FG_VU_IDLE)
+			fg_vu_cut(lane->vus[i], now_ns);
+}
 
 static void end_regular(struct fg_lane *lane, uint64_t now_ns)
 {
 	lane->state = FG_LANE_STOPPING;
 	lane->active = 0;
 	if (fg_plan_is_arrival(lane->scenario))
-		drop_waiting(lane, now_ns);
+		fg_lane_drop_waiting(lane, now_ns);
+	if (lane->left) { /* never begun, as k6: no due time, so no latency either */
+		fg_lane_counters(lane, now_ns)->dropped += lane->left;
+		lane->left = 0;
+	}
+	cut_inits(lane, now_ns);
+}
+
+/* Nothing will ever be begun again: all iterations are used up, or there is no VU left. */
+static bool is_over(const struct fg_lane *lane)
+{
+	return (lane->dead == lane->vu_count && lane->vu_count == lane->vus_max) ||
+	       fg_lane_loop_is_over(lane);
+}
+
+static void check_done(struct fg_lane *lane, uint64_t now_ns)
+{
+	if (lane->state == FG_LANE_ACTIVE && is_over(lane))
+		end_regular(lane, now_ns);
+	if (lane->state != FG_LANE_STOPPING || lane->busy || lane->inits_running)
+		return;
+	lane->state = FG_LANE_DONE;
+	fg_timer_clear(lane->options.env->pacer, &lane->timer);
+	lane->options.on_done(lane->options.context);
 }
 
 static void cut_all(struct fg_lane *lane, uint64_t now_ns)
@@ -270,7 +217,7 @@ static uint64_t next_moment_ns(const struct fg_lane *lane)
 		return lane->start_ns;
 	case FG_LANE_ACTIVE:
 		if (fg_plan_is_arrival(lane->scenario))
-			return FG_MIN(arrival_ns(lane, lane->due_event), lane->regular_end_ns);
+			return FG_MIN(fg_lane_next_arrival_ns(lane), lane->regular_end_ns);
 		return FG_MIN(lane->change_ns, lane->regular_end_ns);
 	case FG_LANE_STOPPING:
 		return lane->hard_end_ns;
@@ -287,20 +234,17 @@ static void act(struct fg_lane *lane, uint64_t now_ns)
 		lane->change_ns = lane->start_ns;
 	}
 	if (lane->state == FG_LANE_ACTIVE) {
-		const uint64_t until_ns = FG_MIN(now_ns, lane->regular_end_ns);
-
-		if (fg_plan_is_arrival(lane->scenario)) {
-			count_due(lane, until_ns);
-			serve(lane, until_ns);
-		} else if (now_ns >= lane->change_ns && now_ns < lane->regular_end_ns) {
-			adjust_vus(lane, now_ns);
-		}
-		if (now_ns >= lane->regular_end_ns)
-			end_regular(lane, now_ns);
+		if (fg_plan_is_arrival(lane->scenario))
+			fg_lane_serve(lane, FG_MIN(now_ns, lane->regular_end_ns));
+		else if (now_ns >= lane->change_ns && now_ns < lane->regular_end_ns)
+			fg_lane_adjust_vus(lane, now_ns);
 	}
+	/* Serving may have ended it from within. */
+	if (lane->state == FG_LANE_ACTIVE && now_ns >= lane->regular_end_ns)
+		end_regular(lane, now_ns);
 	if (lane->state == FG_LANE_STOPPING && now_ns >= lane->hard_end_ns)
 		cut_all(lane, now_ns);
-	check_done(lane);
+	check_done(lane, now_ns);
 }
 
 static void proceed(struct fg_lane *lane, uint64_t now_ns)
@@ -328,16 +272,13 @@ int fg_lane_new(const struct fg_lane_options *options, struct fg_lane **ret, str
 	lane->scenario = scenario;
 	lane->timer.on_due = on_timer;
 	lane->timer.context = lane;
-	lane->idle_tail = &lane->idle_head;
-	lane->event_end = fg_plan_events(scenario);
-	lane->due_event = lane->serve_event =
-		fg_plan_event_of_worker(scenario, 0, options->worker, options->workers);
-	lane->vus_max = (size_t)fg_plan_vus_of_worker(fg_plan_max_vus(scenario), options->worker,
-						      options->workers);
-	initial = fg_plan_vus_of_worker(fg_plan_initial_vus(scenario), options->worker,
-					options->workers);
+	lane->timer.spin = options->spin;
+	fg_lane_arrivals_init(lane);
+	fg_lane_loop_init(lane);
+	lane->vus_max = (size_t)fg_plan_vus_of_part(fg_plan_max_vus(scenario), &options->part);
+	initial = fg_plan_vus_of_part(fg_plan_initial_vus(scenario), &options->part);
 	while (!rc && lane->vu_count < initial)
-		rc = add_vu(lane, err);
+		rc = make_vu(lane, 0, err);
 	if (rc) {
 		fg_lane_free(lane);
 		return rc;
@@ -359,8 +300,8 @@ void fg_lane_free(struct fg_lane *lane)
 void fg_lane_start(struct fg_lane *lane, uint64_t run_start_ns)
 {
 	lane->start_ns = run_start_ns + lane->scenario->start_time_ns;
-	lane->regular_end_ns = later(run_start_ns, fg_plan_regular_end_ns(lane->scenario));
-	lane->hard_end_ns = later(run_start_ns, fg_plan_hard_end_ns(lane->scenario));
+	lane->regular_end_ns = fg_lane_later(run_start_ns, fg_plan_regular_end_ns(lane->scenario));
+	lane->hard_end_ns = fg_lane_later(run_start_ns, fg_plan_hard_end_ns(lane->scenario));
 	fg_timer_set(lane->options.env->pacer, &lane->timer, next_moment_ns(lane));
 }
 

@@ -14,6 +14,8 @@
 #include "gate/measure/result.h"
 #include "runner/scenario/scenario.h"
 
+enum { FG_LOAD_SHARDS_MAX = 64 };
+
 enum fg_load_stop {
 	FG_LOAD_STOP_NONE,
 	FG_LOAD_STOP_DRAIN, /* first Ctrl-C, abortOnFail: no new iterations, finish running ones
@@ -36,8 +38,15 @@ struct fg_load_options {
 	/** Where the workers run unless the file's loadgen.cpus says; NULL: anywhere. Also bounds
 	 * how many of them are started when nobody says. */
 	const cpu_set_t *cpus;
+	/** The target does not run on `cpus` (or on loadgen.cpus): `pacing: auto` may spin there.
+	 */
+	bool cpus_exclusive;
+	/** This process does part shard_index (from 0) of shard_count; 0 and 0: all of it. All
+	 *  shards need the same seed. */
+	unsigned shard_index, shard_count;
 	unsigned threads;      /* 0 = from file, then auto: 1 up to 2 cores, else half, at most 4 */
 	const char *spool_dir; /* for the per-second series of long runs; NULL: $TMPDIR */
+	uint64_t start_unix_ns; /* starts at this time of the wall clock; 0: when ready */
 	uint64_t seed;
 	const struct fg_load_watch *watches;
 	size_t watch_count;
@@ -77,6 +86,8 @@ struct fg_load_progress {
 	uint32_t vus, vus_max;
 	double target_rate_per_s; /* now; 0 for VU executors */
 	double rate_per_s;        /* iterations that ended in the last full second */
+	double dropped_share;     /* of the events that became due so far, 0…1 */
+	bool is_counted;          /* ends when iterations_planned are done */
 	bool waiting, done;
 };
 size_t fg_load_progress(const struct fg_load *load, struct fg_load_progress *out, size_t max);

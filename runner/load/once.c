@@ -126,7 +126,7 @@ static int init_loop(struct once *once, struct fg_err *err)
 
 	if (rc)
 		return fg_err_set(err, FG_E_IO, "event loop: %s", uv_strerror(rc));
-	rc = fg_pacer_init(&once->pacer, &once->loop, 0, err);
+	rc = fg_pacer_init(&once->pacer, &once->loop, err);
 	if (rc) {
 		uv_run(&once->loop, UV_RUN_DEFAULT);
 		(void)uv_loop_close(&once->loop);

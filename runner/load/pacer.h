@@ -18,23 +18,20 @@ struct fg_timer {
 	size_t position; /* in the heap, from 1; 0: not set */
 	void (*on_due)(struct fg_timer *timer, uint64_t now_ns);
 	void *context;
+	bool spin; /* be awake in the last moments before it is due */
 };
 
 struct fg_pacer {
 	int fd;
 	uv_poll_t poll;
-	uv_idle_t spin; /* active in the last moments before a due time when spin_ns > 0 */
-	uint64_t spin_ns;
+	uv_idle_t spin;         /* active in the last moments before a timer that wants it */
 	struct fg_timer **heap; /* heap[0] is the earliest */
 	size_t count, capacity;
 	uint64_t armed_ns; /* what the timerfd is set to; 0: nothing */
 	bool firing;
 };
 
-/** `spin_ns`: busy-wait that long before each due time instead of trusting the wake-up; 0: never.
- */
-int fg_pacer_init(struct fg_pacer *pacer, uv_loop_t *loop, uint64_t spin_ns,
-		  struct fg_err *err) FG_MUST_USE;
+int fg_pacer_init(struct fg_pacer *pacer, uv_loop_t *loop, struct fg_err *err) FG_MUST_USE;
 /** Starts closing its handles; the loop must run afterwards, then fg_pacer_done(). */
 void fg_pacer_close(struct fg_pacer *pacer);
 void fg_pacer_done(struct fg_pacer *pacer);

@@ -25,18 +25,29 @@ static int raise_descriptors(uint64_t vus, struct fg_err *err)
 	return 0;
 }
 
-int fg_load_precheck(const struct fg_scenario_file *file, struct fg_err *err)
+int fg_load_precheck(const struct fg_load_options *options, struct fg_err *err)
 {
+	const struct fg_scenario_file *file = options->file;
+	const struct fg_plan_part part = {
+		.shard = options->shard_index,
+		.shards = FG_MAX(options->shard_count, 1u),
+		.workers = 1,
+	};
 	uint64_t vus = 0;
 
 	if (!file->scenario_count)
 		return fg_err_set(err, FG_E_INVALID, "no scenario to run");
+	if (part.shard >= part.shards || part.shards > FG_LOAD_SHARDS_MAX)
+		return fg_err_set(err, FG_E_USAGE, "there is no shard %u of %u (at most %d)",
+				  part.shard + 1, part.shards, FG_LOAD_SHARDS_MAX);
 	for (size_t i = 0; i < file->scenario_count; i++) {
 		int rc = fg_plan_check(&file->scenarios[i], err);
 
+		if (!rc)
+			rc = fg_plan_check_shards(&file->scenarios[i], part.shards, err);
 		if (rc)
 			return rc;
-		vus += fg_plan_max_vus(&file->scenarios[i]);
+		vus += fg_plan_vus_of_part(fg_plan_max_vus(&file->scenarios[i]), &part);
 	}
 	return raise_descriptors(vus, err);
 }

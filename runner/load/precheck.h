@@ -6,9 +6,10 @@
 #ifndef FG_LOAD_PRECHECK_H
 #define FG_LOAD_PRECHECK_H
 
-#include "runner/scenario/scenario.h"
+#include "runner/load/load.h"
 
-/** 0 if the scenarios can run here; raises the soft limit of open files where that suffices. */
-int fg_load_precheck(const struct fg_scenario_file *file, struct fg_err *err) FG_MUST_USE;
+/** 0 if (this shard of) the scenarios can run here; raises the soft limit of open files where that
+ * suffices. */
+int fg_load_precheck(const struct fg_load_options *options, struct fg_err *err) FG_MUST_USE;
 
 #endif

@@ -91,16 +91,31 @@ static void add_number(struct fg_buf *out, double value)
 		fg_buf_addf(out, "%.3g", value);
 }
 
+static void add_planned(struct fg_buf *out, const struct fg_load_progress *progress)
+{
+	add_count(out, progress->iterations);
+	if (progress->iterations_planned) {
+		fg_buf_add_char(out, '/');
+		add_count(out, progress->iterations_planned);
+	}
+}
+
 static void add_rate(struct fg_buf *out, const struct fg_load_progress *progress)
 {
 	if (progress->target_rate_per_s <= 0)
-		fg_buf_addf(out, "%u VUs ", progress->vus);
+		fg_buf_addf(out, "%u VU%s ", progress->vus, progress->vus == 1 ? "" : "s");
+	if (progress->is_counted) {
+		add_planned(out, progress);
+		fg_buf_add_str(out, " at ");
+	}
 	add_number(out, progress->rate_per_s);
 	if (progress->target_rate_per_s > 0) {
 		fg_buf_add_char(out, '/');
 		add_number(out, progress->target_rate_per_s);
 	}
 	fg_buf_add_str(out, " per s");
+	if (progress->dropped_share >= 0.005)
+		fg_buf_addf(out, " %.0f %% dropped", 100 * progress->dropped_share);
 }
 
 static void add_time(struct fg_buf *out, const char *before, const char *label, uint64_t ns)
@@ -116,12 +131,21 @@ static void add_errors(struct fg_buf *out, const struct numbers *numbers)
 	fg_buf_add_str(out, numbers->errors == 1 ? " error" : " errors");
 }
 
+/* maxDuration is only the latest that iterations which are counted out may take. */
+static double share_done(const struct fg_load_progress *progress)
+{
+	if (progress->done)
+		return 1;
+	if (progress->is_counted && progress->iterations_planned)
+		return (double)progress->iterations / (double)progress->iterations_planned;
+	if (!progress->total_ns)
+		return 1;
+	return (double)progress->elapsed_ns / (double)progress->total_ns;
+}
+
 static void add_bar(struct fg_buf *out, const struct fg_load_progress *progress, int columns)
 {
-	const double share = progress->done || !progress->total_ns
-				     ? 1
-				     : (double)progress->elapsed_ns / (double)progress->total_ns;
-	const int full = (int)(FG_MIN(share, 1.0) * columns);
+	const int full = (int)(FG_MIN(share_done(progress), 1.0) * columns);
 
 	fg_buf_add_char(out, '[');
 	for (int i = 0; i < columns; i++)
@@ -147,11 +171,7 @@ static void add_name(struct fg_buf *out, const char *name, size_t columns)
 
 static void add_done(struct fg_buf *out, const struct fg_load_progress *progress)
 {
-	add_count(out, progress->iterations);
-	if (progress->iterations_planned) {
-		fg_buf_add_char(out, '/');
-		add_count(out, progress->iterations_planned);
-	}
+	add_planned(out, progress);
 	fg_buf_add_str(out, " done in ");
 	add_clock(out, progress->elapsed_ns);
 }

@@ -14,61 +14,14 @@
 #include "gate/judge/threshold_watch.h"
 #include "gate/measure/series.h"
 #include "runner/load/plan.h"
+#include "runner/load/pacing.h"
 #include "runner/load/precheck.h"
+#include "runner/load/run_internal.h"
 #include "runner/load/select.h"
-#include "runner/load/valid.h"
-#include "runner/load/worker.h"
 
 enum {
-	WORKERS_MAX = 64,
-	WATCHES_MAX = 16,
 	LEAD_MS = 20,      /* from "all ready" to the start: time for every worker to wake up */
 	PATIENCE_MS = 500, /* how long progress waits for a worker's second */
-};
-
-struct watch {
-	uv_poll_t poll;
-	struct fg_load *load;
-	const struct fg_load_watch *watch;
-};
-
-/* Live numbers of one scenario, from the seconds that arrived. */
-struct live {
-	uint64_t iterations;
-	uint64_t of_second[2]; /* iterations of the newest and the one before, by second parity */
-	uint32_t second[2];
-	uint32_t vus[WORKERS_MAX], vus_max[WORKERS_MAX];
-};
-
-struct worker_slot {
-	struct fg_worker *worker;
-	uint32_t next_second; /* all before it have arrived */
-	bool finished;
-	uint64_t cpu_start_ns, cpu_end_ns; /* of the measured phase */
-	bool have_cpu_start;
-};
-
-struct fg_load {
-	const struct fg_load_options *options;
-	const struct fg_engine_ops **ops; /* per scenario */
-	struct fg_result *result;
-	uv_loop_t loop;
-	uv_async_t wake; /* a worker has something */
-	struct fg_load_log *log;
-	uv_timer_t ticker; /* patience with a stuck worker */
-	uv_signal_t signals[3];
-	struct watch watches[WATCHES_MAX];
-	size_t watch_count;
-	struct worker_slot workers[WORKERS_MAX];
-	unsigned worker_count, made;
-	struct live *live;
-	uint64_t start_ns; /* 0: not started */
-	uint32_t reported; /* seconds for which on_second was called */
-	enum fg_load_stop stop;
-	enum fg_run_status status;
-	bool ended;
-	int rc;
-	struct fg_err err;
 };
 
 static void note_error(struct fg_load *load, int rc, const struct fg_err *err)
@@ -97,25 +50,8 @@ uint64_t fg_load_started_ns(const struct fg_load *load)
 
 /* -- merging ----------------------------------------------------------------------------------- */
 
-static void take_live(struct fg_load *load, unsigned index, const struct fg_slice *slice)
-{
-	for (size_t i = 0; i < slice->scenario_count; i++) {
-		struct live *live = &load->live[i];
-		const unsigned parity = slice->second & 1;
-
-		live->iterations += slice->scenarios[i].iterations;
-		live->vus[index] = slice->scenarios[i].vus;
-		live->vus_max[index] = slice->scenarios[i].vus_max;
-		if (live->second[parity] != slice->second) {
-			live->second[parity] = slice->second;
-			live->of_second[parity] = 0;
-		}
-		live->of_second[parity] += slice->scenarios[i].iterations;
-	}
-}
-
 /* CPU of the measured phase: from the last second before it to the last one that is whole. */
-static void take_cpu(struct fg_load *load, struct worker_slot *slot,
+static void take_cpu(struct fg_load *load, struct fg_load_worker *slot,
 		     const struct fg_worker_second *second)
 {
 	const uint64_t end_ns = (second->slice->second + 1ull) * FG_NS_PER_S;
@@ -129,7 +65,7 @@ static void take_cpu(struct fg_load *load, struct worker_slot *slot,
 
 static void collect(struct fg_load *load, unsigned index)
 {
-	struct worker_slot *slot = &load->workers[index];
+	struct fg_load_worker *slot = &load->workers[index];
 	/* Before collecting: what a finished worker sent is then complete. */
 	const bool finished = fg_worker_state(slot->worker) == FG_WORKER_FINISHED;
 	struct fg_worker_second second;
@@ -138,10 +74,19 @@ static void collect(struct fg_load *load, unsigned index)
 	while (fg_worker_collect(slot->worker, &second)) {
 		fg_err_clear(&err);
 		note_error(load, fg_result_add_slice(load->result, second.slice, &err), &err);
-		take_live(load, index, second.slice);
+		fg_load_take_live(load, index, second.slice);
 		take_cpu(load, slot, &second);
 		slot->next_second = second.slice->second + 1;
 		fg_worker_give_back(slot->worker, second.slice);
+	}
+	/* What one worker cannot go on without is missing for all. */
+	if (finished && !slot->finished && load->start_ns) {
+		struct fg_worker_end end;
+
+		fg_worker_result(slot->worker, &end);
+		note_error(load, end.rc, &end.err);
+		if (end.rc)
+			fg_load_request_stop(load, FG_LOAD_STOP_DRAIN, FG_RUN_ABORTED);
 	}
 	slot->finished = finished;
 }
@@ -183,15 +128,43 @@ static void report(struct fg_load *load, uint32_t seconds)
 /* -- starting and ending ------------------------------------------------------------------------
  */
 
+/* As soon as possible, or together with other shards at a given time: then one that comes late must
+ * not begin, because its part of the schedule would be shifted against the others'. */
+static bool choose_start(struct fg_load *load)
+{
+	const uint64_t unix_ns = fg_clock_realtime_ns();
+	const uint64_t now_ns = fg_clock_monotonic_ns();
+	const uint64_t at_ns = load->options->start_unix_ns;
+	uint64_t wait_ns = LEAD_MS * FG_NS_PER_MS;
+	struct fg_err err;
+
+	if (at_ns && at_ns < unix_ns) {
+		fg_err_clear(&err);
+		note_error(load,
+			   fg_err_set(&err, FG_E_USAGE,
+				      "--start-at was %.3f s before everything was ready; choose a "
+				      "later time",
+				      (double)(unix_ns - at_ns) / 1e9),
+			   &err);
+		fg_load_request_stop(load, FG_LOAD_STOP_NOW, FG_RUN_COMPLETED);
+		return false;
+	}
+	if (at_ns)
+		wait_ns = at_ns - unix_ns;
+	load->start_ns = now_ns + wait_ns;
+	load->result->started_ns = load->start_ns;
+	load->result->started_unix_ns = unix_ns + wait_ns;
+	return true;
+}
+
 static void start_when_ready(struct fg_load *load)
 {
 	for (unsigned i = 0; i < load->made; i++) {
 		if (fg_worker_state(load->workers[i].worker) != FG_WORKER_READY)
 			return;
 	}
-	load->start_ns = fg_clock_monotonic_ns() + LEAD_MS * FG_NS_PER_MS;
-	load->result->started_ns = load->start_ns;
-	load->result->started_unix_ns = fg_clock_realtime_ns() + LEAD_MS * FG_NS_PER_MS;
+	if (!choose_start(load))
+		return;
 	for (unsigned i = 0; i < load->made; i++)
 		fg_worker_start(load->workers[i].worker, load->start_ns);
 }
@@ -242,6 +215,8 @@ static void on_wake(uv_async_t *wake)
 	for (unsigned i = 0; i < load->made; i++) {
 		collect(load, i);
 		finished += load->workers[i].finished;
+		if (fg_worker_is_fatal(load->workers[i].worker))
+			fg_load_request_stop(load, FG_LOAD_STOP_DRAIN, FG_RUN_ABORTED);
 	}
 	if (finished == load->made) {
 		close_all(load);
@@ -278,7 +253,7 @@ static void on_signal(uv_signal_t *signal, int number)
 
 static void on_watch(uv_poll_t *poll, int status, int events)
 {
-	struct watch *watch = poll->data;
+	struct fg_load_watcher *watch = poll->data;
 
 	(void)events;
 	if (status < 0) {
@@ -297,13 +272,13 @@ void fg_load_unwatch(struct fg_load *load, int fd)
 
 static int add_watch(struct fg_load *load, const struct fg_load_watch *watch, struct fg_err *err)
 {
-	struct watch *slot = &load->watches[load->watch_count];
+	struct fg_load_watcher *slot = &load->watches[load->watch_count];
 	int rc = uv_poll_init(&load->loop, &slot->poll, watch->fd);
 
 	if (rc)
 		return fg_err_set(err, FG_E_IO, "cannot watch descriptor %d: %s", watch->fd,
 				  uv_strerror(rc));
-	*slot = (struct watch){.poll = slot->poll, .load = load, .watch = watch};
+	*slot = (struct fg_load_watcher){.poll = slot->poll, .load = load, .watch = watch};
 	slot->poll.data = slot;
 	load->watch_count++;
 	rc = uv_poll_start(&slot->poll, UV_READABLE, on_watch);
@@ -352,9 +327,9 @@ static int init_loop(struct fg_load *load, struct fg_err *err)
 
 static int add_watches(struct fg_load *load, struct fg_err *err)
 {
-	if (load->options->watch_count > WATCHES_MAX)
+	if (load->options->watch_count > FG_LOAD_WATCHES_MAX)
 		return fg_err_set(err, FG_E_LIMIT, "more than %d descriptors to watch",
-				  WATCHES_MAX);
+				  FG_LOAD_WATCHES_MAX);
 	for (size_t i = 0; i < load->options->watch_count; i++) {
 		int rc = add_watch(load, &load->options->watches[i], err);
 
@@ -376,7 +351,7 @@ static unsigned choose_threads(const struct fg_load_options *options)
 		threads = cores <= 2 ? 1 : FG_MIN((unsigned)cores / 2, 4u);
 	if (!options->threads && !options->file->threads && options->cpus)
 		threads = FG_MIN(threads, (unsigned)CPU_COUNT(options->cpus));
-	return FG_MIN(threads, (unsigned)WORKERS_MAX);
+	return FG_MIN(threads, (unsigned)FG_LOAD_WORKERS_MAX);
 }
 
 /* In whole seconds, because totals are made of whole seconds. */
@@ -409,6 +384,8 @@ static int make_result(struct fg_load *load, struct fg_err *err)
 	if (rc)
 		return rc;
 	load->result->seed = load->options->seed;
+	load->result->shard_index = load->options->shard_index;
+	load->result->shard_count = FG_MAX(load->options->shard_count, 1u);
 	load->result->measured_start_ns = measured_start_ns(file);
 	rc = fg_threshold_watch(load->result, file->thresholds, file->threshold_count, err);
 	if (!rc && load->options->spool_dir)
@@ -430,6 +407,15 @@ static uint64_t all_vus(const struct fg_scenario_file *file)
 
 static int make_workers(struct fg_load *load, struct fg_err *err)
 {
+	const struct fg_pacing_place pacing = {
+		.workers = load->worker_count,
+		.shards = FG_MAX(load->options->shard_count, 1u),
+		.cpus = load->options->cpus,
+		.cpus_exclusive = load->options->cpus_exclusive,
+	};
+
+	for (size_t i = 0; i < load->options->file->scenario_count; i++)
+		load->spinning |= fg_pacing_spins(&pacing, &load->options->file->scenarios[i]);
 	for (unsigned i = 0; i < load->worker_count; i++) {
 		const struct fg_worker_options options = {
 			.file = load->options->file,
@@ -444,6 +430,9 @@ static int make_workers(struct fg_load *load, struct fg_err *err)
 			.log = load->log,
 			.index = i,
 			.count = load->worker_count,
+			.shard = load->options->shard_index,
+			.shards = FG_MAX(load->options->shard_count, 1u),
+			.pacing = pacing,
 			.notify = &load->wake,
 		};
 		int rc = fg_worker_new(&options, &load->workers[i].worker, err);
@@ -458,55 +447,25 @@ static int make_workers(struct fg_load *load, struct fg_err *err)
 /* -- the end
  * ------------------------------------------------------------------------------------------ */
 
-static double busiest_share(const struct fg_load *load)
-{
-	const uint64_t wall_ns = load->result->measured_ns;
-	uint64_t most_ns = 0;
-
-	for (unsigned i = 0; i < load->made; i++) {
-		const struct worker_slot *slot = &load->workers[i];
-
-		most_ns = FG_MAX(most_ns, slot->cpu_end_ns - slot->cpu_start_ns);
-	}
-	return wall_ns ? (double)most_ns / (double)wall_ns : 0;
-}
-
-static void judge_validity(struct fg_load *load)
-{
-	const struct fg_valid_input input = {
-		.registry = &load->result->registry,
-		.totals = load->result->totals,
-		.busiest_cpu_share = busiest_share(load),
-	};
-	char reason[512];
-	struct fg_err err;
-
-	fg_err_clear(&err);
-	if (!fg_valid_judge(&input, reason, sizeof(reason)))
-		note_error(load, fg_str_dup(reason, &load->result->invalid_reason, &err), &err);
-}
-
 static void finish(struct fg_load *load)
 {
+	struct fg_worker_end ends[FG_LOAD_WORKERS_MAX];
 	uint64_t last_end_ns = load->start_ns;
 	struct fg_err err;
 
 	for (unsigned i = 0; i < load->made; i++) {
-		uint64_t cpu_ns, end_ns;
-		int rc;
-
-		fg_err_clear(&err);
-		rc = fg_worker_result(load->workers[i].worker, &cpu_ns, &end_ns, &err);
-		note_error(load, rc, &err);
-		load->result->generator_cpu_ns += cpu_ns;
-		last_end_ns = FG_MAX(last_end_ns, end_ns);
+		fg_worker_result(load->workers[i].worker, &ends[i]);
+		note_error(load, ends[i].rc, &ends[i].err);
+		load->result->generator_cpu_ns += ends[i].cpu_ns;
+		last_end_ns = FG_MAX(last_end_ns, ends[i].last_end_ns);
 		fg_worker_free(load->workers[i].worker);
 	}
 	load->result->status = load->status;
 	if (!load->start_ns)
 		return;
 	update_durations(load, last_end_ns - load->start_ns);
-	judge_validity(load);
+	fg_err_clear(&err);
+	note_error(load, fg_load_judge(load, ends, &err), &err);
 	if (load->options->on_second)
 		load->options->on_second(load->options->context, load, load->result,
 					 /* The last requests may have ended before a second that
@@ -563,7 +522,7 @@ int fg_load_run(const struct fg_load_options *options, struct fg_result **ret, s
 
 	*ret = NULL;
 	fg_err_clear(e);
-	rc = fg_load_precheck(options->file, e);
+	rc = fg_load_precheck(options, e);
 	if (rc)
 		return rc;
 	load = calloc(1, sizeof(*load));
@@ -585,41 +544,4 @@ int fg_load_run(const struct fg_load_options *options, struct fg_result **ret, s
 	free(load->live);
 	free(load);
 	return rc;
-}
-
-/* -- progress
- * ------------------------------------------------------------------------------------------- */
-
-static void fill_progress(const struct fg_load *load, size_t index, struct fg_load_progress *out)
-{
-	const struct fg_scenario *scenario = &load->options->file->scenarios[index];
-	const struct live *live = &load->live[index];
-	const uint64_t total_ns = fg_plan_regular_end_ns(scenario) - scenario->start_time_ns;
-	const uint64_t elapsed_ns = load->result->duration_ns;
-
-	*out = (struct fg_load_progress){.scenario = scenario->name, .total_ns = total_ns};
-	out->waiting = elapsed_ns < scenario->start_time_ns;
-	if (!out->waiting)
-		out->elapsed_ns = FG_MIN(elapsed_ns - scenario->start_time_ns, total_ns);
-	for (unsigned i = 0; i < load->made; i++) {
-		out->vus += live->vus[i];
-		out->vus_max += live->vus_max[i];
-	}
-	out->done = load->ended || (!out->waiting && out->elapsed_ns == total_ns && !out->vus);
-	out->iterations = live->iterations;
-	out->iterations_planned = fg_plan_events(scenario);
-	if (fg_plan_is_arrival(scenario) && scenario->time_unit_ns)
-		out->target_rate_per_s = (double)scenario->rate * (double)FG_NS_PER_S /
-					 (double)scenario->time_unit_ns;
-	if (load->reported)
-		out->rate_per_s = (double)live->of_second[(load->reported - 1) & 1];
-}
-
-size_t fg_load_progress(const struct fg_load *load, struct fg_load_progress *out, size_t max)
-{
-	const size_t count = FG_MIN(max, load->options->file->scenario_count);
-
-	for (size_t i = 0; i < count; i++)
-		fill_progress(load, i, &out[i]);
-	return count;
 }

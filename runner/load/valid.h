@@ -7,6 +7,7 @@
  *      50 ms (at least 100 wake-ups);
  *   2. a worker's thread used more than 85 % of a core in the measured phase and less than 99 % of
  *      the scheduled iterations were started in time to finish.
+ *   3. VUs were missing because their init steps failed: another load than the one described.
  * Single hiccups of a shared machine stay below both: on 2 noisy cores at 200/s the p99 is
  * typically below 2 ms, and a stall of 100 ms once a minute makes 0.2 % late wake-ups. Waiting for
  * a busy VU is the target's doing, never a reason.
@@ -19,7 +20,11 @@
 struct fg_valid_input {
 	const struct fg_registry *registry;
 	const struct fg_slice *totals; /* measured phase */
-	double busiest_cpu_share;      /* thread CPU ÷ wall time of the busiest worker, 0…1 */
+	uint64_t measured_ns;
+	double busiest_cpu_share; /* thread CPU ÷ wall time of the busiest worker, 0…1 */
+	bool spinning;            /* then that share says nothing */
+	uint64_t inits_failed;    /* VUs that could not be used, the first in this scenario */
+	size_t inits_scenario;
 };
 
 /** Writes the reason and returns false, or returns true with an empty text. */

@@ -16,8 +16,6 @@ enum {
 	BLOCKS_MAX = 4096, /* 32 MB; the pool grows if it must */
 };
 
-#define SPIN_NS (200 * FG_NS_PER_US)
-
 struct fg_worker {
 	struct fg_worker_options options;
 	pthread_t thread;
@@ -30,11 +28,11 @@ struct fg_worker {
 	struct fg_engines engines;
 	struct fg_program **programs;
 	struct fg_lane **lanes;
-	size_t lanes_done;
+	size_t lanes_ready, lanes_done;
 	struct fg_timer second_timer;
 	struct fg_hist_pool *pool;
 	size_t slices_made;
-	bool started, stopped;
+	bool started;
 	/* -- the mailbox */
 	pthread_mutex_t mutex;
 	enum fg_worker_state state;
@@ -44,9 +42,7 @@ struct fg_worker {
 	size_t full_first, full_count;
 	struct fg_slice *empty[FG_WORKER_SLICES_MAX];
 	size_t empty_count;
-	int rc;
-	struct fg_err err;
-	uint64_t cpu_ns, last_end_ns;
+	struct fg_worker_end end;
 };
 
 /* -- slices ---------------------------------------------------------------------------------- */
@@ -128,6 +124,18 @@ static void on_lane_done(void *context)
 		uv_stop(&worker->loop);
 }
 
+static void on_lane_ready(void *context)
+{
+	struct fg_worker *worker = context;
+
+	if (++worker->lanes_ready < worker->options.file->scenario_count)
+		return;
+	pthread_mutex_lock(&worker->mutex);
+	worker->state = FG_WORKER_READY;
+	pthread_mutex_unlock(&worker->mutex);
+	uv_async_send(worker->options.notify);
+}
+
 static void start_lanes(struct fg_worker *worker, uint64_t start_ns)
 {
 	fg_meter_start(&worker->meter, start_ns);
@@ -198,6 +206,17 @@ static int make_slices(struct fg_worker *worker, struct fg_err *err)
 	return 0;
 }
 
+/* A data set with `onEnd: fail` is used up: the coordinator stops the others. */
+static void on_fatal(void *context, const struct fg_err *err)
+{
+	struct fg_worker *worker = context;
+
+	pthread_mutex_lock(&worker->mutex);
+	worker->end.fatal = *err;
+	pthread_mutex_unlock(&worker->mutex);
+	uv_async_send(worker->options.notify);
+}
+
 static int make_env(struct fg_worker *worker, struct fg_err *err)
 {
 	const struct fg_worker_options *options = &worker->options;
@@ -210,6 +229,8 @@ static int make_env(struct fg_worker *worker, struct fg_err *err)
 		.globals = options->globals,
 		.run_texts = options->run_texts,
 		.log = options->log,
+		.on_fatal = on_fatal,
+		.context = worker,
 	};
 	return fg_vu_env_init(&worker->env, err);
 }
@@ -231,6 +252,12 @@ static int make_program(struct fg_worker *worker, size_t index, struct fg_err *e
 static int make_lanes(struct fg_worker *worker, struct fg_err *err)
 {
 	const struct fg_worker_options *options = &worker->options;
+	const struct fg_plan_part part = {
+		.shard = options->shard,
+		.shards = options->shards,
+		.worker = options->index,
+		.workers = options->count,
+	};
 	uint64_t first_vu = 0;
 	size_t timers = 1;
 
@@ -239,8 +266,9 @@ static int make_lanes(struct fg_worker *worker, struct fg_err *err)
 		struct fg_lane_options lane = {
 			.env = &worker->env,
 			.first_vu = first_vu,
-			.worker = options->index,
-			.workers = options->count,
+			.part = part,
+			.spin = fg_pacing_spins(&options->pacing, scenario),
+			.on_ready = on_lane_ready,
 			.on_done = on_lane_done,
 			.context = worker,
 		};
@@ -250,22 +278,12 @@ static int make_lanes(struct fg_worker *worker, struct fg_err *err)
 			return rc;
 		lane.program = worker->programs[i];
 		first_vu += fg_plan_max_vus(scenario);
-		timers += 1 + 2 * (size_t)fg_plan_vus_of_worker(fg_plan_max_vus(scenario),
-								options->index, options->count);
+		timers += 1 + 2 * (size_t)fg_plan_vus_of_part(fg_plan_max_vus(scenario), &part);
 		rc = fg_pacer_reserve(&worker->pacer, timers, err);
 		if (!rc)
 			rc = fg_lane_new(&lane, &worker->lanes[i], err);
 		if (rc)
 			return rc;
-	}
-	return 0;
-}
-
-static uint64_t spin_ns(const struct fg_scenario_file *file)
-{
-	for (size_t i = 0; i < file->scenario_count; i++) {
-		if (file->scenarios[i].pacing == FG_PACING_SPIN)
-			return SPIN_NS;
 	}
 	return 0;
 }
@@ -322,19 +340,30 @@ static int check_lanes(const struct fg_worker *worker, struct fg_err *err)
 	return 0;
 }
 
+static void count_inits(struct fg_worker *worker)
+{
+	for (size_t i = 0; i < worker->options.file->scenario_count; i++) {
+		if (!worker->end.inits_failed)
+			worker->end.inits_scenario = i;
+		worker->end.inits_failed += worker->lanes[i]->init_failed;
+	}
+}
+
 static void run_loop(struct fg_worker *worker, int *rc, struct fg_err *err)
 {
 	pthread_mutex_lock(&worker->mutex);
-	worker->state = FG_WORKER_READY;
+	worker->state = FG_WORKER_PREPARING;
 	if (worker->stop) /* it came before there was anybody to wake */
 		uv_async_send(&worker->wake);
 	pthread_mutex_unlock(&worker->mutex);
-	uv_async_send(worker->options.notify);
+	for (size_t i = 0; i < worker->options.file->scenario_count; i++)
+		fg_lane_prepare(worker->lanes[i], fg_clock_monotonic_ns());
 	uv_run(&worker->loop, UV_RUN_DEFAULT);
 	pthread_mutex_lock(&worker->mutex);
 	worker->state = FG_WORKER_ENDING; /* from here on nobody wakes the loop */
 	pthread_mutex_unlock(&worker->mutex);
 	*rc = check_lanes(worker, err);
+	count_inits(worker);
 	set_gauges(worker, worker->meter.slice);
 }
 
@@ -344,11 +373,11 @@ static void finish(struct fg_worker *worker, int rc, const struct fg_err *err)
 	if (worker->started) {
 		send_full(worker, worker->meter.slice);
 		worker->meter.slice = NULL;
-		worker->last_end_ns = worker->meter.last_end_ns;
+		worker->end.last_end_ns = worker->meter.last_end_ns;
 	}
-	worker->rc = rc;
-	worker->err = *err;
-	worker->cpu_ns = fg_clock_thread_cpu_ns();
+	worker->end.rc = rc;
+	worker->end.err = *err;
+	worker->end.cpu_ns = fg_clock_thread_cpu_ns();
 	worker->state = FG_WORKER_FINISHED;
 	/* Before unlocking: who sees FINISHED may close the loop that this wakes. */
 	uv_async_send(worker->options.notify);
@@ -362,7 +391,7 @@ static void *thread_main(void *context)
 	int rc;
 
 	fg_err_clear(&err);
-	rc = fg_pacer_init(&worker->pacer, &worker->loop, spin_ns(worker->options.file), &err);
+	rc = fg_pacer_init(&worker->pacer, &worker->loop, &err);
 	if (rc) {
 		tear_down(worker, false);
 	} else {
@@ -452,7 +481,8 @@ enum fg_worker_state fg_worker_state(struct fg_worker *worker)
 /* The wake-up handle closes when the thread ends: never send to it after that. */
 static void wake(struct fg_worker *worker)
 {
-	if (worker->state == FG_WORKER_READY || worker->state == FG_WORKER_RUNNING)
+	if (worker->state == FG_WORKER_PREPARING || worker->state == FG_WORKER_READY ||
+	    worker->state == FG_WORKER_RUNNING)
 		uv_async_send(&worker->wake);
 }
 
@@ -494,14 +524,19 @@ void fg_worker_give_back(struct fg_worker *worker, struct fg_slice *slice)
 	pthread_mutex_unlock(&worker->mutex);
 }
 
-int fg_worker_result(struct fg_worker *worker, uint64_t *ret_cpu_ns, uint64_t *ret_last_end_ns,
-		     struct fg_err *err)
+void fg_worker_result(struct fg_worker *worker, struct fg_worker_end *ret)
 {
 	pthread_mutex_lock(&worker->mutex);
-	*ret_cpu_ns = worker->cpu_ns;
-	*ret_last_end_ns = worker->last_end_ns;
-	if (worker->rc && err)
-		*err = worker->err;
+	*ret = worker->end;
 	pthread_mutex_unlock(&worker->mutex);
-	return worker->rc;
+}
+
+bool fg_worker_is_fatal(struct fg_worker *worker)
+{
+	bool fatal;
+
+	pthread_mutex_lock(&worker->mutex);
+	fatal = worker->end.fatal.code != FG_E_NONE;
+	pthread_mutex_unlock(&worker->mutex);
+	return fatal;
 }

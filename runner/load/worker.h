@@ -11,12 +11,14 @@
 
 #include "runner/load/load.h"
 #include "runner/load/lane.h"
+#include "runner/load/pacing.h"
 
 enum { FG_WORKER_SLICES_MAX = 8 };
 
 enum fg_worker_state {
 	FG_WORKER_STARTING,
-	FG_WORKER_READY, /* VUs made, waits for the start time */
+	FG_WORKER_PREPARING, /* the VUs' init steps run */
+	FG_WORKER_READY,     /* VUs made, waits for the start time */
 	FG_WORKER_RUNNING,
 	FG_WORKER_ENDING,   /* all iterations are over, handles are being closed */
 	FG_WORKER_FINISHED, /* the thread may be joined; `rc` and `err` say how it went */
@@ -40,6 +42,8 @@ struct fg_worker_options {
 	const char *const *run_texts;
 	struct fg_load_log *log;
 	unsigned index, count;
+	unsigned shard, shards;
+	struct fg_pacing_place pacing;
 	uv_async_t *notify; /* the coordinator's */
 };
 
@@ -59,8 +63,17 @@ void fg_worker_stop(struct fg_worker *worker, enum fg_load_stop how);
 /** Takes the oldest full second; false: none. */
 bool fg_worker_collect(struct fg_worker *worker, struct fg_worker_second *ret);
 void fg_worker_give_back(struct fg_worker *worker, struct fg_slice *slice);
-/** Of a FINISHED one: its return code, CPU time, when its last request ended. */
-int fg_worker_result(struct fg_worker *worker, uint64_t *ret_cpu_ns, uint64_t *ret_last_end_ns,
-		     struct fg_err *err);
+/* What a FINISHED one leaves behind beside its slices. */
+struct fg_worker_end {
+	int rc;
+	struct fg_err err;
+	uint64_t cpu_ns, last_end_ns; /* when its last request ended */
+	uint64_t inits_failed;        /* VUs that could not be used */
+	size_t inits_scenario;        /* the first scenario with such */
+	struct fg_err fatal;          /* why the run could not go on; code FG_E_NONE: it could */
+};
+/** True once a VU found that the run cannot go on. */
+bool fg_worker_is_fatal(struct fg_worker *worker);
+void fg_worker_result(struct fg_worker *worker, struct fg_worker_end *ret);
 
 #endif

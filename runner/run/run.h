@@ -28,6 +28,8 @@ struct fg_run_options {       /* the command line; zero means unset */
 	uint64_t pid;
 	uint64_t frequency_hz;
 	uint64_t threads;
+	const char *shard;    /* "1/3" */
+	const char *start_at; /* seconds since 1970, or RFC 3339 */
 	const char *bundle;
 	struct fg_opt_list outs;  /* KIND=PATH */
 	const char *baseline;     /* a bundle reference */

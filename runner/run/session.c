@@ -15,6 +15,7 @@
 #include "runner/load/select.h"
 #include "runner/run/environment.h"
 #include "runner/run/outputs.h"
+#include "runner/run/shard.h"
 #include "runner/store/reference.h"
 #include "runner/target/cpus.h"
 
@@ -134,6 +135,8 @@ static uint64_t choose_seed(const struct fg_session *s)
 {
 	if (s->options->seed || s->file->seed)
 		return s->options->seed ? s->options->seed : s->file->seed;
+	if (s->shard_count > 1) /* all shards must draw the same */
+		return fg_shard_seed(s->file->hash);
 	return 1 + (uint64_t)fg_place_random() * 65536 + fg_place_random();
 }
 
@@ -154,6 +157,10 @@ static int run_load(struct fg_session *s, struct fg_err *err)
 		.target_url = s->target_url,
 		.engine = s->options->engine,
 		.cpus = generator_cpus(s, &cpus) ? &cpus : NULL,
+		.cpus_exclusive = s->target != NULL,
+		.shard_index = s->shard_index,
+		.shard_count = s->shard_count,
+		.start_unix_ns = s->start_unix_ns,
 		.threads = (unsigned)s->options->threads,
 		.spool_dir = s->dirs.run[0] ? s->dirs.run : NULL,
 		.seed = s->seed,
@@ -297,7 +304,7 @@ static int check_options(const struct fg_run_options *options, struct fg_err *er
 	return 0;
 }
 
-static int read_style(struct fg_session *s, struct fg_err *err)
+int fg_session_read_style(struct fg_session *s, struct fg_err *err)
 {
 	const struct fg_run_options *options = s->options;
 	int rc;
@@ -341,6 +348,15 @@ const char *fg_session_baseline_dir(const struct fg_session *s)
 	return s->options->baseline_dir ? s->options->baseline_dir : s->file->baseline_dir;
 }
 
+static int read_shard(struct fg_session *s, struct fg_err *err)
+{
+	int rc = fg_shard_parse(s->options->shard, &s->shard_index, &s->shard_count, err);
+
+	return rc ? rc
+		  : fg_shard_start_at(s->options->start_at, fg_clock_realtime_ns(),
+				      &s->start_unix_ns, err);
+}
+
 int fg_run_scenario(const struct fg_run_options *options, const struct fg_run_io *io,
 		    struct fg_run *ret, struct fg_err *err)
 {
@@ -353,7 +369,9 @@ int fg_run_scenario(const struct fg_run_options *options, const struct fg_run_io
 	if (rc == 0)
 		rc = check_options(options, err);
 	if (rc == 0)
-		rc = read_style(&s, err);
+		rc = fg_session_read_style(&s, err);
+	if (rc == 0)
+		rc = read_shard(&s, err);
 	if (rc) {
 		ret->outcome = FG_OUTCOME_USAGE;
 		return rc;

@@ -48,6 +48,9 @@ struct fg_session {
 	struct fg_bundle baseline;                 /* result NULL: none, or not looked for yet */
 	char baseline_missing[FG_ERR_MESSAGE_MAX]; /* why there is none */
 	uint64_t thresholds_checked_ns;
+	/* --shard and --start-at, read */
+	unsigned shard_index, shard_count;
+	uint64_t start_unix_ns; /* 0: when ready */
 	struct fg_vus_range vus;
 };
 
@@ -75,6 +78,8 @@ void fg_session_push_second(struct fg_session *s, const struct fg_result *live,
 /** Sends the final values and tells what became of it. */
 void fg_session_push_finish(struct fg_session *s);
 void fg_session_push_free(struct fg_push *push);
+/** The end text's style from options and terminal; USAGE. */
+int fg_session_read_style(struct fg_session *s, struct fg_err *err) FG_MUST_USE;
 /* Afterwards. */
 void fg_session_observe_stop(struct fg_session *s);
 int fg_session_profile(struct fg_session *s, struct fg_err *err) FG_MUST_USE;

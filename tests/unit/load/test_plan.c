@@ -8,8 +8,6 @@
 #include "gate/base/random.h"
 #include "runner/load/think.h"
 
-enum { WORKERS_MAX = 5 };
-
 static struct fg_scenario arrival(uint64_t rate, uint64_t unit_ns, uint64_t duration_ns)
 {
 	return (struct fg_scenario){
@@ -53,50 +51,48 @@ static void check_schedule(const struct fg_scenario *s)
 {
 	const uint64_t events = fg_plan_events(s);
 	const uint64_t sample = FG_MIN(events, 500ull);
-	uint64_t before = 0;
+	const struct fg_plan_part whole = {.shards = 1, .workers = 1};
+	struct fg_plan_cursor cursor;
 
 	assert_true(events > 0);
 	assert_int_equal(fg_plan_due_ns(s, 0), 0);
+	assert_int_equal(fg_plan_due_ns(s, events - 1),
+			 (fg_plan_area)(events - 1) * s->time_unit_ns / s->rate);
 	assert_true(fg_plan_due_ns(s, events - 1) < s->duration_ns);
-	assert_true(fg_plan_due_ns(s, events) >= s->duration_ns);
-	for (uint64_t i = 0; i < sample; i++) {
-		const uint64_t k = i < 250 ? FG_MIN(i, events - 1) : events - 1 - (sample - 1 - i);
+	assert_true((fg_plan_area)events * s->time_unit_ns / s->rate >= s->duration_ns);
+	fg_plan_cursor_init(&cursor, s, &whole, 42);
+	for (uint64_t k = 0; k < sample; k++) {
 		const uint64_t due = fg_plan_due_ns(s, k);
-		const uint64_t next = FG_MIN(fg_plan_due_ns(s, k + 1), s->duration_ns);
-		const uint64_t at = fg_plan_arrival_ns(s, k, 42);
 
-		assert_true(at >= due);
-		assert_true(at < next || at == due);
-		assert_true(at >= before || i == 250);
-		assert_int_equal(at, fg_plan_arrival_ns(s, k, 42));
-		before = at;
+		assert_int_equal(due, (fg_plan_area)k * s->time_unit_ns / s->rate);
+		assert_int_equal(cursor.event, k);
+		assert_true(cursor.due_ns >= due);
+		assert_true(cursor.due_ns <= FG_MIN(fg_plan_due_ns(s, k + 1), s->duration_ns));
+		if (s->arrivals == FG_ARRIVALS_UNIFORM)
+			assert_int_equal(cursor.due_ns, due);
+		fg_plan_cursor_next(&cursor);
 	}
 }
 
-static void check_shards(const struct fg_scenario *s)
+static void check_parts(const struct fg_scenario *s, unsigned shards, unsigned workers)
 {
 	const uint64_t events = fg_plan_events(s);
+	unsigned char owner[3000] = {0};
+	uint64_t seen = 0;
 
-	if (events > 3000)
-		return;
-	for (unsigned workers = 1; workers <= WORKERS_MAX; workers++) {
-		unsigned char owner[3000];
-		uint64_t seen = 0;
+	for (unsigned i = 0; i < shards * workers; i++) {
+		const struct fg_plan_part part = {i / workers, shards, i % workers, workers};
 
-		memset(owner, 0xff, sizeof(owner));
-		for (unsigned w = 0; w < workers; w++) {
-			for (uint64_t k = fg_plan_event_of_worker(s, 0, w, workers); k < events;
-			     k = fg_plan_event_of_worker(s, k + 1, w, workers)) {
-				assert_int_equal(owner[k], 0xff);
-				assert_true(fg_plan_vus_of_worker(s->max_vus, w, workers) > 0);
-				if (s->max_vus % workers == 0)
-					assert_int_equal(k % workers, w);
-				owner[k] = (unsigned char)w;
-				seen++;
-			}
+		for (uint64_t k = fg_plan_event_of_part(s, 0, &part); k < events;
+		     k = fg_plan_event_of_part(s, k + 1, &part)) {
+			assert_int_equal(owner[k]++, 0);
+			assert_true(fg_plan_vus_of_part(s->max_vus, &part) > 0);
+			if (shards == 1 && s->max_vus % workers == 0)
+				assert_int_equal(k % workers, part.worker);
+			seen++;
 		}
-		assert_int_equal(seen, events);
 	}
+	assert_int_equal(seen, events);
 }
 
 static void test_schedule_properties(void **state)
@@ -117,7 +113,9 @@ static void test_schedule_properties(void **state)
 		s.max_vus = 1 + i % 12;
 		s.arrivals = i % 5 ? FG_ARRIVALS_JITTERED : FG_ARRIVALS_UNIFORM;
 		check_schedule(&s);
-		check_shards(&s);
+		for (unsigned parts = 0; parts < 15 && fg_plan_events(&s) <= 3000; parts++)
+			if (s.max_vus > parts % 3)
+				check_parts(&s, 1 + parts % 3, 1 + parts / 3);
 		schedules++;
 	}
 	assert_true(schedules >= 200);
@@ -126,21 +124,60 @@ static void test_schedule_properties(void **state)
 static void test_jitter_fills_the_slot(void **state)
 {
 	struct fg_scenario s = arrival(100, FG_NS_PER_S, 100 * FG_NS_PER_S);
+	const struct fg_plan_part whole = {.shards = 1, .workers = 1};
+	struct fg_plan_cursor a, b;
 	unsigned quarters[4] = {0};
 	unsigned differ = 0;
 
 	(void)state;
+	fg_plan_cursor_init(&a, &s, &whole, 1);
+	fg_plan_cursor_init(&b, &s, &whole, 2);
 	for (uint64_t k = 0; k < 10000; k++) {
-		const uint64_t offset = fg_plan_arrival_ns(&s, k, 1) - fg_plan_due_ns(&s, k);
-
-		quarters[offset * 4 / 10000000]++;
-		differ += fg_plan_arrival_ns(&s, k, 1) != fg_plan_arrival_ns(&s, k, 2);
+		quarters[(a.due_ns - fg_plan_due_ns(&s, k)) * 4 / 10000000]++;
+		differ += a.due_ns != b.due_ns;
+		fg_plan_cursor_next(&a);
+		fg_plan_cursor_next(&b);
 	}
 	for (unsigned i = 0; i < 4; i++)
 		assert_in_range(quarters[i], 2300, 2700);
 	assert_true(differ > 9990);
-	s.arrivals = FG_ARRIVALS_UNIFORM;
-	assert_int_equal(fg_plan_arrival_ns(&s, 17, 1), 170 * FG_NS_PER_MS);
+	assert_int_equal(a.due_ns, UINT64_MAX);
+}
+
+/* Iterations that are counted out: every one belongs to one part that has a VU for it. */
+static void test_counted_iterations(void **state)
+{
+	char name[] = "i";
+
+	(void)state;
+	for (unsigned i = 0; i < 400; i++) {
+		struct fg_scenario s = {.name = name,
+					.executor = i % 2 ? FG_EXEC_SHARED_ITERATIONS
+							  : FG_EXEC_PER_VU_ITERATIONS,
+					.vus = 1 + i % 13,
+					.iterations = 1 + i * 7 % 101,
+					.max_duration_ns = FG_NS_PER_S};
+		const unsigned shards = 1 + i % 4, workers = 1 + i / 4 % 5;
+		uint64_t sum = 0, numbers = 0, vus = 0;
+
+		assert_int_equal(fg_plan_check(&s, NULL), 0);
+		for (unsigned p = 0; p < shards * workers; p++) {
+			const struct fg_plan_part part = {p / workers, shards, p % workers,
+							  workers};
+			uint64_t k = fg_plan_event_of_part(&s, 0, &part);
+
+			sum += fg_plan_iterations_of_part(&s, &part);
+			vus += fg_plan_vus_of_part(s.vus, &part);
+			for (uint64_t v = 0; v < fg_plan_vus_of_part(s.vus, &part); v++)
+				assert_true(fg_plan_vu_number(v, &part) < s.vus);
+			for (; k < s.iterations; k = fg_plan_event_of_part(&s, k + 1, &part))
+				numbers++;
+		}
+		assert_int_equal(vus, s.vus);
+		assert_int_equal(sum, fg_plan_iterations(&s));
+		if (s.executor == FG_EXEC_SHARED_ITERATIONS)
+			assert_int_equal(numbers, s.iterations);
+	}
 }
 
 /* k6's getRawExecutionSteps() for one instance, restated with a list of steps: the oracle. */
@@ -287,9 +324,9 @@ static void test_constant_vus_and_ends(void **state)
 	s.graceful_stop_ns = UINT64_MAX;
 	assert_int_equal(fg_plan_hard_end_ns(&s), UINT64_MAX);
 	for (unsigned w = 0; w < 3; w++)
-		total += fg_plan_vus_of_worker(7, w, 3);
+		total += fg_plan_vus_of_part(7, &(struct fg_plan_part){0, 1, w, 3});
 	assert_int_equal(total, 7);
-	assert_int_equal(fg_plan_vus_of_worker(1, 1, 2), 0);
+	assert_int_equal(fg_plan_vus_of_part(1, &(struct fg_plan_part){0, 1, 1, 2}), 0);
 	assert_int_equal(fg_plan_events(&s), 0);
 }
 
@@ -299,9 +336,14 @@ static void test_refused(void **state)
 		struct fg_scenario scenario;
 		enum fg_err_code code;
 	} cases[] = {
-		{{.executor = FG_EXEC_SHARED_ITERATIONS, .vus = 1}, FG_E_LATER},
-		{{.executor = FG_EXEC_PER_VU_ITERATIONS, .vus = 1}, FG_E_LATER},
-		{{.executor = FG_EXEC_RAMPING_ARRIVAL_RATE, .max_vus = 1}, FG_E_LATER},
+		{{.executor = FG_EXEC_SHARED_ITERATIONS, .vus = 1}, FG_E_INVALID},
+		{{.executor = FG_EXEC_SHARED_ITERATIONS, .iterations = 1}, FG_E_INVALID},
+		{{.executor = FG_EXEC_PER_VU_ITERATIONS, .vus = 1}, FG_E_INVALID},
+		{{.executor = FG_EXEC_PER_VU_ITERATIONS, .vus = 2, .iterations = UINT64_MAX},
+		 FG_E_LIMIT},
+		{{.executor = FG_EXEC_SHARED_ITERATIONS, .vus = 2, .iterations = UINT64_MAX},
+		 FG_E_LIMIT},
+		{{.executor = FG_EXEC_RAMPING_ARRIVAL_RATE, .max_vus = 1}, FG_E_INVALID},
 		{{.executor = FG_EXEC_CONSTANT_VUS}, FG_E_INVALID},
 		{{.executor = FG_EXEC_CONSTANT_VUS, .vus = FG_SCENARIO_VUS_MAX + 1}, FG_E_INVALID},
 		{{.executor = FG_EXEC_CONSTANT_ARRIVAL_RATE,
@@ -316,12 +358,6 @@ static void test_refused(void **state)
 		 FG_E_INVALID},
 		{{.executor = FG_EXEC_CONSTANT_ARRIVAL_RATE, .rate = 1, .time_unit_ns = 1},
 		 FG_E_INVALID},
-		{{.executor = FG_EXEC_CONSTANT_ARRIVAL_RATE,
-		  .rate = 1,
-		  .time_unit_ns = 1,
-		  .max_vus = 1,
-		  .arrivals = FG_ARRIVALS_POISSON},
-		 FG_E_LATER},
 		{{.executor = FG_EXEC_CONSTANT_ARRIVAL_RATE,
 		  .rate = UINT64_MAX,
 		  .time_unit_ns = 1,
@@ -340,6 +376,21 @@ static void test_refused(void **state)
 		assert_int_equal(fg_plan_check(&s, &err), -(int)cases[i].code);
 		assert_int_equal(err.code, cases[i].code);
 	}
+}
+
+static void test_shards_need_vus(void **state)
+{
+	struct fg_scenario s = arrival(10, FG_NS_PER_S, FG_NS_PER_S);
+	struct fg_err err;
+
+	(void)state;
+	s.max_vus = 3;
+	assert_int_equal(fg_plan_check_shards(&s, 3, &err), 0);
+	assert_int_equal(fg_plan_check_shards(&s, 4, &err), -FG_E_INVALID);
+	assert_non_null(strstr(err.message, "raise maxVUs to 4"));
+	s.executor = FG_EXEC_CONSTANT_VUS; /* there a shard without VUs just has nothing to do */
+	s.vus = 1;
+	assert_int_equal(fg_plan_check_shards(&s, 4, &err), 0);
 }
 
 static void test_think_times(void **state)
@@ -380,10 +431,12 @@ int main(void)
 		cmocka_unit_test(test_known_counts),
 		cmocka_unit_test(test_schedule_properties),
 		cmocka_unit_test(test_jitter_fills_the_slot),
+		cmocka_unit_test(test_counted_iterations),
 		cmocka_unit_test(test_ramps_as_k6),
 		cmocka_unit_test(test_ramp_by_hand),
 		cmocka_unit_test(test_constant_vus_and_ends),
 		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_shards_need_vus),
 		cmocka_unit_test(test_think_times),
 	};
 

@@ -136,15 +136,23 @@ static void trace(const struct fg_vu *vu, enum fg_vu_state from, enum fg_vu_even
 	snprintf(trace_text + used, sizeof(trace_text) - used, "%s ", fg_vu_event_names[event]);
 }
 
+static void on_ready(void *context)
+{
+	(void)context;
+}
+
 static void bench_start(struct bench *b)
 {
-	struct fg_lane_options options = {.env = &b->env, .workers = 1, .on_done = on_done};
+	struct fg_lane_options options = {.env = &b->env,
+					  .part = {.shards = 1, .workers = 1},
+					  .on_ready = on_ready,
+					  .on_done = on_done};
 	struct fg_err err;
 
 	fake = (struct fg_engine){.count = 0};
 	trace_text[0] = '\0';
 	assert_int_equal(uv_loop_init(&b->loop), 0);
-	assert_ok(fg_pacer_init(&b->pacer, &b->loop, 0, &err), &err);
+	assert_ok(fg_pacer_init(&b->pacer, &b->loop, &err), &err);
 	assert_ok(fg_pacer_reserve(&b->pacer, 64, &err), &err);
 	fg_registry_init(&b->registry);
 	assert_ok(fg_scenario_register(&b->lf.file, "fake", &b->registry, &err), &err);
@@ -162,6 +170,7 @@ static void bench_start(struct bench *b)
 	assert_ok(fg_lane_new(&options, &b->lane, &err), &err);
 	b->start_ns = fg_clock_monotonic_ns();
 	fg_meter_start(&b->meter, b->start_ns);
+	fg_lane_prepare(b->lane, b->start_ns);
 	fg_lane_start(b->lane, b->start_ns);
 }
 

@@ -7,6 +7,7 @@
 
 #include "runner/load/cpus.h"
 #include "runner/load/curl_error.h"
+#include "runner/load/pacing.h"
 #include "runner/load/progress.h"
 #include "runner/load/valid.h"
 
@@ -124,6 +125,23 @@ static void test_block_and_line_text(void **state)
 	fg_buf_clear(&out);
 	fg_progress_line(&view, &out);
 	assert_non_null(strstr(out.data, "12 345/0.25 per s"));
+	progress.dropped_share = 0.034;
+	fg_buf_clear(&out);
+	fg_progress_line(&view, &out);
+	assert_non_null(strstr(out.data, "12 345/0.25 per s 3 % dropped"));
+	progress = (struct fg_load_progress){.scenario = "pool",
+					     .elapsed_ns = 3 * FG_NS_PER_S,
+					     .total_ns = 600 * FG_NS_PER_S,
+					     .vus = 1,
+					     .iterations = 100,
+					     .iterations_planned = 400,
+					     .rate_per_s = 40,
+					     .is_counted = true};
+	view.width = 140;
+	fg_buf_clear(&out);
+	fg_progress_block(&view, &out);
+	assert_non_null(strstr(out.data, "[=======>                    ] 0:03/10:00   "
+					 "1 VU 100/400 at 40 per s"));
 	progress.waiting = true;
 	view.live = NULL;
 	view.thresholds_ok = view.thresholds_failing = 0;
@@ -154,6 +172,10 @@ static void test_validity(void **state)
 		{"busy but keeps up", 1000, 0, 0, 0.99, 1000, 9, NULL},
 		{"saturated", 1000, 0, 0, 0.9, 1000, 20, "saturated"},
 		{"closed model at full speed", 1000, 0, 0, 1.0, 0, 0, NULL},
+		/* 1060 in 10 s at 0.9 of a core: half a core would do 58 */
+		{"way out", 1000, 60, 11 * FG_NS_PER_MS, 0.9, 1060, 0, "lower the rate below 58/s"},
+		{"not the CPU", 1000, 60, 11 * FG_NS_PER_MS, 0.3, 1060, 0,
+		 "rate or give it a core"},
 	};
 
 	(void)state;
@@ -162,6 +184,7 @@ static void test_validity(void **state)
 		struct fg_scenario_slice *counts = &result->totals->scenarios[0];
 		struct fg_valid_input input = {.registry = &result->registry,
 					       .totals = result->totals,
+					       .measured_ns = 10 * FG_NS_PER_S,
 					       .busiest_cpu_share = cases[i].cpu};
 		char reason[256];
 
@@ -176,6 +199,56 @@ static void test_validity(void **state)
 		if (cases[i].reason)
 			assert_non_null(strstr(reason, cases[i].reason));
 		fg_result_free(result);
+	}
+}
+
+static void test_missing_vus_are_invalid(void **state)
+{
+	struct fg_result *result = make_result();
+	struct fg_valid_input input = {.registry = &result->registry, .totals = result->totals};
+	char reason[256];
+
+	(void)state;
+	assert_true(fg_valid_judge(&input, reason, sizeof(reason)));
+	input.inits_failed = 3;
+	assert_false(fg_valid_judge(&input, reason, sizeof(reason)));
+	assert_non_null(strstr(reason, "3 virtual users took no part because their init"));
+	fg_result_free(result);
+}
+
+static void test_pacing(void **state)
+{
+	static const struct {
+		enum fg_pacing pacing;
+		unsigned rate, workers, cpus;
+		bool exclusive, spins;
+	} cases[] = {
+		{FG_PACING_SPIN, 1, 4, 0, false, true},
+		{FG_PACING_TIMER, 100000, 1, 8, true, false},
+		{FG_PACING_AUTO, 100000, 1, 2, true, true},
+		{FG_PACING_AUTO, 100000, 1, 2, false, false}, /* the target is there too */
+		{FG_PACING_AUTO, 100000, 1, 0, true, false},  /* nowhere in particular */
+		{FG_PACING_AUTO, 100000, 2, 2, true, false},  /* no core to spare */
+		{FG_PACING_AUTO, 999, 2, 4, true, false},     /* too slow to matter */
+		{FG_PACING_AUTO, 1000, 2, 4, true, true},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < FG_ARRAY_LEN(cases); i++) {
+		struct fg_scenario s = {.executor = FG_EXEC_CONSTANT_ARRIVAL_RATE,
+					.rate = cases[i].rate,
+					.time_unit_ns = FG_NS_PER_S,
+					.pacing = cases[i].pacing};
+		struct fg_pacing_place place = {.workers = cases[i].workers,
+						.shards = 1,
+						.cpus_exclusive = cases[i].exclusive};
+		cpu_set_t cpus;
+
+		CPU_ZERO(&cpus);
+		for (unsigned cpu = 0; cpu < cases[i].cpus; cpu++)
+			CPU_SET(cpu, &cpus);
+		place.cpus = cases[i].cpus ? &cpus : NULL;
+		assert_int_equal(fg_pacing_spins(&place, &s), cases[i].spins);
 	}
 }
 
@@ -259,6 +332,8 @@ int main(void)
 		cmocka_unit_test(test_block_fits_every_width),
 		cmocka_unit_test(test_block_and_line_text),
 		cmocka_unit_test(test_validity),
+		cmocka_unit_test(test_missing_vus_are_invalid),
+		cmocka_unit_test(test_pacing),
 		cmocka_unit_test(test_cpu_lists),
 		cmocka_unit_test(test_error_kinds),
 	};

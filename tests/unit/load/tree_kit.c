@@ -136,7 +136,7 @@ void tree_open(struct tree *tree, const char *text)
 	parse(tree, text);
 	engine.vu = &tree->engine;
 	assert_int_equal(uv_loop_init(&tree->loop), 0);
-	assert_ok(fg_pacer_init(&tree->pacer, &tree->loop, 0, &err), &err);
+	assert_ok(fg_pacer_init(&tree->pacer, &tree->loop, &err), &err);
 	assert_ok(fg_pacer_reserve(&tree->pacer, 4, &err), &err);
 	fg_registry_init(&tree->registry);
 	assert_ok(fg_scenario_register(tree->file, "kit", &tree->registry, &err), &err);
