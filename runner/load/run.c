@@ -10,8 +10,10 @@
 #include <unistd.h>
 
 #include "gate/base/clock.h"
+#include "gate/base/str.h"
 #include "gate/judge/threshold_watch.h"
 #include "gate/measure/series.h"
+#include "runner/load/plan.h"
 #include "runner/load/pacing.h"
 #include "runner/load/precheck.h"
 #include "runner/load/run_internal.h"
@@ -76,15 +78,6 @@ static void collect(struct fg_load *load, unsigned index)
 		take_cpu(load, slot, &second);
 		slot->next_second = second.slice->second + 1;
 		fg_worker_give_back(slot->worker, second.slice);
-	}
-	/* What one worker cannot go on without is missing for all. */
-	if (finished && !slot->finished && load->start_ns) {
-		struct fg_worker_end end;
-
-		fg_worker_result(slot->worker, &end);
-		note_error(load, end.rc, &end.err);
-		if (end.rc)
-			fg_load_request_stop(load, FG_LOAD_STOP_DRAIN, FG_RUN_ABORTED);
 	}
 	slot->finished = finished;
 }
@@ -213,6 +206,8 @@ static void on_wake(uv_async_t *wake)
 	for (unsigned i = 0; i < load->made; i++) {
 		collect(load, i);
 		finished += load->workers[i].finished;
+		if (fg_worker_is_fatal(load->workers[i].worker))
+			fg_load_request_stop(load, FG_LOAD_STOP_DRAIN, FG_RUN_ABORTED);
 	}
 	if (finished == load->made) {
 		close_all(load);

@@ -30,6 +30,11 @@ int fg_load_judge(struct fg_load *load, const struct fg_worker_end *ends, struct
 	char reason[512];
 
 	for (unsigned i = 0; i < load->made; i++) {
+		if (ends[i].fatal.code != FG_E_NONE)
+			return fg_str_dup(ends[i].fatal.message, &load->result->invalid_reason,
+					  err);
+	}
+	for (unsigned i = 0; i < load->made; i++) {
 		if (ends[i].inits_failed && !input.inits_failed)
 			input.inits_scenario = ends[i].inits_scenario;
 		input.inits_failed += ends[i].inits_failed;

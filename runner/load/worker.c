@@ -32,7 +32,7 @@ struct fg_worker {
 	struct fg_timer second_timer;
 	struct fg_hist_pool *pool;
 	size_t slices_made;
-	bool started, fatal;
+	bool started, stopped;
 	/* -- the mailbox */
 	pthread_mutex_t mutex;
 	enum fg_worker_state state;
@@ -176,8 +176,6 @@ static void on_wake(uv_async_t *wake)
 		worker->started = true;
 		start_lanes(worker, start_ns);
 	}
-	if (worker->fatal)
-		stop = FG_MAX(stop, FG_LOAD_STOP_DRAIN);
 	if (stop && worker->started)
 		stop_lanes(worker, stop);
 }
@@ -208,14 +206,15 @@ static int make_slices(struct fg_worker *worker, struct fg_err *err)
 	return 0;
 }
 
-/* Comes from within a lane: the loop's next turn ends what runs. */
+/* A data set with `onEnd: fail` is used up: the coordinator stops the others. */
 static void on_fatal(void *context, const struct fg_err *err)
 {
 	struct fg_worker *worker = context;
 
-	(void)err;
-	worker->fatal = true;
-	uv_async_send(&worker->wake);
+	pthread_mutex_lock(&worker->mutex);
+	worker->end.fatal = *err;
+	pthread_mutex_unlock(&worker->mutex);
+	uv_async_send(worker->options.notify);
 }
 
 static int make_env(struct fg_worker *worker, struct fg_err *err)
@@ -329,10 +328,6 @@ static void tear_down(struct fg_worker *worker, bool have_pacer)
 /* What went wrong without stopping the run. */
 static int check_lanes(const struct fg_worker *worker, struct fg_err *err)
 {
-	if (worker->env.fatal.code != FG_E_NONE) {
-		*err = worker->env.fatal;
-		return -(int)err->code;
-	}
 	for (size_t i = 0; i < worker->options.file->scenario_count; i++) {
 		if (worker->lanes[i]->failed) {
 			*err = worker->lanes[i]->err;
@@ -534,4 +529,14 @@ void fg_worker_result(struct fg_worker *worker, struct fg_worker_end *ret)
 	pthread_mutex_lock(&worker->mutex);
 	*ret = worker->end;
 	pthread_mutex_unlock(&worker->mutex);
+}
+
+bool fg_worker_is_fatal(struct fg_worker *worker)
+{
+	bool fatal;
+
+	pthread_mutex_lock(&worker->mutex);
+	fatal = worker->end.fatal.code != FG_E_NONE;
+	pthread_mutex_unlock(&worker->mutex);
+	return fatal;
 }

@@ -70,7 +70,10 @@ struct fg_worker_end {
 	uint64_t cpu_ns, last_end_ns; /* when its last request ended */
 	uint64_t inits_failed;        /* VUs that could not be used */
 	size_t inits_scenario;        /* the first scenario with such */
+	struct fg_err fatal;          /* why the run could not go on; code FG_E_NONE: it could */
 };
+/** True once a VU found that the run cannot go on. */
+bool fg_worker_is_fatal(struct fg_worker *worker);
 void fg_worker_result(struct fg_worker *worker, struct fg_worker_end *ret);
 
 #endif

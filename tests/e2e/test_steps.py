@@ -214,6 +214,17 @@ flows:
             self.assertRegex(headers["X-Token"], r"^t-v[1-4]$")
             self.assertEqual(headers["Cookie"], "sid=" + headers["X-Token"][2:])
 
+    def test_data_rows(self):
+        self.write("users.csv", "name,age\nann,1\nbob,2\n")
+        data = "data: { users: { path: users.csv, order: %s } }"
+        step = '      - get: "/u?n={{ data.users.name }}&a={{ data.users.age }}"\n'
+        self.drive(step, top=data % "sequence, scope: shared, onEnd: recycle")
+        self.assertEqual(self.api.counts(), {"GET /u?n=ann&a=1": 2, "GET /u?n=bob&a=2": 2})
+        self.api.seen.clear()
+        self.drive(step, top=data % "unique, onEnd: fail", code=16)
+        self.assertIn("data users: all 2 rows are used up (onEnd: fail)", " ".join(self.done.out.split()))
+        self.assertEqual(self.api.counts(), {"GET /u?n=ann&a=1": 1, "GET /u?n=bob&a=2": 1})
+
     SETUP = """
 setup:
   steps:
