@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "gate/base/buf.h"
 #include "gate/base/str.h"
 #include "gate/judge/threshold_internal.h"
 
@@ -139,10 +140,12 @@ static void say_no_data(const struct fg_threshold *threshold, const struct fg_re
 	else if (!isnan(outcome->value) && found->samples >= threshold->min_samples) {
 		format_value(threshold, registry, outcome->value, value, sizeof(value));
 		(void)snprintf(found->value_text, size, "%s, no baseline", value);
-	} else if (found->samples > 0)
+	} else if (found->samples > 0 && found->samples < threshold->min_samples)
 		(void)snprintf(found->value_text, size, "only %llu of %llu samples",
 			       (unsigned long long)found->samples,
 			       (unsigned long long)threshold->min_samples);
+	else if (found->samples > 0 && threshold->is_ratio)
+		(void)snprintf(found->value_text, size, "nothing to divide by");
 	else
 		(void)snprintf(found->value_text, size, "no data");
 }
@@ -178,6 +181,27 @@ static void decide(const struct fg_threshold *threshold, const struct fg_registr
 	}
 }
 
+/* The expression and where it looks: two of one metric must not read alike. */
+static int full_text(const struct fg_threshold *threshold, char **ret, struct fg_err *err)
+{
+	FG_AUTO_BUF struct fg_buf text = {.max = 1 << 16};
+	char time[FG_NUM_TEXT_MAX];
+
+	fg_buf_add_str(&text, threshold->text);
+	if (threshold->window_ns)
+		fg_buf_addf(&text, ", window %s",
+			    fg_num_format_duration(threshold->window_ns, time));
+	if (threshold->from_ns || threshold->to_ns)
+		fg_buf_addf(&text, ", from %s", fg_num_format_duration(threshold->from_ns, time));
+	if (threshold->to_ns)
+		fg_buf_addf(&text, " to %s", fg_num_format_duration(threshold->to_ns, time));
+	int rc = fg_buf_check(&text, err);
+
+	if (rc == 0)
+		*ret = fg_buf_take(&text, NULL);
+	return rc == 0 && !*ret ? fg_err_nomem(err) : rc;
+}
+
 int fg_threshold_evaluate(const struct fg_threshold *threshold, const struct fg_result *result,
 			  const struct fg_result *baseline, struct fg_threshold_result *ret,
 			  struct fg_err *err)
@@ -191,7 +215,7 @@ int fg_threshold_evaluate(const struct fg_threshold *threshold, const struct fg_
 	if (rc == 0)
 		rc = fg_str_dup(threshold->metric_text, &found.metric_text, err);
 	if (rc == 0)
-		rc = fg_str_dup(threshold->text, &found.text, err);
+		rc = full_text(threshold, &found.text, err);
 	if (rc) {
 		fg_threshold_result_done(&found);
 		return rc;

@@ -72,7 +72,7 @@ struct fg_threshold {
 
 struct fg_threshold_result {
 	char *metric_text;
-	char *text;
+	char *text; /* with its scope: "p(95)<250, window 10s" */
 	enum fg_level level;
 	bool passed;
 	bool no_data;         /* nothing matched, or fewer than minSamples */

@@ -35,12 +35,41 @@ struct amount {
 	enum fg_unit unit;
 };
 
+static int unfit(const char *text, size_t len, struct limit_kind kind, struct fg_err *err)
+{
+	const char *what = "";
+
+	if (kind.is_time)
+		what = " (ms) or a duration such as 250ms";
+	else if (kind.is_bytes)
+		what = " or a size such as 16KiB";
+	else if (kind.is_fraction)
+		what = " between 0 and 1 or a percentage such as 1%";
+	return fg_err_set(err, FG_E_INVALID, "expected a number%s on the right, got \"%.*s\"", what,
+			  (int)FG_MIN(len, (size_t)60), text);
+}
+
+static bool parse_unit(const char *text, size_t len, struct limit_kind kind, struct amount *ret)
+{
+	uint64_t whole;
+
+	if ((kind.is_time || kind.is_custom) && fg_num_duration_ns(text, len, &whole, NULL) == 0) {
+		*ret = (struct amount){(double)whole, FG_UNIT_TIME};
+		return true;
+	}
+	if ((kind.is_bytes || kind.is_custom) && fg_num_size_bytes(text, len, &whole, NULL) == 0) {
+		*ret = (struct amount){(double)whole, FG_UNIT_BYTES};
+		return true;
+	}
+	ret->unit = FG_UNIT_PERCENT;
+	return (kind.is_fraction || kind.is_ratio || kind.is_custom) &&
+	       fg_num_percent(text, len, &ret->value, NULL) == 0;
+}
+
 /* The number with its unit, or an error that says which units fit. */
 static int parse_amount(const char *text, size_t len, struct limit_kind kind, struct amount *ret,
 			struct fg_err *err)
 {
-	uint64_t whole;
-
 	*ret = (struct amount){0};
 	if (kind.is_per_second && len > 2 && memcmp(text + len - 2, "/s", 2) == 0)
 		len -= 2;
@@ -49,24 +78,7 @@ static int parse_amount(const char *text, size_t len, struct limit_kind kind, st
 			ret->value *= (double)FG_NS_PER_MS; /* a bare number is ms, as k6 */
 		return 0;
 	}
-	if ((kind.is_time || kind.is_custom) && fg_num_duration_ns(text, len, &whole, NULL) == 0) {
-		*ret = (struct amount){(double)whole, FG_UNIT_TIME};
-		return 0;
-	}
-	if ((kind.is_bytes || kind.is_custom) && fg_num_size_bytes(text, len, &whole, NULL) == 0) {
-		*ret = (struct amount){(double)whole, FG_UNIT_BYTES};
-		return 0;
-	}
-	ret->unit = FG_UNIT_PERCENT;
-	if ((kind.is_fraction || kind.is_ratio || kind.is_custom) &&
-	    fg_num_percent(text, len, &ret->value, NULL) == 0)
-		return 0;
-	return fg_err_set(err, FG_E_INVALID, "expected a number%s on the right, got \"%.*s\"",
-			  kind.is_time       ? " (ms) or a duration such as 250ms"
-			  : kind.is_bytes    ? " or a size such as 16KiB"
-			  : kind.is_fraction ? " between 0 and 1 or a percentage such as 1%"
-					     : "",
-			  (int)FG_MIN(len, (size_t)60), text);
+	return parse_unit(text, len, kind, ret) ? 0 : unfit(text, len, kind, err);
 }
 
 static bool contains(const char *text, size_t len, const char *word)

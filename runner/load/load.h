@@ -38,14 +38,14 @@ struct fg_load_options {
 	/** Where the workers run unless the file's loadgen.cpus says; NULL: anywhere. Also bounds
 	 * how many of them are started when nobody says. */
 	const cpu_set_t *cpus;
-	unsigned threads;      /* 0 = from file, then auto: 1 up to 2 cores, else half, at most 4 */
-	const char *spool_dir; /* for the per-second series of long runs; NULL: $TMPDIR */
 	/** The target does not run on `cpus` (or on loadgen.cpus): `pacing: auto` may spin there.
 	 */
 	bool cpus_exclusive;
 	/** This process does part shard_index (from 0) of shard_count; 0 and 0: all of it. All
 	 *  shards need the same seed. */
 	unsigned shard_index, shard_count;
+	unsigned threads;      /* 0 = from file, then auto: 1 up to 2 cores, else half, at most 4 */
+	const char *spool_dir; /* for the per-second series of long runs; NULL: $TMPDIR */
 	uint64_t start_unix_ns; /* starts at this time of the wall clock; 0: when ready */
 	uint64_t seed;
 	const struct fg_load_watch *watches;

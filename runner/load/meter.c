@@ -41,8 +41,8 @@ void fg_meter_request(struct fg_meter *meter, const struct fg_request_record *re
 void fg_meter_unsent(struct fg_meter *meter, uint32_t class_index, uint64_t waited_ns,
 		     uint64_t now_ns)
 {
-	static const enum fg_trend trends[] = {FG_TREND_RESPONSE_TIME, FG_TREND_BLOCKED,
-					       FG_TREND_DURATION};
+	static const enum fg_trend trends[] = {FG_TREND_RESPONSE_TIME, FG_TREND_SERVICE_TIME,
+					       FG_TREND_BLOCKED, FG_TREND_DURATION};
 	struct fg_class_slice *half;
 
 	fg_meter_turn(meter, now_ns);

@@ -32,7 +32,7 @@ struct fg_worker {
 	struct fg_timer second_timer;
 	struct fg_hist_pool *pool;
 	size_t slices_made;
-	bool started, stopped;
+	bool started;
 	/* -- the mailbox */
 	pthread_mutex_t mutex;
 	enum fg_worker_state state;

@@ -48,10 +48,10 @@ struct fg_session {
 	struct fg_bundle baseline;                 /* result NULL: none, or not looked for yet */
 	char baseline_missing[FG_ERR_MESSAGE_MAX]; /* why there is none */
 	uint64_t thresholds_checked_ns;
-	struct fg_vus_range vus;
 	/* --shard and --start-at, read */
 	unsigned shard_index, shard_count;
 	uint64_t start_unix_ns; /* 0: when ready */
+	struct fg_vus_range vus;
 };
 
 /* Everything before load: each returns 0 or sets run->outcome and err. */

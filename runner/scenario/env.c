@@ -203,7 +203,9 @@ static void check_values(struct fg_reader *reader, const struct fg_node *node,
 	bool is_map = node->kind == FG_NODE_MAP;
 
 	for (size_t i = is_map ? 1 : 0; i < node->count; i += is_map ? 2 : 1)
-		check_keys(reader, node->items[i], key->table);
+		check_keys(reader, node->items[i],
+			   key->read == fg_read_publish ? fg_publish_table(node->items[i])
+							: key->table);
 }
 
 /* Only the names of keys: the values of an environment that is not chosen may need variables that

@@ -159,7 +159,6 @@ static void http_done(struct fg_step_http *http)
 	free(http->method);
 	fg_template_done(&http->url);
 	free(http->name);
-	free(http->group);
 	fg_header_list_done(http->headers, http->header_count);
 	fg_template_done(&http->body);
 	fg_tags_done(&http->tags);

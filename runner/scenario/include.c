@@ -85,10 +85,32 @@ static struct fg_node *new_node(struct fg_reader *reader, enum fg_node_kind kind
 	return node;
 }
 
+static struct fg_node *join_lists(struct fg_reader *reader, const struct fg_node *a,
+				  struct fg_node *b)
+{
+	struct fg_node *list = new_node(reader, FG_NODE_LIST, b);
+
+	for (size_t i = 0; list && i < a->count; i++)
+		if (!append(reader, list, a->items[i]))
+			return b;
+	for (size_t i = 0; list && i < b->count; i++)
+		if (!append(reader, list, b->items[i]))
+			return b;
+	return list ? list : b;
+}
+
 enum level { LEVEL_ROOT, LEVEL_NAMES, LEVEL_VALUES };
 
 static struct fg_node *join_maps(struct fg_reader *reader, struct fg_node *first,
 				 struct fg_node *second, enum level level);
+
+/* Every file may state it. */
+static bool is_same_version(const struct fg_node *key, const struct fg_node *a,
+			    const struct fg_node *b)
+{
+	return strcmp(key->text, "version") == 0 && a->kind == FG_NODE_SCALAR &&
+	       b->kind == FG_NODE_SCALAR && strcmp(a->text, b->text) == 0;
+}
 
 static struct fg_node *join_values(struct fg_reader *reader, struct fg_node *const first[2],
 				   struct fg_node *const second[2], enum level level)
@@ -97,8 +119,7 @@ static struct fg_node *join_values(struct fg_reader *reader, struct fg_node *con
 	struct fg_node *a = first[1];
 	struct fg_node *b = second[1];
 
-	if (level == LEVEL_ROOT && strcmp(key->text, "version") == 0 && a->kind == FG_NODE_SCALAR &&
-	    b->kind == FG_NODE_SCALAR && strcmp(a->text, b->text) == 0)
+	if (level == LEVEL_ROOT && is_same_version(key, a, b))
 		return b;
 	if (level != LEVEL_NAMES && a->kind == FG_NODE_MAP && b->kind == FG_NODE_MAP)
 		return join_maps(reader, a, b,
@@ -109,15 +130,7 @@ static struct fg_node *join_values(struct fg_reader *reader, struct fg_node *con
 		report_twice(reader, key, first[0]);
 		return b;
 	}
-	struct fg_node *list = new_node(reader, FG_NODE_LIST, b);
-
-	for (size_t i = 0; list && i < a->count; i++)
-		if (!append(reader, list, a->items[i]))
-			return b;
-	for (size_t i = 0; list && i < b->count; i++)
-		if (!append(reader, list, b->items[i]))
-			return b;
-	return list ? list : b;
+	return join_lists(reader, a, b);
 }
 
 static struct fg_node *join_maps(struct fg_reader *reader, struct fg_node *first,

@@ -255,11 +255,13 @@ static size_t find_column(const struct fg_data *data, uint32_t index, const char
 			       name);
 		list_columns(data, &known);
 		near = fg_str_nearest(text, (const char *const *)data->columns, data->column_count);
-		(void)fg_err_set(err, FG_E_INVALID, "%s has no column \"%s\"; %s%s", data->path,
-				 text, near ? "did you mean " : "it has ",
-				 near         ? near
-				 : known.data ? known.data
-					      : "none");
+		if (near)
+			(void)fg_err_set(err, FG_E_INVALID,
+					 "%s has no column \"%s\"; did you mean \"%s\"?",
+					 data->path, text, near);
+		else
+			(void)fg_err_set(err, FG_E_INVALID, "%s has no column \"%s\"; it has %s",
+					 data->path, text, known.data ? known.data : "none");
 		return 0;
 	}
 	*ret = (struct fg_name){.kind = FG_NAME_DATA, .index = index, .column = (uint32_t)column};

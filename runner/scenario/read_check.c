@@ -307,7 +307,8 @@ static void set_text(struct fg_reader *reader, const struct subject *subject, co
 	fg_buf_add_str(&text, subject->text);
 	if (subject->node)
 		fg_buf_addf(&text, " %s", subject->node->text);
-	fg_buf_addf(&text, " %s", is_missing ? "is missing" : words);
+	if (words[0])
+		fg_buf_addf(&text, " %s", is_missing ? "is missing" : words);
 	if (operand && condition->test != FG_TEST_EXISTS)
 		fg_buf_addf(&text, " %s", operand->kind == FG_NODE_SCALAR ? operand->text : "(…)");
 	if (fg_reader_failed(reader, fg_buf_check(&text, &err), &err))
@@ -410,26 +411,42 @@ static void add_simple(struct fg_reader *reader, const struct subject *subject,
 	push(reader, value, sink, &condition);
 }
 
+static bool is_simple(enum fg_from from)
+{
+	return from == FG_FROM_STATUS || from == FG_FROM_DURATION || from == FG_FROM_SIZE;
+}
+
+static bool is_true(const struct fg_node *node)
+{
+	return node->kind == FG_NODE_SCALAR && node->plain && strcmp(node->text, "true") == 0;
+}
+
+/* name → value or tests */
+static void add_map(struct fg_reader *reader, struct subject *subject, const struct fg_node *map,
+		    struct sink *sink)
+{
+	if (map->count == 0)
+		fg_reader_fault(reader, map, "%s is empty; it wants a name with a test",
+				subject->text);
+	for (size_t i = 0; i + 1 < map->count; i += 2) {
+		subject->node = map->items[i];
+		add_entry(reader, subject, map->items[i + 1], sink);
+	}
+}
+
 /* `siblings`: the check around it, or NULL. */
 static void add_subject(struct fg_reader *reader, struct subject *subject,
 			const struct fg_node *value, const struct fg_node *siblings,
 			struct sink *sink)
 {
-	bool is_simple = subject->from == FG_FROM_STATUS || subject->from == FG_FROM_DURATION ||
-			 subject->from == FG_FROM_SIZE;
 	bool is_body = subject->from == FG_FROM_BODY;
-	bool is_flag = is_body && value->kind == FG_NODE_SCALAR && value->plain &&
-		       strcmp(value->text, "true") == 0;
 
-	if (is_simple) {
+	if (is_simple(subject->from)) {
 		add_simple(reader, subject, value, sink);
-	} else if (is_body && !is_flag) {
+	} else if (is_body && !is_true(value)) {
 		add_entry(reader, subject, value, sink);
 	} else if (value->kind == FG_NODE_MAP && subject->from != FG_FROM_REGEX) {
-		for (size_t i = 0; i + 1 < value->count; i += 2) {
-			subject->node = value->items[i];
-			add_entry(reader, subject, value->items[i + 1], sink);
-		}
+		add_map(reader, subject, value, sink);
 	} else if (fg_reader_expect(reader, value, FG_NODE_SCALAR, subject->text)) {
 		subject->node = is_body ? NULL : value;
 		subject->group = fg_node_get(siblings, "group", NULL);
@@ -440,11 +457,18 @@ static void add_subject(struct fg_reader *reader, struct subject *subject,
 
 /* -- checks --------------------------------------------------------------------------------- */
 
+static enum fg_from from_of(const char *name)
+{
+	for (size_t i = 0; i < FG_ARRAY_LEN(subjects); i++)
+		if (strcmp(subjects[i].name, name) == 0)
+			return subjects[i].from;
+	return FG_FROM_BODY;
+}
+
 static void check_siblings(struct fg_reader *reader, const struct fg_node *item, const char *found)
 {
 	const struct fg_node *value = fg_node_get(item, found, NULL);
-	bool takes_tests = value->kind == FG_NODE_SCALAR && strcmp(found, "status") != 0 &&
-			   strcmp(found, "duration") != 0 && strcmp(found, "size") != 0;
+	bool takes_tests = value->kind == FG_NODE_SCALAR && !is_simple(from_of(found));
 	struct fg_node *group = NULL;
 
 	for (size_t i = 0; i < FG_ARRAY_LEN(tests) && !takes_tests; i++) {
@@ -476,14 +500,6 @@ static const char *find_subject(struct fg_reader *reader, const struct fg_node *
 	else
 		fg_reader_fault(reader, item, "a check needs a condition, such as status: 200");
 	return found;
-}
-
-static enum fg_from from_of(const char *name)
-{
-	for (size_t i = 0; i < FG_ARRAY_LEN(subjects); i++)
-		if (strcmp(subjects[i].name, name) == 0)
-			return subjects[i].from;
-	return FG_FROM_BODY;
 }
 
 static void read_check(struct fg_reader *reader, const struct fg_node *item,
@@ -564,9 +580,4 @@ void fg_read_expect(struct fg_reader *reader, const struct fg_key *key, const st
 	}
 	if (node->kind == FG_NODE_MAP && node->count == 0)
 		fg_reader_fault(reader, node, "expect is empty; leave it out");
-	for (size_t i = 0; http && i < http->expect_count; i++)
-		if (http->expects[i].test == FG_TEST_STATUS) {
-			http->expect_status_low = http->expects[i].status_low;
-			http->expect_status_high = http->expects[i].status_high;
-		}
 }

@@ -17,6 +17,11 @@ static bool is_type(const struct fg_node *node, const char *type)
 	return value && value->kind == FG_NODE_SCALAR && strcmp(value->text, type) == 0;
 }
 
+const struct fg_table *fg_publish_table(const struct fg_node *node)
+{
+	return is_type(node, "prometheus") ? &fg_schema_prometheus : &fg_schema_publish;
+}
+
 static void check_url(struct fg_reader *reader, const struct fg_node *node, const char *url)
 {
 	const struct fg_node *at = fg_node_get(node, "url", NULL);

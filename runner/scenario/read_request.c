@@ -215,8 +215,7 @@ static bool start_from_defaults(struct fg_reader *reader, struct fg_step_http *h
 	const struct fg_http_options *defaults = &reader->file->http;
 	struct fg_err err = {0};
 
-	if (fg_reader_failed(reader, fg_http_options_copy(&http->http, defaults, &err), &err) ||
-	    fg_reader_failed(reader, fg_str_dup("", &http->group, &err), &err))
+	if (fg_reader_failed(reader, fg_http_options_copy(&http->http, defaults, &err), &err))
 		return false;
 	for (size_t i = 0; i < defaults->header_count; i++) {
 		struct fg_template value = {0};
@@ -256,30 +255,35 @@ static void check_body(struct fg_reader *reader, const struct fg_node *node,
 				"another method");
 }
 
+/* An URL that begins with a variable is known when it is sent. */
+static void check_start(struct fg_reader *reader, const struct fg_node *node,
+			const struct fg_template_part *first)
+{
+	if (first->kind != FG_PART_TEXT)
+		return;
+	bool is_absolute = fg_str_starts_with(first->text, "http://") ||
+			   fg_str_starts_with(first->text, "https://");
+
+	if (!is_absolute && first->text[0] != '/' && first->text[0] != '?')
+		fg_reader_fault(reader, node,
+				"\"%.80s\" is neither a path (/items) nor an http:// URL",
+				first->text);
+	else if (!is_absolute && !reader->has_url)
+		fg_reader_fault(reader, node, "a path needs target.url to start from");
+}
+
 static void check_url(struct fg_reader *reader, const struct fg_node *node,
 		      const struct fg_step_http *http)
 {
 	const struct fg_node *url =
 		node->kind == FG_NODE_MAP ? fg_node_get(node, "url", NULL) : node;
-	const char *first = http->url.part_count ? http->url.parts[0].text : NULL;
-	bool is_known = first && http->url.parts[0].kind == FG_PART_TEXT;
 
 	if (!url || url->kind != FG_NODE_SCALAR || !http->url.source || reader->later)
 		return;
-	if (!url_is_clean(&http->url)) {
+	if (!url_is_clean(&http->url))
 		fg_reader_fault(reader, url, "a URL cannot hold spaces or line breaks; write %%20");
-		return;
-	}
-	if (!is_known)
-		return;
-	bool is_absolute =
-		fg_str_starts_with(first, "http://") || fg_str_starts_with(first, "https://");
-
-	if (!is_absolute && first[0] != '/' && first[0] != '?')
-		fg_reader_fault(reader, url,
-				"\"%.80s\" is neither a path (/items) nor an http:// URL", first);
-	else if (!is_absolute && !reader->has_url)
-		fg_reader_fault(reader, url, "a path needs target.url to start from");
+	else if (http->url.part_count)
+		check_start(reader, url, &http->url.parts[0]);
 }
 
 /* A line break from a variable would be a request of its own. */

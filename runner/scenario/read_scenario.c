@@ -182,8 +182,8 @@ static void check_steps(struct fg_reader *reader, const struct fg_node *node,
 	if (steps && steps->kind == FG_NODE_LIST && steps->count == 0)
 		fg_reader_fault(reader, steps, "steps is empty; an iteration would do nothing");
 	/* Only where everything was read: a request with a fault is one all the same. */
-	if ((steps || flow) && !reader->scopes.broken &&
-	    fg_diag_count(reader->diagnostics) == 0 && !sends_something(reader, scenario))
+	if ((steps || flow) && !reader->scopes.broken && fg_diag_count(reader->diagnostics) == 0 &&
+	    !sends_something(reader, scenario))
 		fg_reader_fault(reader, steps ? steps : flow, "no step sends a request");
 }
 

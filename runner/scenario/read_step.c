@@ -186,26 +186,37 @@ static void check_condition(struct fg_reader *reader, const struct fg_node *node
 	if (node->kind != FG_NODE_SCALAR || fg_node_is_nothing(node))
 		(void)fg_reader_expect(reader, node, FG_NODE_SCALAR, name);
 	else if (!fg_template_is_single(node->text) &&
-		 !(node->plain && fg_json_is_bare(node->text)))
+		 !((node->plain || node->expanded) && fg_json_is_bare(node->text)))
 		fg_reader_fault(reader, node, "%s wants one {{ }}, such as \"{{ i < 3 }}\"", name);
 }
 
-/* What is known at load is checked at load. */
+/* What is known at load is checked at load; the text of a ${NAME} in quotes may be a number. */
+static bool known_value(const struct fg_template *operand, struct fg_value *ret)
+{
+	const struct fg_template_part *part = operand->parts;
+
+	*ret = (struct fg_value){.kind = FG_VALUE_TEXT, .text = "", .len = 0};
+	if (operand->part_count == 0)
+		return true;
+	if (operand->part_count > 1)
+		return false;
+	if (part->kind == FG_PART_EXPR)
+		return fg_expr_constant(part->expr, ret);
+	ret->text = part->text;
+	ret->len = part->len;
+	return part->kind == FG_PART_TEXT;
+}
+
 static void check_count(struct fg_reader *reader, const struct fg_node *node,
 			const struct fg_template *operand)
 {
 	struct fg_value value;
 	double number;
 
-	if (operand->part_count == 1 && operand->parts[0].kind != FG_PART_TEXT) {
-		if (operand->parts[0].kind != FG_PART_EXPR ||
-		    !fg_expr_constant(operand->parts[0].expr, &value))
-			return;
-		if (fg_value_number(&value, &number) && number >= 0 &&
-		    number <= FG_LOOP_TURNS_MAX && number == (double)(uint64_t)number)
-			return;
-	}
-	if (!node->broken)
+	if (!known_value(operand, &value) || node->broken)
+		return;
+	if (!fg_value_number(&value, &number) || number < 0 || number > FG_LOOP_TURNS_MAX ||
+	    number != (double)(uint64_t)number)
 		fg_reader_fault(reader, node, "count wants a whole number from 0 to %d",
 				FG_LOOP_TURNS_MAX);
 }

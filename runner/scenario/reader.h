@@ -229,6 +229,8 @@ void fg_bits_set(struct fg_bits *bits, size_t index);
 
 /** Puts what `include:` names into the tree; the result has no include of its own. */
 struct fg_node *fg_include(struct fg_reader *reader, struct fg_node *root);
+/** The table of one publisher, by its type. */
+const struct fg_table *fg_publish_table(const struct fg_node *node);
 /** The map without one of its keys. */
 struct fg_node *fg_node_without(struct fg_reader *reader, struct fg_node *root, const char *name);
 /** The text of an included file by its name, else of the first. */

@@ -152,11 +152,20 @@ static enum fg_shape shape_of(const struct fg_key *key)
 	switch (key ? key->type : FG_T_ANY) {
 	case FG_T_OBJECT:
 		return FG_SHAPE_ONE;
+	case FG_T_STEPS:
+		return FG_SHAPE_LIST;
 	case FG_T_CUSTOM:
-		return key->shape;
+		return key->shape == FG_SHAPE_ONE_OR_TEXT ? FG_SHAPE_ONE : key->shape;
 	default:
 		return FG_SHAPE_NONE;
 	}
+}
+
+/* A password that stands in the file itself; {{ secrets.NAME }} says nothing. */
+static bool is_hidden(const struct fg_key *key, const struct fg_node *value)
+{
+	return key && key->secret && value->kind == FG_NODE_SCALAR &&
+	       !fg_template_is_single(value->text);
 }
 
 static json_t *map_json(const struct fg_reader *reader, const struct fg_node *node,
@@ -168,7 +177,8 @@ static json_t *map_json(const struct fg_reader *reader, const struct fg_node *no
 		const char *name = node->items[i]->text;
 		const struct fg_key *key =
 			table && shape == FG_SHAPE_ONE ? fg_schema_find(table, name, NULL) : NULL;
-		json_t *value = shape == FG_SHAPE_MAP
+		json_t *value = is_hidden(key, node->items[i + 1]) ? json_string("***")
+				: shape == FG_SHAPE_MAP
 					? node_json(reader, node->items[i + 1], table, FG_SHAPE_ONE)
 					: node_json(reader, node->items[i + 1],
 						    key ? key->table : NULL, shape_of(key));
@@ -196,9 +206,11 @@ static json_t *node_json(const struct fg_reader *reader, const struct fg_node *n
 
 	for (size_t i = 0; list && i < node->count; i++) {
 		enum fg_shape item = shape == FG_SHAPE_LIST ? FG_SHAPE_ONE : FG_SHAPE_NONE;
+		const struct fg_table *of =
+			table == &fg_schema_publish ? fg_publish_table(node->items[i]) : table;
 
-		if (json_array_append_new(list, node_json(reader, node->items[i],
-							  item ? table : NULL, item))) {
+		if (json_array_append_new(list, node_json(reader, node->items[i], item ? of : NULL,
+							  item))) {
 			json_decref(list);
 			return NULL;
 		}

@@ -190,7 +190,6 @@ struct fg_step_http {
 	char *method;
 	struct fg_template url;    /* absolute, or relative to target.url */
 	char *name;                /* request class */
-	char *group;               /* gone when groups are steps of the tree (walk.c) */
 	struct fg_header *headers; /* all to send: http.headers with the step's on top, and the
 				      Content-Type that a json or form body implies */
 	size_t header_count, header_capacity;
@@ -199,8 +198,7 @@ struct fg_step_http {
 	struct fg_tags tags;
 	struct fg_check_spec *checks;
 	size_t check_count, check_capacity;
-	uint16_t expect_status_low, expect_status_high; /* gone when `expects` is filled */
-	struct fg_condition *expects;                   /* a failed one ends the iteration */
+	struct fg_condition *expects; /* a failed one ends the iteration */
 	size_t expect_count, expect_capacity;
 	struct fg_capture *captures;
 	size_t capture_count, capture_capacity;
@@ -520,9 +518,6 @@ int fg_template_value(const struct fg_template *template_, const struct fg_expr_
 		      struct fg_value *ret, struct fg_err *err) FG_MUST_USE;
 /** True if it never changes during a run and needs no env. */
 bool fg_template_is_constant(const struct fg_template *template_);
-/** Gone when the step machine expands: the parts known without an env. */
-void fg_template_render(const struct fg_template *template_, uint64_t vu, uint64_t iteration,
-			uint64_t scenario_iteration, struct fg_buf *out);
 
 /* -- walk.c: the steps of a scenario in a fixed order, flows in their places ------------------ */
 

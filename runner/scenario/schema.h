@@ -65,6 +65,7 @@ struct fg_key {
 	const char *name;
 	enum fg_type type;
 	bool required;
+	bool secret;          /* a text in it is shown as "***", whoever wrote it */
 	bool kept;            /* offset and size say where in the owner */
 	const char *later;    /* the issue that brings it, or NULL: works now */
 	const char *standard; /* default as one would write it, or NULL */

@@ -190,6 +190,29 @@ static json_t *shaped(struct writer *w, const struct fg_key *key)
 	}
 }
 
+static json_t *parts_of(struct writer *w, const struct fg_key *key)
+{
+	switch (key->type) {
+	case FG_T_TAGS:
+		return map_of(scalar());
+	case FG_T_TEXTS:
+		return list_of(scalar());
+	case FG_T_OBJECT:
+		return table_ref(w, key->table);
+	case FG_T_OBJECTS:
+		return list_of(table_ref(w, key->table));
+	case FG_T_OBJECT_MAP:
+		return map_of(table_ref(w, key->table));
+	case FG_T_STEPS:
+		return steps(w);
+	case FG_T_ANY:
+	case FG_T_CUSTOM:
+		return shaped(w, key);
+	default:
+		return json_object();
+	}
+}
+
 static json_t *value_of(struct writer *w, const struct fg_key *key)
 {
 	switch (key->type) {
@@ -210,23 +233,8 @@ static json_t *value_of(struct writer *w, const struct fg_key *key)
 		return with_unit("^[0-9]+(\\.[0-9]+)? ?%$|^0$|" LATE);
 	case FG_T_CHOICE:
 		return choice(w, key);
-	case FG_T_TAGS:
-		return map_of(scalar());
-	case FG_T_TEXTS:
-		return list_of(scalar());
-	case FG_T_OBJECT:
-		return table_ref(w, key->table);
-	case FG_T_OBJECTS:
-		return list_of(table_ref(w, key->table));
-	case FG_T_OBJECT_MAP:
-		return map_of(table_ref(w, key->table));
-	case FG_T_STEPS:
-		return steps(w);
-	case FG_T_ANY:
-	case FG_T_CUSTOM:
-		return shaped(w, key);
 	default:
-		return json_object();
+		return parts_of(w, key);
 	}
 }
 

@@ -199,7 +199,7 @@ static const struct fg_choice connections[] = {
 
 static const struct fg_key basic_keys[] = {
 	{.name = "user", .type = FG_T_TEMPLATE, .required = true, .help = "who"},
-	{.name = "password", .type = FG_T_TEMPLATE, .help = "default: none"},
+	{.name = "password", .type = FG_T_TEMPLATE, .secret = true, .help = "default: none"},
 };
 const struct fg_table fg_schema_basic = {"key", "auth.basic", FG_KEYS(basic_keys)};
 
@@ -211,6 +211,7 @@ static const struct fg_key digest_keys[] = {
 	 .help = "who"},
 	{.name = "password",
 	 .type = FG_T_TEMPLATE,
+	 .secret = true,
 	 FG_AT(fg_auth, password),
 	 .help = "default: none"},
 };
@@ -224,11 +225,13 @@ static const struct fg_key sigv4_keys[] = {
 	 .help = "access key id"},
 	{.name = "secretKey",
 	 .type = FG_T_TEMPLATE,
+	 .secret = true,
 	 .required = true,
 	 FG_AT(fg_auth, password),
 	 .help = "secret access key"},
 	{.name = "sessionToken",
 	 .type = FG_T_TEMPLATE,
+	 .secret = true,
 	 FG_AT(fg_auth, session_token),
 	 .help = "of temporary credentials"},
 	{.name = "region",
@@ -249,7 +252,7 @@ static const struct fg_key auth_keys[] = {
 	 .type = FG_T_OBJECT,
 	 .table = &fg_schema_basic,
 	 .help = "Authorization: Basic"},
-	{.name = "bearer", .type = FG_T_TEMPLATE, .help = "Authorization: Bearer"},
+	{.name = "bearer", .type = FG_T_TEMPLATE, .secret = true, .help = "Authorization: Bearer"},
 	{.name = "digest",
 	 .type = FG_T_OBJECT,
 	 .table = &fg_schema_digest,

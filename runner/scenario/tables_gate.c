@@ -112,8 +112,11 @@ const struct fg_table fg_schema_rule = {"key", "a rule", FG_KEYS(rule_keys)};
 static const struct fg_choice gate_profiles[] = {{"default", 0, NULL}, {"strict", 1, NULL}};
 static const struct fg_key ratchet_keys[] = {
 	{.name = "enabled", .type = FG_T_BOOL, .standard = "false", .later = "D"},
-	{.name = "after", .type = FG_T_UINT, .standard = "5"},
-	{.name = "margin", .type = FG_T_PERCENT, .standard = "2%"},
+	{.name = "after", .type = FG_T_UINT, .standard = "5", .help = "improvements in a row"},
+	{.name = "margin",
+	 .type = FG_T_PERCENT,
+	 .standard = "2%",
+	 .help = "kept above what was measured"},
 };
 static const struct fg_table ratchet_table = {"key", "gate.ratchet", FG_KEYS(ratchet_keys)};
 static const struct fg_key gate_keys[] = {
@@ -296,10 +299,12 @@ static const struct fg_key prometheus_keys[] = {
 	 .help = "basic authentication"},
 	{.name = "password",
 	 .type = FG_T_TEXT,
+	 .secret = true,
 	 FG_AT(fg_publish_prometheus, password),
 	 .help = "basic authentication"},
 	{.name = "bearerToken",
 	 .type = FG_T_TEXT,
+	 .secret = true,
 	 FG_AT(fg_publish_prometheus, bearer_token),
 	 .help = "instead of username and password"},
 	{.name = "insecureSkipVerify",

@@ -353,8 +353,8 @@ void fg_template_read_value(struct fg_reader *reader, const struct fg_node *node
 			    struct fg_template *ret)
 {
 	struct fg_template_builder builder;
-	bool is_bare = node->kind == FG_NODE_SCALAR && node->plain && !node->broken &&
-		       (fg_node_is_nothing(node) || fg_json_is_bare(node->text));
+	bool is_bare = node->kind == FG_NODE_SCALAR && (node->plain || node->expanded) &&
+		       !node->broken && (fg_node_is_nothing(node) || fg_json_is_bare(node->text));
 
 	if (node->kind != FG_NODE_SCALAR) {
 		fg_template_begin(&builder);

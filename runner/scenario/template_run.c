@@ -258,14 +258,3 @@ int fg_template_copy(struct fg_template *dst, const struct fg_template *src, str
 		*dst = copy;
 	return rc;
 }
-
-void fg_template_render(const struct fg_template *template_, uint64_t vu, uint64_t iteration,
-			uint64_t scenario_iteration, struct fg_buf *out)
-{
-	const struct fg_expr_env env = {
-		.vu = vu, .iteration = iteration, .scenario_iteration = scenario_iteration};
-
-	for (size_t i = 0; i < template_->part_count; i++)
-		if (template_->parts[i].kind != FG_PART_EXPR)
-			(void)add_part(&template_->parts[i], &env, out, NULL);
-}

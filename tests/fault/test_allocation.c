@@ -11,7 +11,9 @@
 #include <unistd.h>
 
 #include "gate/base/file.h"
+#include "gate/judge/threshold_watch.h"
 #include "gate/judge/verdict.h"
+#include "gate/measure/series.h"
 #include "gate/profile/pprof.h"
 #include "runner/scenario/scenario.h"
 #include "tests/fault/failmalloc.h"
@@ -156,6 +158,91 @@ static int compare(struct fg_err *err)
 	return rc;
 }
 
+static int count_slice(void *context, const struct fg_slice *slice, uint32_t seconds,
+		       struct fg_err *err)
+{
+	uint64_t *requests = context;
+
+	(void)err;
+	for (size_t i = 0; seconds == 1 && i < 2 * slice->class_count; i++)
+		*requests += slice->classes[i].requests;
+	return 0;
+}
+
+static int feed_result(struct fg_result *result, struct fg_err *err)
+{
+	static const uint32_t seconds[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 1};
+	struct fg_slice *slice = NULL;
+	int rc = fg_slice_new(&result->registry, NULL, &slice, err);
+
+	for (size_t i = 0; rc == 0 && i < FG_ARRAY_LEN(seconds); i++) {
+		struct fg_request_record record = {.expected = true, .status = 200};
+
+		fg_slice_clear(slice);
+		slice->second = seconds[i];
+		record.trends_ns[FG_TREND_RESPONSE_TIME] = 1000000 + seconds[i];
+		if (fg_slice_request(slice, &record) || fg_slice_custom(slice, 0, 2.5))
+			rc = fg_err_nomem(err);
+		else
+			rc = fg_result_add_slice(result, slice, err);
+	}
+	fg_slice_free(slice);
+	return rc;
+}
+
+static int judge_windows(struct fg_result *result, struct fg_threshold *threshold,
+			 struct fg_err *err)
+{
+	struct fg_threshold_result found = {0};
+	uint64_t requests = 0;
+	char text[256];
+
+	threshold->window_ns = 5 * FG_NS_PER_S;
+	int rc = fg_threshold_watch(result, threshold, 1, err);
+
+	if (rc == 0)
+		rc = feed_result(result, err);
+	if (rc == 0)
+		rc = fg_series_slices(result, 0, UINT32_MAX, count_slice, &requests, err);
+	if (rc == 0)
+		rc = fg_threshold_watch_end(result, err);
+	if (rc == 0)
+		rc = fg_threshold_evaluate(threshold, result, base.result, &found, err);
+	if (rc)
+		return rc;
+	(void)snprintf(text, sizeof(text), "%s %s %llu", found.text, found.value_text,
+		       (unsigned long long)requests);
+	keep_or_compare(text);
+	fg_threshold_result_done(&found);
+	return 0;
+}
+
+/* Late seconds, custom metrics, windows, a baseline. */
+static int measure(struct fg_err *err)
+{
+	char name[] = "cart";
+	const struct fg_custom custom = {.name = name, .type = FG_METRIC_TREND};
+	struct fg_threshold threshold = {0};
+	struct fg_result *result = NULL;
+	struct fg_registry registry;
+	int rc = fg_registry_copy(&registry, &base.result->registry, err);
+
+	if (rc)
+		return rc;
+	rc = fg_registry_add_custom(&registry, &custom, err);
+	if (rc >= 0)
+		rc = fg_result_new(&registry, &result, err);
+	if (rc == 0)
+		rc = fg_threshold_parse("http_req_response_time / http_req_duration{scenario:x}",
+					"p(95) < baseline * 1.1 + 1", &threshold, err);
+	if (rc == 0)
+		rc = judge_windows(result, &threshold, err);
+	fg_result_free(result);
+	fg_threshold_done(&threshold);
+	fg_registry_done(&registry);
+	return rc;
+}
+
 /* The first hundred one by one, later ones with growing steps: they are mostly loops. */
 static size_t after(size_t index)
 {
@@ -201,6 +288,7 @@ static const struct {
 	const char *name;
 	int (*run)(struct fg_err *err);
 } operations[] = {
+	{"measure", measure},
 	{"scenario quickstart", load_quickstart},
 	{"scenario constant-vus", load_constant},
 	{"scenario ramping-vus", load_ramping},

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "gate/base/random.h"
 #include "runner/scenario/scenario.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -12,18 +13,93 @@ static const char *fuzz_getenv(const char *name)
 	return strcmp(name, "BASE_URL") == 0 ? "http://127.0.0.1:1" : NULL;
 }
 
-static void render(const struct fg_scenario *scenario)
-{
-	for (size_t i = 0; i < scenario->steps.count; i++) {
-		struct fg_buf out;
+struct running {
+	struct fg_expr_env env;
+	struct fg_buf out;
+};
 
-		if (scenario->steps.items[i].kind != FG_STEP_HTTP)
-			continue;
-		fg_buf_init(&out, 1 << 20);
-		fg_template_render(&scenario->steps.items[i].http.url, 1, 2, 3, &out);
-		fg_template_render(&scenario->steps.items[i].http.body, 1, 2, 3, &out);
-		fg_buf_done(&out);
+/* Values are what they are; that they are found is the point. */
+static void expand(struct running *running, const struct fg_template *text)
+{
+	struct fg_value value;
+	struct fg_err err;
+
+	fg_buf_clear(&running->out);
+	fg_arena_clear(running->env.arena);
+	if (fg_template_expand(text, &running->env, &running->out, &err) == 0 &&
+	    fg_template_is_constant(text))
+		(void)fg_template_value(text, &running->env, &value, &err);
+	else if (fg_template_value(text, &running->env, &value, &err) == 0)
+		fg_value_print_json(&value, &running->out);
+}
+
+static void expand_request(struct running *running, const struct fg_step_http *http)
+{
+	expand(running, &http->url);
+	expand(running, &http->body);
+	for (size_t i = 0; i < http->header_count; i++)
+		expand(running, &http->headers[i].value);
+	for (size_t i = 0; i < http->check_count; i++)
+		expand(running, &http->checks[i].condition.operand);
+	for (size_t i = 0; i < http->capture_count; i++)
+		expand(running, &http->captures[i].standard);
+}
+
+static int visit(void *context, const struct fg_visit *visited, struct fg_err *err)
+{
+	const struct fg_step *step = visited->step;
+
+	(void)err;
+	if (step->kind == FG_STEP_HTTP)
+		expand_request(context, &step->http);
+	else if (step->kind == FG_STEP_LOOP)
+		expand(context, &step->loop.operand);
+	else if (step->kind == FG_STEP_IF)
+		expand(context, &step->condition.when);
+	else if (step->kind == FG_STEP_LOG || step->kind == FG_STEP_FAIL)
+		expand(context, &step->text.text);
+	else if (step->kind == FG_STEP_METRIC)
+		expand(context, &step->metric.value);
+	else if (step->kind == FG_STEP_RUN)
+		abort(); /* flows stand in their places */
+	return 0;
+}
+
+/* Every text of every step, once, with nothing captured yet. */
+static void run_steps(const struct fg_scenario_file *file)
+{
+	static const char *const run_texts[FG_RUN_TEXT_COUNT];
+	const struct fg_data_row **rows = calloc(file->data_count + 1, sizeof(*rows));
+	struct fg_slot *slots = calloc(file->slot_count + 1, sizeof(*slots));
+	struct fg_slot *globals = calloc(file->global_count + 1, sizeof(*globals));
+	struct fg_random random;
+	struct fg_arena arena;
+	struct running running = {.env = {.slots = slots,
+					  .globals = globals,
+					  .rows = rows,
+					  .run_texts = run_texts,
+					  .random = &random,
+					  .arena = &arena}};
+	struct fg_err err;
+
+	if (!rows || !slots || !globals)
+		abort();
+	for (size_t i = 0; i < file->data_count; i++)
+		rows[i] = &file->data[i].rows[0];
+	fg_random_init(&random, 1, 2, 3);
+	fg_arena_init(&arena, 1 << 20);
+	fg_buf_init(&running.out, 1 << 20);
+	(void)fg_steps_walk(file, &file->setup.steps, visit, &running, &err);
+	(void)fg_steps_walk(file, &file->teardown.steps, visit, &running, &err);
+	for (size_t i = 0; i < file->scenario_count; i++) {
+		(void)fg_steps_walk(file, &file->scenarios[i].init, visit, &running, &err);
+		(void)fg_steps_walk(file, &file->scenarios[i].steps, visit, &running, &err);
 	}
+	fg_buf_done(&running.out);
+	fg_arena_done(&arena);
+	free(rows);
+	free(slots);
+	free(globals);
 }
 
 /* A file that was accepted holds what its readers rely on. */
@@ -39,8 +115,7 @@ static void check(const struct fg_scenario_file *file)
 	    registry.scenario_count != file->scenario_count)
 		abort();
 	fg_registry_done(&registry);
-	for (size_t i = 0; i < file->scenario_count; i++)
-		render(&file->scenarios[i]);
+	run_steps(file);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -8,24 +8,42 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static void check_parsed(const struct fg_threshold *threshold)
+static struct fg_result *make_result(void)
 {
-	struct fg_registry empty;
-	struct fg_result *result;
+	struct fg_registry registry;
+	struct fg_result *result = NULL;
+	char scenario[] = "s", class[] = "a", cart[] = "cart_value", path[] = "::shop";
+
+	fg_registry_init(&registry);
+	if (fg_registry_add_scenario(&registry, &(struct fg_scenario_def){.name = scenario},
+				     NULL) ||
+	    fg_registry_add_class(&registry, &(struct fg_class){.name = class}, NULL) ||
+	    fg_registry_add_custom(
+		    &registry, &(struct fg_custom){.name = cart, .type = FG_METRIC_TREND}, NULL) ||
+	    fg_registry_add_group(&registry, &(struct fg_group){.path = path}, NULL) ||
+	    fg_result_new(&registry, &result, NULL))
+		abort();
+	fg_registry_done(&registry);
+	return result;
+}
+
+/* Nothing was measured: whatever it says, it must never be green by itself. */
+static void check_parsed(struct fg_threshold *threshold, size_t size)
+{
+	struct fg_result *result = make_result();
 	struct fg_threshold_result found;
 
-	fg_registry_init(&empty);
-	(void)!fg_threshold_check(threshold, &empty, NULL);
-	if (fg_result_new(&empty, &result, NULL) == 0) {
-		if (fg_threshold_evaluate(threshold, result, &found, NULL) == 0) {
-			/* nothing was measured: it must never be green by itself */
-			if (found.passed)
-				abort();
-			fg_threshold_result_done(&found);
-		}
-		fg_result_free(result);
+	threshold->window_ns = size % 3 * FG_NS_PER_S;
+	threshold->from_ns = size % 5 * FG_NS_PER_S;
+	(void)!fg_threshold_check(threshold, &result->registry, NULL);
+	for (int with = 0; with < 2; with++) {
+		if (fg_threshold_evaluate(threshold, result, with ? result : NULL, &found, NULL))
+			continue;
+		if (found.passed)
+			abort();
+		fg_threshold_result_done(&found);
 	}
-	fg_registry_done(&empty);
+	fg_result_free(result);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -47,7 +65,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	else
 		expression = text + strlen(text);
 	if (fg_threshold_parse(text, expression, &threshold, &err) == 0) {
-		check_parsed(&threshold);
+		check_parsed(&threshold, size);
 		fg_threshold_done(&threshold);
 	}
 	fg_rule_init(&rule, FG_LEVEL_ERROR);

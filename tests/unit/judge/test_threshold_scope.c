@@ -165,7 +165,7 @@ static const struct scope_case scopes[] = {
 	{"http_req_duration{name:a}", "p(99) / med < 8", 0, 0, 0, false, "8.99781", false},
 	{"http_req_failed / http_reqs", "count < 5.1%", 0, 0, 0, true, "0.05", false},
 	{"dropped_iterations / iterations", "count<1%", 0, 0, 0, true, "0", false},
-	{"http_reqs / dropped_iterations", "count<1%", 0, 0, 0, false, "no data", false},
+	{"http_reqs / dropped_iterations", "count<1%", 0, 0, 0, false, "nothing to divide by", false},
 };
 /* clang-format on */
 
@@ -270,6 +270,7 @@ static void test_a_hole_is_no_pass(void **state)
 		assert_ok(fg_threshold_watch_end(result, &err), &err);
 		assert_ok(fg_threshold_evaluate(&threshold, result, NULL, &found, &err), &err);
 		assert_int_equal(found.passed, cases[i].passed);
+		assert_string_equal(found.text, "p(90)<80, window 5s");
 		assert_string_equal(found.value_text, cases[i].value);
 		fg_threshold_result_done(&found);
 		fg_result_free(result);

@@ -109,7 +109,6 @@ struct fg_step_http *load_file_request(struct load_file *lf, const char *method,
 
 	http->method = literal(method);
 	http->name = literal(url);
-	http->group = literal("");
 	load_template(lf, &http->url, url);
 	http->http.timeout_ns = 10 * FG_NS_PER_S;
 	http->http.connect_timeout_ns = 5 * FG_NS_PER_S;

@@ -343,6 +343,183 @@ static void test_empty_registry(void **state)
 	fg_registry_done(&registry);
 }
 
+/* -- custom metrics and groups ------------------------------------------------------------------
+ */
+
+static int add_custom(struct fg_registry *registry, const char *name, enum fg_metric_type type,
+		      bool is_time, const char *group, struct fg_err *err)
+{
+	char name_copy[140];
+	char group_copy[16];
+	struct fg_custom custom = {
+		.name = name_copy, .type = type, .is_time = is_time, .group = group_copy};
+
+	(void)snprintf(name_copy, sizeof(name_copy), "%s", name);
+	(void)snprintf(group_copy, sizeof(group_copy), "%s", group);
+	return fg_registry_add_custom(registry, &custom, err);
+}
+
+static void custom_registry(struct fg_registry *registry)
+{
+	char name[] = "main", path[] = "::shop";
+	struct fg_scenario_def scenario = {.name = name};
+	struct fg_group group = {.path = path};
+	struct fg_err err = {0};
+
+	fg_registry_init(registry);
+	assert_ok(fg_tags_add(&scenario.tags, "tier", "read", &err), &err);
+	assert_int_equal(fg_registry_add_scenario(registry, &scenario, &err), 0);
+	assert_int_equal(add_custom(registry, "cart", FG_METRIC_TREND, false, "", &err), 0);
+	assert_int_equal(add_custom(registry, "logins", FG_METRIC_COUNTER, false, "", &err), 1);
+	assert_int_equal(add_custom(registry, "stock", FG_METRIC_GAUGE, false, "", &err), 2);
+	assert_int_equal(add_custom(registry, "found", FG_METRIC_RATE, false, "", &err), 3);
+	assert_int_equal(fg_registry_add_group(registry, &group, &err), 0);
+	assert_int_equal(fg_registry_add_group(registry, &group, &err), 0);
+	fg_tags_done(&scenario.tags);
+}
+
+static void test_custom_definitions(void **state)
+{
+	static const struct {
+		const char *name, *says;
+		enum fg_metric_type type;
+		bool is_time;
+	} bad[] = {
+		{"", "is no metric name", FG_METRIC_TREND, false},
+		{"9lives", "is no metric name", FG_METRIC_TREND, false},
+		{"a-b", "is no metric name", FG_METRIC_TREND, false},
+		{"h\xc3\xa9", "is no metric name", FG_METRIC_TREND, false},
+		{"http_reqs", "name of a built-in metric", FG_METRIC_COUNTER, false},
+		{"cart", "is a trend elsewhere, not a counter", FG_METRIC_COUNTER, false},
+		{"cart", "is a time in one place", FG_METRIC_TREND, true},
+	};
+	char long_name[130];
+	struct fg_registry registry, copy;
+	struct fg_err err = {0};
+
+	(void)state;
+	custom_registry(&registry);
+	for (size_t i = 0; i < FG_ARRAY_LEN(bad); i++) {
+		assert_int_equal(add_custom(&registry, bad[i].name, bad[i].type, bad[i].is_time, "",
+					    &err),
+				 -FG_E_INVALID);
+		if (!strstr(err.message, bad[i].says))
+			fail_msg("%s: %s", bad[i].name, err.message);
+	}
+	memset(long_name, 'a', sizeof(long_name));
+	long_name[129] = '\0';
+	assert_int_equal(add_custom(&registry, long_name, FG_METRIC_TREND, false, "", &err),
+			 -FG_E_INVALID);
+	long_name[128] = '\0';
+	assert_int_equal(add_custom(&registry, long_name, FG_METRIC_TREND, false, "", &err), 4);
+	assert_int_equal(add_custom(&registry, "cart", FG_METRIC_TREND, false, "", &err), 0);
+	assert_int_equal(add_custom(&registry, "cart", FG_METRIC_TREND, false, "::x", &err), 5);
+	assert_string_equal(fg_tags_get(&registry.customs[5].tags, "tier"), "read");
+	assert_int_equal(fg_registry_find_custom(&registry, "logins"), 1);
+	assert_int_equal(fg_registry_find_custom(&registry, "login"), -1);
+	assert_ok(fg_registry_copy(&copy, &registry, &err), &err);
+	assert_true(fg_registry_equal(&copy, &registry));
+	assert_true(add_custom(&copy, "more", FG_METRIC_RATE, false, "", &err) > 0);
+	assert_false(fg_registry_equal(&copy, &registry));
+	fg_registry_done(&copy);
+	fg_registry_done(&registry);
+}
+
+static int compare_doubles(const void *left, const void *right)
+{
+	const double *a = left, *b = right;
+
+	return *a < *b ? -1 : *a > *b;
+}
+
+/* Against the sorted values: prices of cents, negative ones, sizes of terabytes. */
+static void test_custom_percentiles(void **state)
+{
+	enum { COUNT = 3000 };
+	static const double percentiles[] = {0, 1, 25, 33.4, 50, 66.7, 90, 95, 99, 99.9, 100};
+	struct fg_registry registry;
+	struct fg_slice *slice = NULL;
+	struct fg_err err = {0};
+	double *values = calloc(COUNT, sizeof(*values));
+	uint64_t random = 1;
+
+	(void)state;
+	assert_non_null(values);
+	custom_registry(&registry);
+	assert_ok(fg_slice_new(&registry, NULL, &slice, &err), &err);
+	for (int i = 0; i < COUNT; i++) {
+		random = random * 6364136223846793005u + 1442695040888963407u;
+		double size = (double)(random >> 40) / 1e3; /* up to 16 777 */
+
+		values[i] = i % 3 == 0 ? -size : i % 3 == 1 ? size / 100 : size * 1e8;
+		assert_int_equal(fg_slice_custom(slice, 0, values[i]), 0);
+	}
+	qsort(values, COUNT, sizeof(*values), compare_doubles);
+	for (size_t i = 0; i < FG_ARRAY_LEN(percentiles); i++) {
+		size_t rank = (size_t)ceil(percentiles[i] * COUNT / 100 - 1e-9);
+		double exact = values[rank ? rank - 1 : 0];
+		double found = fg_custom_percentile(&slice->customs[0], percentiles[i]);
+
+		if (fabs(found - exact) > 0.001 * fabs(exact) + 1e-6)
+			fail_msg("p(%g): %g instead of %g", percentiles[i], found, exact);
+	}
+	assert_true(slice->customs[0].min == values[0]);
+	assert_true(slice->customs[0].max == values[COUNT - 1]);
+	assert_int_equal(fg_slice_custom(slice, 0, NAN), -FG_E_INVALID);
+	assert_int_equal(fg_slice_custom(slice, 0, INFINITY), -FG_E_INVALID);
+	assert_int_equal(fg_slice_custom(slice, 0, -1e291), -FG_E_INVALID);
+	assert_int_equal(slice->customs[0].count, COUNT);
+	fg_slice_clear(slice);
+	assert_true(fg_custom_percentile(&slice->customs[0], 50) == 0);
+	assert_true(fg_custom_mean(&slice->customs[0]) == 0);
+	free(values);
+	fg_slice_free(slice);
+	fg_registry_done(&registry);
+}
+
+/* In whichever order the parts are added, the sum is the same. */
+static void test_customs_add_up_in_any_order(void **state)
+{
+	enum { PARTS = 6 };
+	struct fg_registry registry;
+	struct fg_slice *parts[PARTS];
+	struct fg_slice *sums[2];
+	struct fg_err err = {0};
+
+	(void)state;
+	custom_registry(&registry);
+	for (uint32_t i = 0; i < PARTS; i++) {
+		assert_ok(fg_slice_new(&registry, NULL, &parts[i], &err), &err);
+		parts[i]->second = i / 2;
+		parts[i]->worker = i % 2;
+		for (uint32_t k = 0; k < 4 && i != 3; k++)
+			assert_int_equal(fg_slice_custom(parts[i], k, (double)(i * 7 % 5) - 1), 0);
+		assert_int_equal(fg_hist_record(&parts[i]->groups[0], 1000 + i), 0);
+	}
+	for (size_t s = 0; s < 2; s++) {
+		assert_ok(fg_slice_new(&registry, NULL, &sums[s], &err), &err);
+		for (size_t i = 0; i < PARTS; i++)
+			assert_ok(fg_slice_add(sums[s], parts[s ? PARTS - 1 - i : i], &err), &err);
+	}
+	for (size_t k = 0; k < 4; k++) {
+		const struct fg_custom_slice *a = &sums[0]->customs[k];
+		const struct fg_custom_slice *b = &sums[1]->customs[k];
+
+		assert_true(a->count == 5 && b->count == 5 && a->trues == b->trues);
+		assert_true(a->sum == b->sum && a->min == b->min && a->max == b->max);
+		assert_true(a->last == b->last && a->last == -1);
+		assert_true(fg_custom_percentile(a, 60) == fg_custom_percentile(b, 60));
+	}
+	assert_int_equal(sums[0]->customs[3].trues, 5);
+	assert_int_equal(sums[0]->groups[0].count, PARTS);
+	assert_int_equal(sums[1]->groups[0].max_ns, 1005);
+	for (size_t i = 0; i < PARTS; i++)
+		fg_slice_free(parts[i]);
+	fg_slice_free(sums[0]);
+	fg_slice_free(sums[1]);
+	fg_registry_done(&registry);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -356,6 +533,9 @@ int main(void)
 		cmocka_unit_test(test_slices_add_up),
 		cmocka_unit_test(test_steady_state_allocates_nothing),
 		cmocka_unit_test(test_empty_registry),
+		cmocka_unit_test(test_custom_definitions),
+		cmocka_unit_test(test_custom_percentiles),
+		cmocka_unit_test(test_customs_add_up_in_any_order),
 	};
 
 	return cmocka_run_group_tests_name("slice", tests, NULL, NULL);

@@ -44,7 +44,6 @@ static void test_defaults(void **state)
 	assert_int_equal(http->http.connection, FG_CONNECTION_VU);
 	assert_false(http->has_body);
 	assert_string_equal(http->method, "GET");
-	assert_string_equal(http->group, "");
 	assert_string_equal(file->loadgen_cpus, "auto");
 	assert_int_equal(file->profile_frequency_hz, 499);
 	assert_int_equal(file->profile_enabled, FG_PROFILE_AUTO);
@@ -275,8 +274,9 @@ static void test_headers_and_options(void **state)
 	assert_int_equal(http->http.connection, FG_CONNECTION_NONE);
 	assert_string_equal(http->http.ca_file, "dir/ca.pem");
 	assert_true(http->http.insecure_skip_verify);
-	assert_int_equal(http->expect_status_low, 200);
-	assert_int_equal(http->expect_status_high, 299);
+	assert_int_equal(http->expect_count, 1);
+	assert_int_equal(http->expects[0].status_low, 200);
+	assert_int_equal(http->expects[0].status_high, 299);
 	assert_int_equal(http->check_count, 2);
 	assert_string_equal(http->checks[0].name, "status is 200");
 	assert_string_equal(http->checks[1].name, "ok");

@@ -311,7 +311,9 @@ static void test_containers(void **state)
 		"}\n"
 		"      - metric: { name: ok, type: rate, value: true }\n"
 		"      - log: \"hello {{ vu }}\"\n"
-		"      - loop: { over: \"{{ ['x', vu] }}\", steps: [{ get: / }] }\n");
+		"      - loop: { over: \"{{ ['x', vu] }}\", steps: [{ get: / }] }\n"
+		"      - loop: { count: \"${NONE:-2}\", steps: [{ get: / }] }\n"
+		"      - if: { when: \"${NONE:-false}\", then: [{ get: / }] }\n");
 	const struct fg_step *s = steps_of(file);
 
 	(void)state;
@@ -329,6 +331,8 @@ static void test_containers(void **state)
 	assert_value(&s[4].metric.value, "true");
 	assert_value(&s[5].text.text, "\"hello 3\"");
 	assert_value(&s[6].loop.operand, "[\"x\",3]");
+	assert_value(&s[7].loop.operand, "2");
+	assert_value(&s[8].condition.when, "false");
 	fg_scenario_file_free(file);
 }
 
