@@ -73,7 +73,7 @@ enum fg_run_status {
 };
 const char *fg_run_status_name(enum fg_run_status status);
 
-struct fg_series;           /* series.h */
+struct fg_series; /* series.h */
 /* Active VUs as they were looked at once a second while the run went on; all 0: never. */
 struct fg_vus_range {
 	uint32_t last, min, max;

@@ -239,6 +239,14 @@ static int put_submetric(struct writer *w, const struct fg_point_sums *all, cons
 	FG_AUTO_FREE char *metric = NULL;
 	struct fg_tags tags = {.items = NULL};
 	struct fg_point_sums sums = {.items = NULL};
+
+	/* k6 has no ratios; ours stand there with their thresholds and nothing counted. */
+	if (!fg_point_is_submetric(name)) {
+		const struct fg_point_sum ratio = nothing(all, name);
+
+		put_metric(w, name, &ratio);
+		return 0;
+	}
 	int rc = fg_point_selector(name, &metric, &tags, err);
 
 	if (rc == 0)

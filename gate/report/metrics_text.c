@@ -109,7 +109,7 @@ static int add_subs(const struct part *part, const char *metric, struct fg_summa
 		const char *text = result->thresholds[i].metric_text;
 
 		if (strncmp(text, metric, len) != 0 || text[len] != '{' ||
-		    text[strlen(text) - 1] != '}' || seen_before(result, i) ||
+		    !fg_point_is_submetric(text) || seen_before(result, i) ||
 		    strcmp(text, expected) == 0)
 			continue;
 		rc = add_sub(part, text, rows, err);

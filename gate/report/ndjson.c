@@ -24,8 +24,10 @@ static const char *sub_of(const char *metric_text, const char *metric)
 {
 	size_t len = strlen(metric);
 
-	return strncmp(metric_text, metric, len) == 0 && metric_text[len] == '{' ? metric_text + len
-										 : NULL;
+	return strncmp(metric_text, metric, len) == 0 && metric_text[len] == '{' &&
+			       fg_point_is_submetric(metric_text)
+		       ? metric_text + len
+		       : NULL;
 }
 
 static void put_thresholds(struct fg_json_writer *w, const struct fg_result *result,

@@ -151,6 +151,14 @@ static int add_pair(const char *text, size_t len, struct fg_tags *tags, struct f
 	return rc ? rc : fg_tags_add(tags, key, value, err);
 }
 
+bool fg_point_is_submetric(const char *text)
+{
+	const char *open = strchr(text, '{');
+	const char *close = open ? strchr(open, '}') : NULL;
+
+	return close && close[1] == '\0';
+}
+
 int fg_point_selector(const char *text, char **ret_metric, struct fg_tags *ret_tags,
 		      struct fg_err *err)
 {

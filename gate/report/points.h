@@ -80,6 +80,8 @@ void fg_point_sums_done(struct fg_point_sums *sums);
 const struct fg_point_sum *fg_point_sums_find(const struct fg_point_sums *sums, const char *metric);
 struct fg_trend_values fg_point_sum_trend(const struct fg_point_sum *sum);
 
+/** True for "metric{tag:value,…}" alone: no ratio of two. */
+bool fg_point_is_submetric(const char *text);
 /** "http_req_duration{scenario:browse, name:x}" → name (caller frees) and tags; a text without
  *  braces has no tags. INVALID when it is not of that form. *ret_tags must be zeroed. */
 int fg_point_selector(const char *text, char **ret_metric, struct fg_tags *ret_tags,

@@ -215,11 +215,6 @@ static int native_new(uv_loop_t *loop, const struct fg_scenario_file *file, stru
 	fg_native_origins_init(&engine->origins, loop);
 	fg_native_requests_init(&engine->requests);
 	fg_native_clock_init(&engine->clock);
-	/* One socket that asks for stamps keeps the kernel's stamping on between connections; the
-	 * probe waits until it is. */
-	engine->stamp_fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (engine->stamp_fd >= 0)
-		(void)fg_native_clock_watch(engine->stamp_fd);
 	(void)fg_engine_native_has_kernel_clock();
 	*ret = engine;
 	return 0;
@@ -231,8 +226,6 @@ static void native_close(struct fg_engine *engine)
 	fg_native_deadlines_close(&engine->deadlines);
 	fg_native_deadlines_close(&engine->connect_deadlines);
 	fg_native_origins_close(&engine->origins);
-	if (engine->stamp_fd >= 0)
-		close(engine->stamp_fd);
 }
 
 /* -- VUs -------------------------------------------------------------------------------------- */

@@ -315,10 +315,12 @@ static void trailer_byte(struct fg_http1 *parser, char c)
 		return;
 	}
 	count_extra(parser, c);
+	if (parser->state == FG_HTTP1_FAULTY)
+		return;
 	if (parser->state == FG_HTTP1_TRAILER_VALUE) {
 		if (c == '\r')
 			parser->state = FG_HTTP1_TRAILER_LF;
-	} else if (token && parser->state != FG_HTTP1_FAULTY) {
+	} else if (token) {
 		parser->state = FG_HTTP1_TRAILER_NAME;
 	} else if (parser->state == FG_HTTP1_TRAILER_NAME && c == ':') {
 		parser->state = FG_HTTP1_TRAILER_VALUE;

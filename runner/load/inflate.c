@@ -79,46 +79,58 @@ static int run(struct fg_inflate *it, const char *body, size_t len, struct fg_er
 		       : fg_err_set(err, FG_E_INVALID, "the compressed body is damaged or cut off");
 }
 
-static int undo(struct fg_inflate *it, const char *coding, size_t coding_len, const char **body,
-		size_t *len, struct fg_err *err)
+static bool is_coding(const char *coding, size_t len, const char *name)
 {
-	const bool gzip = (coding_len == 4 && !strncasecmp(coding, "gzip", 4)) ||
-			  (coding_len == 6 && !strncasecmp(coding, "x-gzip", 6));
-	const bool deflate = coding_len == 7 && !strncasecmp(coding, "deflate", 7);
-	int rc;
-
-	if (coding_len == 8 && !strncasecmp(coding, "identity", 8))
-		return 0;
-	if (!gzip && !deflate)
-		return fg_err_set(err, FG_E_UNSUPPORTED, "Content-Encoding %.*s is not known",
-				  (int)FG_MIN(coding_len, (size_t)40), coding);
-	if (*len > UINT32_MAX)
-		return fg_err_set(err, FG_E_LIMIT, "the compressed body is too long");
-	rc = prepare(it, gzip ? MAX_WBITS + 16 : MAX_WBITS, err);
-	if (!rc)
-		rc = run(it, *body, *len, err);
-	/* "deflate" is zlib's format, but some servers send the bare stream (and browsers take it).
-	 */
-	if (rc == -FG_E_INVALID && deflate) {
-		if (err)
-			fg_err_clear(err);
-		rc = prepare(it, -MAX_WBITS, err);
-		if (!rc)
-			rc = run(it, *body, *len, err);
-	}
-	if (rc)
-		return rc;
-	*body = it->out.data;
-	*len = it->out.len;
-	return 0;
+	return len == strlen(name) && !strncasecmp(coding, name, len);
 }
 
-static void keep_apart(struct fg_inflate *it)
+static int unpack(struct fg_inflate *it, int window_bits, const char *body, size_t len,
+		  struct fg_err *err)
+{
+	int rc = prepare(it, window_bits, err);
+
+	return rc ? rc : run(it, body, len, err);
+}
+
+/* "deflate" is zlib's format, but some servers send the bare stream (and browsers take it). */
+static int unpack_deflate(struct fg_inflate *it, const char *body, size_t len, struct fg_err *err)
+{
+	struct fg_err first;
+	int rc = unpack(it, MAX_WBITS, body, len, &first);
+
+	return rc ? unpack(it, -MAX_WBITS, body, len, err) : 0;
+}
+
+/* What comes out is kept apart from where the next coding is undone to. */
+static void take(struct fg_inflate *it, const char **body, size_t *len)
 {
 	const struct fg_buf out = it->out;
 
 	it->out = it->last;
 	it->last = out;
+	*body = out.data;
+	*len = out.len;
+}
+
+static int undo(struct fg_inflate *it, const char *coding, size_t coding_len, const char **body,
+		size_t *len, struct fg_err *err)
+{
+	int rc;
+
+	if (is_coding(coding, coding_len, "identity"))
+		return 0;
+	if (*len > UINT32_MAX)
+		return fg_err_set(err, FG_E_LIMIT, "the compressed body is too long");
+	if (is_coding(coding, coding_len, "gzip") || is_coding(coding, coding_len, "x-gzip"))
+		rc = unpack(it, MAX_WBITS + 16, *body, *len, err);
+	else if (is_coding(coding, coding_len, "deflate"))
+		rc = unpack_deflate(it, *body, *len, err);
+	else
+		rc = fg_err_set(err, FG_E_UNSUPPORTED, "Content-Encoding %.*s is not known",
+				(int)FG_MIN(coding_len, (size_t)40), coding);
+	if (!rc)
+		take(it, body, len);
+	return rc;
 }
 
 /* Several codings are listed in the order in which they were applied. */
@@ -143,7 +155,6 @@ int fg_inflate_body(struct fg_inflate *it, const char *coding, size_t coding_len
 		rc = undo(it, word, word_len, &body, &len, err);
 		if (rc)
 			return rc;
-		keep_apart(it);
 		coding_len = comma ? (size_t)(comma - coding) : 0;
 	}
 	*ret_body = body;

@@ -138,15 +138,18 @@ static bool one_stamp(const struct probe *probe, struct fg_native_clock *clock)
 
 static bool has_kernel_clock;
 
-/* The first socket that asks switches the kernel's stamping on, a moment later and for all. */
+/* The first socket that asks switches the kernel's stamping on, a moment later and for all; the
+ * last one that goes switches it off. So one stays for the life of the process, and the probe waits
+ * until it works. */
 static void probe_once(void)
 {
+	const int keeper_fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	struct probe probe = {-1, -1, -1};
 	struct fg_native_clock clock;
 	const struct timespec pause = {.tv_nsec = 1000 * 1000};
 
 	fg_native_clock_init(&clock);
-	if (connect_probe(&probe)) {
+	if (keeper_fd >= 0 && fg_native_clock_watch(keeper_fd) && connect_probe(&probe)) {
 		for (int i = 0; i < PROBE_TRIES && !has_kernel_clock; i++) {
 			has_kernel_clock = one_stamp(&probe, &clock);
 			if (!has_kernel_clock)
@@ -159,6 +162,8 @@ static void probe_once(void)
 		close(probe.client);
 	if (probe.server >= 0)
 		close(probe.server);
+	if (keeper_fd >= 0 && !has_kernel_clock)
+		close(keeper_fd);
 }
 
 bool fg_engine_native_has_kernel_clock(void)

@@ -19,78 +19,6 @@
 #include "gate/base/clock.h"
 #include "runner/load/native_io.h"
 
-static const bool moves[FG_NATIVE_STATE_COUNT][FG_NATIVE_STATE_COUNT] = {
-	[FG_NATIVE_CLOSED] = {[FG_NATIVE_RESOLVING] = true, [FG_NATIVE_CONNECTING] = true},
-	[FG_NATIVE_RESOLVING] = {[FG_NATIVE_CONNECTING] = true, [FG_NATIVE_CLOSED] = true},
-	[FG_NATIVE_CONNECTING] = {[FG_NATIVE_HANDSHAKING] = true,
-				  [FG_NATIVE_SENDING] = true,
-				  [FG_NATIVE_CLOSED] = true},
-	[FG_NATIVE_HANDSHAKING] = {[FG_NATIVE_SENDING] = true, [FG_NATIVE_CLOSED] = true},
-	[FG_NATIVE_SENDING] = {[FG_NATIVE_RECEIVING] = true, [FG_NATIVE_CLOSED] = true},
-	[FG_NATIVE_RECEIVING] = {[FG_NATIVE_IDLE] = true, [FG_NATIVE_CLOSED] = true},
-	[FG_NATIVE_IDLE] = {[FG_NATIVE_SENDING] = true, [FG_NATIVE_CLOSED] = true},
-};
-
-/* The only place that changes a connection's state. */
-static void move(struct fg_native_conn *conn, enum fg_native_state to)
-{
-	assert(moves[conn->state][to]);
-	conn->state = to;
-}
-
-/* -- life ------------------------------------------------------------------------------------- */
-
-static void unlink_conn(struct fg_native_conn *conn)
-{
-	*conn->link = conn->next;
-	if (conn->next)
-		conn->next->link = conn->link;
-}
-
-static void link_conn(struct fg_native_conn *conn, struct fg_engine_vu *vu)
-{
-	conn->next = vu->conns;
-	conn->link = &vu->conns;
-	if (conn->next)
-		conn->next->link = &conn->next;
-	vu->conns = conn;
-}
-
-static void recycle(struct fg_native_conn *conn)
-{
-	conn->next = conn->engine->free_conns;
-	conn->engine->free_conns = conn;
-}
-
-static void on_poll_closed(uv_handle_t *handle)
-{
-	recycle(handle->data);
-}
-
-void fg_native_conn_close(struct fg_native_conn *conn)
-{
-	move(conn, FG_NATIVE_CLOSED);
-	unlink_conn(conn);
-	fg_native_name_forget(&conn->waiter);
-	fg_native_deadline_clear(&conn->deadline);
-	fg_http1_reader_done(&conn->reader);
-	if (conn->tls)
-		fg_native_tls_shutdown(conn->tls);
-	fg_native_tls_free(conn->tls);
-	if (conn->task)
-		conn->task->conn = NULL;
-	conn->task = NULL;
-	conn->vu = NULL;
-	conn->tls = NULL;
-	if (conn->fd < 0) {
-		recycle(conn);
-		return;
-	}
-	uv_close((uv_handle_t *)&conn->poll, on_poll_closed);
-	close(conn->fd);
-	conn->fd = -1;
-}
-
 /* Ends the task without a response. The text is copied before the connection goes. */
 static void fail(struct fg_native_conn *conn, enum fg_net_error error, const char *why)
 {
@@ -103,29 +31,6 @@ static void fail(struct fg_native_conn *conn, enum fg_net_error error, const cha
 	reader.keep = NULL;
 	fg_native_conn_close(conn);
 	fg_native_task_done(task, &reader, error, text, 0, fg_clock_monotonic_ns());
-}
-
-static struct fg_native_conn *new_conn(struct fg_native_task *task)
-{
-	struct fg_engine *engine = task->vu->engine;
-	struct fg_native_conn *conn = engine->free_conns;
-
-	if (conn) {
-		engine->free_conns = conn->next;
-		memset(conn, 0, sizeof(*conn));
-	} else {
-		conn = calloc(1, sizeof(*conn));
-		if (!conn)
-			return NULL;
-	}
-	conn->engine = engine;
-	conn->fd = -1;
-	conn->vu = task->vu;
-	conn->origin = task->origin;
-	conn->task = task;
-	task->conn = conn;
-	link_conn(conn, task->vu);
-	return conn;
 }
 
 static void on_poll(uv_poll_t *poll, int status, int events);
@@ -148,7 +53,7 @@ static bool reset_by_peer(int failure)
 static void sent_all(struct fg_native_conn *conn)
 {
 	conn->task->sent_ns = fg_clock_monotonic_ns();
-	move(conn, FG_NATIVE_RECEIVING);
+	fg_native_conn_move(conn, FG_NATIVE_RECEIVING);
 	watch(conn, UV_READABLE);
 }
 
@@ -176,7 +81,7 @@ static void send_message(struct fg_native_conn *conn, const struct fg_native_req
 			return;
 		}
 		if (sent < 0) {
-			move(conn, FG_NATIVE_RECEIVING);
+			fg_native_conn_move(conn, FG_NATIVE_RECEIVING);
 			watch(conn, UV_READABLE);
 			return;
 		}
@@ -198,7 +103,7 @@ static void begin_send(struct fg_native_conn *conn, const struct fg_native_reque
 	struct fg_native_task *task = conn->task;
 
 	fg_native_deadline_clear(&conn->deadline);
-	move(conn, FG_NATIVE_SENDING);
+	fg_native_conn_move(conn, FG_NATIVE_SENDING);
 	conn->sent = 0;
 	fg_http1_reader_init(&conn->reader, &conn->engine->pool,
 			     !strcmp(task->request.method, "HEAD"),
@@ -263,7 +168,7 @@ static void connected(struct fg_native_conn *conn)
 		fail(conn, FG_NET_TLS, err.message);
 		return;
 	}
-	move(conn, FG_NATIVE_HANDSHAKING);
+	fg_native_conn_move(conn, FG_NATIVE_HANDSHAKING);
 	shake_hands(conn);
 }
 
@@ -293,7 +198,7 @@ static void dial_failed(struct fg_native_conn *conn, int failure)
 	const uint64_t phase_ns = conn->phase_ns;
 
 	if (conn->origin->reach == FG_NATIVE_BY_NAME && tries < conn->origin->name->count)
-		next = new_conn(task);
+		next = fg_native_conn_new(task);
 	if (!next) {
 		fail(conn, dial_error(failure), strerror(failure));
 		return;
@@ -316,7 +221,7 @@ static void dial(struct fg_native_conn *conn)
 	int failure;
 
 	if (conn->state != FG_NATIVE_CONNECTING)
-		move(conn, FG_NATIVE_CONNECTING);
+		fg_native_conn_move(conn, FG_NATIVE_CONNECTING);
 	failure = fg_native_dial(conn);
 	if (failure == EINPROGRESS)
 		watch(conn, UV_WRITABLE);
@@ -345,14 +250,14 @@ static void on_name(struct fg_native_waiter *waiter, int failure)
 
 static int open_conn(struct fg_native_task *task, uint64_t now_ns, struct fg_err *err)
 {
-	struct fg_native_conn *conn = new_conn(task);
+	struct fg_native_conn *conn = fg_native_conn_new(task);
 	struct fg_native_name *name = task->origin->name;
 	int rc;
 
 	if (!conn)
 		return fg_err_nomem(err);
 	conn->phase_ns = now_ns;
-	move(conn, FG_NATIVE_RESOLVING);
+	fg_native_conn_move(conn, FG_NATIVE_RESOLVING);
 	conn->waiter.on_name = on_name;
 	rc = fg_native_deadline_set(&conn->engine->connect_deadlines, &conn->deadline,
 				    task->request.http->connect_timeout_ns, now_ns, err);
@@ -425,11 +330,8 @@ static void finish(struct fg_native_conn *conn, const struct fg_native_input *in
 	if (clean && conn->state == FG_NATIVE_RECEIVING && task->sent_ns &&
 	    fg_http1_reusable(&reader.parser) &&
 	    task->request.http->connection != FG_CONNECTION_NONE) {
-		move(conn, FG_NATIVE_IDLE);
-		if (vu->conns != conn) {
-			unlink_conn(conn);
-			link_conn(conn, vu);
-		}
+		fg_native_conn_move(conn, FG_NATIVE_IDLE);
+		fg_native_conn_to_front(conn);
 		if (conn->next)
 			limit_idle(vu);
 	} else {

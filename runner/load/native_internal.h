@@ -90,7 +90,6 @@ struct fg_engine {
 	struct fg_native_conn *free_conns;
 	uv_idle_t idle; /* active while something is deferred */
 	struct fg_native_task *deferred;
-	int stamp_fd;         /* keeps the kernel's stamping switched on */
 	char *raw;            /* what recvmsg fills */
 	char *text;           /* what TLS makes of it */
 	uint64_t unsolicited; /* idle connections closed because the server spoke unasked */
@@ -100,6 +99,12 @@ struct fg_engine {
 /** Sends the task's request over an idle connection of its VU, or opens one. */
 int fg_native_conn_begin(struct fg_native_task *task, const struct fg_native_request *prepared,
 			 uint64_t now_ns, struct fg_err *err) FG_MUST_USE;
+/** A closed connection for the task; NULL: no memory. */
+struct fg_native_conn *fg_native_conn_new(struct fg_native_task *task);
+/** The only place that changes a connection's state. */
+void fg_native_conn_move(struct fg_native_conn *conn, enum fg_native_state to);
+/** Of its VU's list: used next. */
+void fg_native_conn_to_front(struct fg_native_conn *conn);
 /** Closes whatever it is doing, without a word to its task. */
 void fg_native_conn_close(struct fg_native_conn *conn);
 /** Its connect time-out or its task's. */

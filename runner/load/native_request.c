@@ -34,11 +34,10 @@ void fg_native_requests_done(struct fg_native_requests *all)
 enum given { /* headers that the step has itself */
 	     GIVEN_HOST = 1,
 	     GIVEN_AGENT = 2,
-	     GIVEN_ACCEPT = 4,
-	     GIVEN_LENGTH = 8,
-	     GIVEN_CODING = 16,
-	     GIVEN_CREDENTIALS = 32,
-	     GIVEN_CONNECTION = 64,
+	     GIVEN_LENGTH = 4,
+	     GIVEN_CODING = 8,
+	     GIVEN_CREDENTIALS = 16,
+	     GIVEN_CONNECTION = 32,
 };
 
 static unsigned given_headers(const struct fg_engine_request *request)
@@ -49,7 +48,6 @@ static unsigned given_headers(const struct fg_engine_request *request)
 	} known[] = {
 		{"host:", GIVEN_HOST},
 		{"user-agent:", GIVEN_AGENT},
-		{"accept:", GIVEN_ACCEPT},
 		{"content-length:", GIVEN_LENGTH},
 		{"transfer-encoding:", GIVEN_CODING},
 		{"authorization:", GIVEN_CREDENTIALS},
@@ -81,6 +79,12 @@ static int hex_value(char c)
 	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
+/* Of "%41"; checked before. */
+static char unescape(const char *text)
+{
+	return (char)(unsigned char)(hex_value(text[1]) * 16 + hex_value(text[2]));
+}
+
 /* user:password of a URL, percent-decoded, as Basic. */
 static void add_credentials(struct fg_buf *text, const struct fg_native_url *url)
 {
@@ -95,8 +99,7 @@ static void add_credentials(struct fg_buf *text, const struct fg_native_url *url
 				     hex_value(c[1]) >= 0 && hex_value(c[2]) >= 0;
 
 		colon |= *c == ':';
-		fg_buf_add_char(&plain,
-				(char)(escaped ? hex_value(c[1]) << 4 | hex_value(c[2]) : *c));
+		fg_buf_add_char(&plain, escaped ? unescape(c) : *c);
 		i += escaped ? 2 : 0;
 	}
 	if (!colon)

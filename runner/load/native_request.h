@@ -4,10 +4,10 @@
  * engine; others are rendered into one buffer that all VUs share, again whenever the bytes are
  * needed (the request's memory stays the caller's), so nothing is kept per VU.
  *
- * Added to what the step says, each unless its headers have it: Host, User-Agent, an Accept of
- * everything (as curl), Content-Length with a body and for POST, PUT and PATCH, Authorization from
- * a URL's user:password, Connection: close for `connection: none`. A step's own "Transfer-Encoding:
- * chunked" sends the body as one chunk.
+ * Added to what the step says, each unless its headers have it: Host, User-Agent, Content-Length
+ * with a body and for POST, PUT and PATCH, Authorization from a URL's user:password, Connection:
+ * close for `connection: none`. A step's own "Transfer-Encoding: chunked" sends the body as one
+ * chunk.
  */
 #ifndef FG_LOAD_NATIVE_REQUEST_H
 #define FG_LOAD_NATIVE_REQUEST_H

@@ -29,7 +29,7 @@ void fg_native_tls_store_done(struct fg_native_tls_store *store);
 int fg_native_tls_context(struct fg_native_tls_store *store, const struct fg_http_options *http,
 			  struct fg_native_tls_context **ret, struct fg_err *err) FG_MUST_USE;
 
-int fg_native_tls_new(struct fg_native_tls_context *context, int fd, const char *server_name,
+int fg_native_tls_new(struct fg_native_tls_context *context, int fd, char *server_name,
 		      struct fg_native_tls **ret, struct fg_err *err) FG_MUST_USE;
 void fg_native_tls_free(struct fg_native_tls *tls);
 /** Bytes from the socket for the calls that follow; borrowed until fg_native_tls_settle(). */

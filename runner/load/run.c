@@ -79,15 +79,6 @@ static void collect(struct fg_load *load, unsigned index)
 		slot->next_second = second.slice->second + 1;
 		fg_worker_give_back(slot->worker, second.slice);
 	}
-	/* What one worker cannot go on without is missing for all. */
-	if (finished && !slot->finished && load->start_ns) {
-		struct fg_worker_end end;
-
-		fg_worker_result(slot->worker, &end);
-		note_error(load, end.rc, &end.err);
-		if (end.rc)
-			fg_load_request_stop(load, FG_LOAD_STOP_DRAIN, FG_RUN_ABORTED);
-	}
 	slot->finished = finished;
 }
 

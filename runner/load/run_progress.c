@@ -56,8 +56,9 @@ static void fill_progress(const struct fg_load *load, size_t index, struct fg_lo
 	out->is_counted = fg_plan_is_counted(scenario);
 	out->done = load->ended || (!out->waiting && out->elapsed_ns == total_ns && !out->vus) ||
 		    (out->is_counted && out->iterations >= out->iterations_planned);
-	out->target_rate_per_s = fg_plan_rate_per_s(scenario, out->elapsed_ns) /
-				 FG_MAX(load->options->shard_count, 1u);
+	out->target_rate_per_s =
+		fg_plan_rate_per_s(scenario, FG_MIN(out->elapsed_ns, total_ns - 1)) /
+		FG_MAX(load->options->shard_count, 1u);
 	if (live->scheduled)
 		out->dropped_share = (double)live->dropped / (double)live->scheduled;
 	if (load->reported)

@@ -75,14 +75,35 @@ static void override_vars(struct fg_reader *reader, struct fg_node *root)
 	}
 }
 
+/* A file with other faults: at least what is clearly a misspelt built-in metric. */
+static void check_metric_names(struct fg_reader *reader, const struct fg_node *root)
+{
+	for (size_t i = 0; i < reader->file->threshold_count; i++) {
+		const struct fg_threshold *t = &reader->file->thresholds[i];
+		const char *near = t->what.custom ? fg_metric_nearest(t->what.custom) : NULL;
+		struct fg_node *metric = NULL;
+
+		if (!near)
+			continue;
+		(void)fg_node_get(fg_node_get(root, "thresholds", NULL), t->metric_text, &metric);
+		fg_reader_fault(reader, metric ? metric : root,
+				"no metric is named \"%s\"; did you mean \"%s\"?", t->what.custom,
+				near);
+	}
+}
+
 /* Only with sound scenarios: otherwise every class that a fault hides would be reported again. */
 static void check_thresholds(struct fg_reader *reader, const struct fg_node *root)
 {
 	struct fg_registry registry;
 	struct fg_err err = {0};
 
-	if (fg_diag_count(reader->diagnostics) || reader->fatal)
+	if (reader->fatal)
 		return;
+	if (fg_diag_count(reader->diagnostics)) {
+		check_metric_names(reader, root);
+		return;
+	}
 	fg_registry_init(&registry);
 	int rc = fg_scenario_register(reader->file, "curl", &registry, &err);
 

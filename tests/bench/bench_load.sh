@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# CPU per request of the load generator against wrk and h2load, in the same run, against nginx on
-# loopback with 50 keep-alive connections. Prints; asserts nothing. Needs nginx, wrk, h2load.
+# CPU per request of the load generator's engines against wrk and h2load, in turns in the same run,
+# against nginx on loopback with 50 keep-alive connections; HTTP, then HTTPS. All by the rusage of
+# the whole process. Prints ratios and their medians; asserts nothing. Needs nginx, wrk, h2load, openssl.
 #   tests/bench/bench_load.sh BUILD_DIR [SECONDS] [ROUNDS]
 set -eu
 bench=${1:?build directory}/tests/bench/bench_load
@@ -15,7 +16,11 @@ cleanup() {
 }
 trap cleanup EXIT INT TERM
 
-port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
+port=$(free_port)
+tls_port=$(free_port)
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout "$work/key.pem" \
+	-out "$work/cert.pem" -days 2 -subj /CN=localhost 2>/dev/null
 cat >"$work/nginx.conf" <<CONF
 worker_processes 1;
 daemon off;
@@ -27,7 +32,8 @@ http {
 	keepalive_requests 1000000000;
 	client_body_temp_path $work; proxy_temp_path $work; fastcgi_temp_path $work;
 	uwsgi_temp_path $work; scgi_temp_path $work;
-	server { listen 127.0.0.1:$port; location / { return 200 "hello\n"; } }
+	server { listen 127.0.0.1:$port; listen 127.0.0.1:$tls_port ssl;
+		ssl_certificate $work/cert.pem; ssl_certificate_key $work/key.pem; location / { return 200 "hello\n"; } }
 }
 CONF
 nginx -c "$work/nginx.conf" &
@@ -47,22 +53,50 @@ r = resource.getrusage(resource.RUSAGE_CHILDREN)
 print(r.ru_utime + r.ru_stime)
 PY
 }
+# CPU µs per request of one run: client, URL.
+cost() {
+	case $1 in
+	wrk)
+		cpu=$(cpu_of "$work/out" wrk -t1 -c50 -d"${seconds}s" "$2")
+		n=$(sed -n 's/^ *\([0-9]*\) requests in .*/\1/p' "$work/out")
+		;;
+	h2load)
+		cpu=$(cpu_of "$work/out" h2load --h1 -t1 -c50 -D"$seconds" "$2")
+		n=$(sed -n 's/^requests: .* \([0-9]*\) succeeded.*/\1/p' "$work/out")
+		;;
+	*)
+		cpu=$(cpu_of "$work/out" "$bench" "$1" "$2" 50 "$seconds")
+		n=$(field requests <"$work/out")
+		;;
+	esac
+	awk -v c="$cpu" -v n="$n" 'BEGIN { printf "%.2f", c / n * 1e6 }'
+}
 field() { sed -n "s/.*\"$1\":\([0-9.]*\).*/\1/p"; }
 
-for round in $(seq "$rounds"); do
-	wrk_cpu=$(cpu_of "$work/wrk" wrk -t1 -c50 -d"${seconds}s" "$url")
-	wrk_n=$(sed -n 's/^ *\([0-9]*\) requests in .*/\1/p' "$work/wrk")
-	h2_cpu=$(cpu_of "$work/h2" h2load --h1 -t1 -c50 -D"$seconds" "$url")
-	h2_n=$(sed -n 's/^requests: .* \([0-9]*\) succeeded.*/\1/p' "$work/h2")
-	ours=$("$bench" curl "$url" 50 "$seconds")
-	null=$("$bench" null "$url" 50 "$seconds")
-	echo "$ours" >"$work/ours"
-	awk -v round="$round" -v wc="$wrk_cpu" -v wn="$wrk_n" -v hc="$h2_cpu" -v hn="$h2_n" \
-		-v o="$(field cpu_us_per_request <"$work/ours")" \
-		-v n="$(echo "$null" | field cpu_us_per_request)" 'BEGIN {
-		w = wc / wn * 1e6; h = hc / hn * 1e6
-		printf "round %d: CPU per request  wrk %.2f us  h2load %.2f us (%.2fx)  flamegate curl %.2f us (%.2fx)  null %.2f us (%.2fx)\n",
-			round, w, h, h / w, o, o / w, n, n / w }'
+compare() { # URL: every client once per round, then the medians of the ratios to wrk
+	: >"$work/ratios"
+	for round in $(seq "$rounds"); do
+		wrk=$(cost wrk "$1")
+		line="wrk $wrk us"
+		for client in h2load native curl null; do
+			mine=$(cost "$client" "$1")
+			ratio=$(awk -v a="$mine" -v b="$wrk" 'BEGIN { printf "%.2f", a / b }')
+			line="$line  $client $mine us (${ratio}x)"
+			echo "$client $ratio" >>"$work/ratios"
+		done
+		echo "round $round: $line"
+	done
+	for client in h2load native curl null; do
+		sed -n "s/^$client //p" "$work/ratios" | sort -n |
+			awk -v c="$client" '{ r[NR] = $1 } END { printf "median %s %.2f x wrk\n", c, r[int((NR + 1) / 2)] }'
+	done
+}
+
+echo "HTTP, CPU per request:"
+compare "$url"
+echo "HTTPS, CPU per request:"
+compare "https://127.0.0.1:$tls_port/"
+for engine in native curl; do
+	echo "open model, 2000/s for ${seconds} s, $engine:"
+	"$bench" "$engine" "$url" 0 "$seconds" 2000
 done
-echo "open model, 2000/s for ${seconds} s:"
-"$bench" curl "$url" 0 "$seconds" 2000

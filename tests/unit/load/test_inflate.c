@@ -102,6 +102,8 @@ static void test_twice_packed(void **state)
 	assert_int_equal(run(inflate, "deflate, gzip", twice, m, &body, &len), 0);
 	assert_int_equal(len, sizeof(plain) - 1);
 	assert_memory_equal(body, plain, len);
+	assert_int_equal(run(inflate, "deflate, identity, gzip", twice, m, &body, &len), 0);
+	assert_memory_equal(body, plain, len);
 	fg_inflate_free(inflate);
 }
 

@@ -556,28 +556,6 @@ static void test_iterations_forget(void **state)
 	tree_close(&t);
 }
 
-/* A long iteration that sends nothing leaves the loop its turns. */
-static void test_breathes(void **state)
-{
-	struct tree t;
-	unsigned turns = 0;
-	const uint64_t now_ns = fg_clock_monotonic_ns();
-
-	(void)state;
-	tree_open(&t, STEPS("      - loop: { count: 20000, steps: [ { metric: { name: cc, "
-			    "type: counter, value: 1 } } ] }\n"
-			    "      - if: { when: '{{ vu == 0 }}', then: [ { get: /a } ] }\n"));
-	fg_vu_begin(t.vu, now_ns, 0, now_ns);
-	while (t.vu->state != FG_VU_IDLE) {
-		turns++;
-		uv_run(&t.loop, UV_RUN_ONCE);
-	}
-	assert_true(turns >= 20);
-	assert_true(t.meter.slice->customs[0].sum == 20000);
-	assert_int_equal(tree_counts(&t)->lag.count, 0); /* no think, no lag */
-	tree_close(&t);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -595,7 +573,6 @@ int main(void)
 		cmocka_unit_test(test_log),
 		cmocka_unit_test(test_init),
 		cmocka_unit_test(test_iterations_forget),
-		cmocka_unit_test(test_breathes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
