@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "gate/base/vec.h"
+#include "runner/load/plan.h"
 #include "runner/load/program_request.h"
 
 /* A walk over the tree that writes instructions. */
@@ -486,4 +487,26 @@ void fg_program_free(struct fg_program *program)
 	free(program->targets);
 	free(program->code);
 	free(program);
+}
+
+void fg_program_share_data(struct fg_program *const *programs, size_t count)
+{
+	uint64_t vus[FG_DATA_SETS_MAX] = {0};
+	uint64_t used = 0, several = 0, first_vu = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		const uint64_t own = fg_plan_max_vus(programs[i]->scenario);
+
+		several |= used & programs[i]->data_sets;
+		used |= programs[i]->data_sets;
+		programs[i]->first_vu = first_vu;
+		first_vu += own;
+		memcpy(programs[i]->data_first, vus, sizeof(vus));
+		for (size_t set = 0; set < FG_DATA_SETS_MAX; set++)
+			vus[set] += programs[i]->data_sets >> set & 1 ? own : 0;
+	}
+	for (size_t i = 0; i < count; i++) {
+		programs[i]->data_alone = programs[i]->data_sets & ~several;
+		memcpy(programs[i]->data_vus, vus, sizeof(vus));
+	}
 }

@@ -84,10 +84,15 @@ struct fg_program {
 	size_t request_count, request_capacity;
 	uint32_t *targets; /* of choose */
 	size_t target_count, target_capacity;
-	unsigned width;       /* of the widest parallel, ≥ 1: slots of an engine VU */
-	unsigned depth;       /* of loops and groups: frames of a VU */
-	size_t headers_max;   /* most header lines of any request */
-	uint64_t data_sets;   /* bit i: an expression looks at data set i */
+	unsigned width;      /* of the widest parallel, ≥ 1: slots of an engine VU */
+	unsigned depth;      /* of loops and groups: frames of a VU */
+	size_t headers_max;  /* most header lines of any request */
+	uint64_t data_sets;  /* bit i: an expression looks at data set i */
+	uint64_t data_alone; /* bit i: and no other scenario does */
+	uint64_t first_vu;   /* VUs of the run before this scenario's */
+	/* Of data set i: the VUs of all scenarios that look at it, and those of them before ours.
+	 * fg_program_share_data()'s; 0 VUs: nobody said. */
+	uint64_t data_vus[FG_DATA_SETS_MAX], data_first[FG_DATA_SETS_MAX];
 	uint32_t first_class; /* class of the first request: where dropped iterations are entered */
 	bool has_request;
 	enum fg_connection connection; /* of the first request; what a VU does after an iteration */
@@ -101,6 +106,9 @@ int fg_program_new_block(const struct fg_scenario_file *file, const struct fg_st
 			 const char *target_url, struct fg_program **ret,
 			 struct fg_err *err) FG_MUST_USE;
 void fg_program_free(struct fg_program *program);
+/** Counts, for the programs of a file's scenarios, who takes rows of which data set: VUs that never
+ *  look at a set must not have rows of it set aside. */
+void fg_program_share_data(struct fg_program *const *programs, size_t count);
 
 int fg_program_scratch_init(struct fg_program_scratch *scratch, const struct fg_program *program,
 			    struct fg_err *err) FG_MUST_USE;

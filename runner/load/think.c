@@ -33,8 +33,9 @@ uint64_t fg_think_ns(struct fg_random *random, const struct fg_step_think *think
 	case FG_THINK_NORMAL: /* min … max is mean ± 2 sd; rare values beyond it are cut there */
 		return clamp_ns(mean + (max - min) / 4 * standard_normal(random), think->min_ns,
 				think->max_ns);
-	case FG_THINK_EXPONENTIAL:
-		return clamp_ns(-mean * log(1.0 - fg_random_unit(random)), 0,
+	case FG_THINK_EXPONENTIAL: /* from min on, the mean half way, with a tail beyond max */
+		return clamp_ns(min - (max - min) / 2 * log(1.0 - fg_random_unit(random)),
+				think->min_ns,
 				think->max_ns > UINT64_MAX / 5 ? UINT64_MAX : think->max_ns * 5);
 	case FG_THINK_CONSTANT:
 		break;

@@ -6,7 +6,8 @@
 #include "gate/base/random.h"
 #include "runner/scenario/scenario.h"
 
-/** A think time of the step's distribution, never above 5 × max_ns. */
+/** A think time of the step's distribution, its mean half way between min and max: never below
+ *  min_ns nor, but for the tail of an exponential one (up to 5 × max_ns), above max_ns. */
 uint64_t fg_think_ns(struct fg_random *random, const struct fg_step_think *think);
 
 #endif

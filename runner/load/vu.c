@@ -261,17 +261,41 @@ static bool is_numbered(const struct fg_scenario *scenario)
 			    scenario->executor == FG_EXEC_RAMPING_ARRIVAL_RATE);
 }
 
+/* An iteration's number deals a row to one VU only if no other scenario counts the same numbers and
+ * none was dealt before, to an init. Where rows come again, evenness counts more. */
+static uint64_t shared_index(const struct fg_vu *vu, size_t set)
+{
+	const struct fg_program *program = vu->program;
+
+	if (!vu->counted || !is_numbered(program->scenario))
+		return UINT64_MAX;
+	if (program->file->data[set].on_end != FG_DATA_RECYCLE &&
+	    (program->scenario->init.count || !(program->data_alone >> set & 1)))
+		return UINT64_MAX;
+	return vu->ids.scenario_iteration;
+}
+
+static struct fg_data_place data_place(const struct fg_vu *vu, size_t set)
+{
+	const struct fg_program *program = vu->program;
+	const uint64_t number = vu->ids.vu ? vu->ids.vu - 1 : 0;
+	struct fg_data_place place = {
+		.seed = vu->env->seed,
+		.vu = number,
+		.vus = FG_MAX(vu->env->vus, vu->ids.vu),
+		.shared_index = shared_index(vu, set),
+	};
+
+	if (program->data_vus[set]) {
+		place.vu = program->data_first[set] + number - program->first_vu;
+		place.vus = program->data_vus[set];
+	}
+	return place;
+}
+
 static void take_rows(struct fg_vu *vu)
 {
 	const struct fg_scenario_file *file = vu->program->file;
-	const struct fg_data_place place = {
-		.seed = vu->env->seed,
-		.vu = vu->ids.vu ? vu->ids.vu - 1 : 0,
-		.vus = FG_MAX(vu->env->vus, vu->ids.vu),
-		.shared_index = is_numbered(vu->program->scenario) && vu->counted
-					? vu->ids.scenario_iteration
-					: UINT64_MAX,
-	};
 
 	/* Init's rows are the first iteration's too. */
 	const bool taken = vu->rows_taken;
@@ -282,6 +306,8 @@ static void take_rows(struct fg_vu *vu)
 	for (size_t i = 0; i < file->data_count && i < FG_DATA_SETS_MAX; i++) {
 		if (!(vu->program->data_sets >> i & 1))
 			continue;
+		const struct fg_data_place place = data_place(vu, i);
+
 		vu->rows[i] = fg_data_next(&file->data[i], &vu->cursors[i], &place);
 		if (!vu->rows[i])
 			use_up(vu, &file->data[i]);

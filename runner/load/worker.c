@@ -249,6 +249,20 @@ static int make_program(struct fg_worker *worker, size_t index, struct fg_err *e
 			       &(*program)->engine, err);
 }
 
+static int make_programs(struct fg_worker *worker, struct fg_err *err)
+{
+	const size_t count = worker->options.file->scenario_count;
+
+	for (size_t i = 0; i < count; i++) {
+		int rc = make_program(worker, i, err);
+
+		if (rc)
+			return rc;
+	}
+	fg_program_share_data(worker->programs, count);
+	return 0;
+}
+
 static int make_lanes(struct fg_worker *worker, struct fg_err *err)
 {
 	const struct fg_worker_options *options = &worker->options;
@@ -272,10 +286,8 @@ static int make_lanes(struct fg_worker *worker, struct fg_err *err)
 			.on_done = on_lane_done,
 			.context = worker,
 		};
-		int rc = make_program(worker, i, err);
+		int rc;
 
-		if (rc)
-			return rc;
 		lane.program = worker->programs[i];
 		first_vu += fg_plan_max_vus(scenario);
 		timers += 1 + 2 * (size_t)fg_plan_vus_of_part(fg_plan_max_vus(scenario), &part);
@@ -303,7 +315,8 @@ static int set_up(struct fg_worker *worker, struct fg_err *err)
 		return rc;
 	worker->second_timer.on_due = on_second;
 	worker->second_timer.context = worker;
-	return make_lanes(worker, err);
+	rc = make_programs(worker, err);
+	return rc ? rc : make_lanes(worker, err);
 }
 
 static void tear_down(struct fg_worker *worker, bool have_pacer)

@@ -61,9 +61,10 @@ int fg_data_column(const struct fg_data *data, const char *name, size_t len);
 struct fg_data_cursor {
 	uint64_t taken; /* rows this VU has taken */
 };
-/* The VU's place among all: `vu` from 0 of `vus` (the most there will ever be, over all workers and
- * shards), `shared_index`: the iteration's global number in its scenario (arrivals, shared
- * iterations), or UINT64_MAX when there is none (then vu + taken × vus). */
+/* The VU's place among those that use the set: `vu` from 0 of `vus` (the most there will ever be,
+ * over all scenarios, workers and shards), `shared_index`: the iteration's global number in its
+ * scenario (arrivals, shared iterations), or UINT64_MAX when there is none (then vu + taken × vus).
+ */
 struct fg_data_place {
 	uint64_t seed, vu, vus, shared_index;
 };

@@ -215,8 +215,9 @@ enum fg_think_distribution {
 };
 struct fg_step_think {
 	enum fg_think_distribution distribution;
-	uint64_t min_ns, max_ns; /* constant: equal; normal: mean ± as k6-like tools: min…max = ±2
-				    sd; exponential: mean = (min+max)/2, cut at max × 5 */
+	uint64_t min_ns,
+		max_ns; /* constant: equal; normal: mean ± as k6-like tools: min…max = ±2
+			   sd; exponential: from min on, mean (min+max)/2, cut at max × 5 */
 };
 
 struct fg_step_group {

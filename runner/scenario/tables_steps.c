@@ -200,7 +200,7 @@ static const struct fg_key think_keys[] = {
 	 .type = FG_T_CHOICE,
 	 FG_CHOICES(distributions),
 	 FG_AT(fg_step_think, distribution),
-	 .help = "between them; default: uniform"},
+	 .help = "default: uniform; the tail of exponential goes beyond max"},
 };
 const struct fg_table fg_schema_think = {"key", "think", FG_KEYS(think_keys)};
 

@@ -404,6 +404,7 @@ static void test_think_times(void **state)
 		{{FG_THINK_UNIFORM, 1000, 9000}, 1000, 9000, 5000, 0.02},
 		{{FG_THINK_NORMAL, 1000, 9000}, 1000, 9000, 5000, 0.02},
 		{{FG_THINK_EXPONENTIAL, 0, 10000}, 0, 50000, 5000, 0.03},
+		{{FG_THINK_EXPONENTIAL, 2000, 10000}, 2000, 50000, 6000, 0.03},
 	};
 
 	(void)state;
