@@ -161,7 +161,7 @@ int fg_report_measured(const struct fg_result *result, struct fg_buf *out, struc
 			    fg_num_format_ns((double)fg_hist_percentile_ns(&lag, 99), text));
 	fg_hist_done(&lag);
 	if (dropped > 0)
-		fg_buf_addf(out, "; %s iterations dropped (not begun before the end)",
+		fg_buf_addf(out, "; %s iterations dropped (never begun)",
 			    fg_num_format_count(dropped, text));
 	else
 		fg_buf_add_str(out, "; nothing dropped");
