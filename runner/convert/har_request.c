@@ -152,7 +152,7 @@ static int json_body(const char *text, size_t len, struct fg_draft_step *step, s
 
 	if (rc)
 		return rc;
-	step->text = json_dumps(value, JSON_ENCODE_ANY | JSON_PRESERVE_ORDER);
+	step->text = fg_json_dump(value, JSON_ENCODE_ANY | JSON_PRESERVE_ORDER);
 	if (!step->text)
 		return fg_err_nomem(err);
 	step->body = FG_DRAFT_JSON;
