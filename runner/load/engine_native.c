@@ -125,18 +125,16 @@ static void report_deferred(struct fg_native_task *task, enum fg_net_error error
 static void on_idle(uv_idle_t *idle)
 {
 	struct fg_engine *engine = idle->data;
-	struct fg_native_task *last = engine->deferred;
+	size_t count = 0;
 
-	/* Only those that are there now: a report may defer the next one. */
-	while (last && last->next_deferred)
-		last = last->next_deferred;
-	while (engine->deferred) {
+	/* As many as are there now: a report may defer the next one, and then others get a turn. */
+	for (const struct fg_native_task *task = engine->deferred; task; task = task->next_deferred)
+		count++;
+	while (engine->deferred && count--) {
 		struct fg_native_task *task = engine->deferred;
 
 		undefer(task);
 		report_deferred(task, task->error);
-		if (task == last)
-			break;
 	}
 	if (!engine->deferred)
 		uv_idle_stop(idle);
