@@ -277,7 +277,7 @@ static void begin_task(struct fg_native_task *task, const struct fg_engine_reque
 	task->send_ns = task->sent_ns = task->first_byte_ns = 0;
 	task->dns_ns = task->connecting_ns = task->tls_ns = 0;
 	task->sent_bytes = 0;
-	task->retried = task->reused = false;
+	task->retried = task->reused = task->to_cut = false;
 	task->running = true;
 	task->serial++;
 }
@@ -319,10 +319,13 @@ static int native_start(struct fg_engine_vu *vu, unsigned slot,
 
 static void native_cancel(struct fg_engine_vu *vu)
 {
+	/* What runs now: on_done may start the next. */
+	for (unsigned i = 0; i < vu->slots; i++)
+		vu->tasks[i].to_cut = vu->tasks[i].running;
 	for (unsigned i = 0; i < vu->slots; i++) {
 		struct fg_native_task *task = &vu->tasks[i];
 
-		if (!task->running)
+		if (!task->to_cut || !task->running)
 			continue;
 		if (task->deferred)
 			undefer(task);
