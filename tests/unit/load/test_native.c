@@ -472,7 +472,7 @@ static void *echo(void *context)
 	/* In two pieces, so that head and body must be kept. */
 	while (recv(client, text, sizeof(text), 0) > 0) {
 		(void)!send(client, OK, 30, MSG_NOSIGNAL);
-		(void)!send(client, OK + 30, strlen(OK) - 30, MSG_NOSIGNAL);
+		(void)!send(client, &OK[30], strlen(OK) - 30, MSG_NOSIGNAL);
 	}
 	close(client);
 	return NULL;
