@@ -186,7 +186,8 @@ void fg_report_samples(const struct fg_profile_info *info, struct fg_buf *out)
 			    100.0 * (double)kernel_only / (double)info->samples);
 }
 
-static void add_passed(size_t judged, size_t warned, struct fg_buf *out)
+static void add_passed(const struct fg_result *result, size_t judged, size_t warned,
+		       struct fg_buf *out)
 {
 	if (judged == 0) {
 		fg_buf_add_str(out, "PASSED: no thresholds were set");
@@ -196,6 +197,8 @@ static void add_passed(size_t judged, size_t warned, struct fg_buf *out)
 		    judged == 1 ? "" : "s");
 	if (warned > 0)
 		fg_buf_addf(out, "; %zu not met, but only warn%s", warned, warned == 1 ? "s" : "");
+	if (result->status == FG_RUN_ABORTED)
+		fg_buf_add_str(out, "; stopped early");
 }
 
 void fg_report_outcome(const struct fg_result *result, struct fg_buf *out)
@@ -214,7 +217,7 @@ void fg_report_outcome(const struct fg_result *result, struct fg_buf *out)
 		fg_buf_add_str(out, "PASSED, but nothing was measured: no request ended in the "
 				    "measured phase");
 	else if (outcome == FG_OUTCOME_PASSED)
-		add_passed(judged, warned, out);
+		add_passed(result, judged, warned, out);
 	else if (outcome == FG_OUTCOME_THRESHOLDS)
 		fg_buf_addf(out, "FAILED: %zu of %zu threshold%s (exit %d)", failed, judged,
 			    judged == 1 ? "" : "s", result->exit_code);

@@ -251,6 +251,17 @@ thresholds: {{ http_req_duration: [ "p(95)<500" ] }}
         json.loads((self.dir / "fine.json").read_text())
         self.assertEqual([p.name for p in self.dir.iterdir() if p.name.endswith(".tmp")], [])
 
+    def test_a_full_standard_output_is_no_success(self):
+        path = self.scenario()
+        path.write_text(path.read_text().split("thresholds:")[0])
+        for args in (("run", "--no-profile", "-q", path), ("run", "--no-profile", "-q", "-o", "csv=-", path), ("help",), ("schema",)):
+            with self.subTest(args=args), open("/dev/full", "w") as full:
+                done = subprocess.run([str(kit.PROGRAM), *map(str, args)], cwd=self.dir, stdout=full, stderr=subprocess.PIPE, text=True)
+                self.assertEqual(done.returncode, 1, done.stderr)
+                self.assertIn("cannot write standard output", done.stderr)
+        first = subprocess.run(f"set -o pipefail; {kit.PROGRAM} help | true", shell=True, executable="/bin/bash", stderr=subprocess.PIPE, text=True)
+        self.assertEqual((first.returncode, first.stderr), (0, ""))
+
     def test_outputs_of_a_comparison(self):
         path = self.scenario()
         for name in ("a", "b"):
