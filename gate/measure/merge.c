@@ -198,14 +198,6 @@ static void add_end(struct fg_result *dst, const struct fg_result *src)
 	dst->vus.max += src->vus.max;
 }
 
-/* The shards ran at the same time: bounds of the whole, exact while their numbers are steady. */
-static void add_vus(struct fg_vus_range *dst, const struct fg_vus_range *src)
-{
-	dst->last += src->last;
-	dst->min += src->min;
-	dst->max += src->max;
-}
-
 static int add_shard(struct fg_result *dst, const struct fg_result *const *shards, size_t index,
 		     struct fg_err *err)
 {
@@ -219,7 +211,6 @@ static int add_shard(struct fg_result *dst, const struct fg_result *const *shard
 	if (rc == 0)
 		rc = add_reason(dst, src, err);
 	add_end(dst, src);
-	add_vus(&dst->vus, &src->vus);
 	return rc ? fg_err_wrap(err, "adding %s", src->id) : 0;
 }
 

@@ -227,6 +227,8 @@ void fg_report_outcome(const struct fg_result *result, struct fg_buf *out)
 	else if (outcome >= 0)
 		fg_buf_addf(out, "FAILED: %s (exit %d)", fg_outcomes[outcome].meaning,
 			    result->exit_code);
+	if (outcome >= 0 && outcome != FG_OUTCOME_INVALID_MEASUREMENT && result->invalid_reason)
+		fg_buf_addf(out, "; invalid measurement: %s", result->invalid_reason);
 }
 
 /* -- the request table --------------------------------------------------------------------------
