@@ -61,7 +61,8 @@ const struct fg_command fg_command_import = {
 		"pauses\n"
 		"become think times, recorded statuses become checks. Credentials are read from\n"
 		"the environment instead. What cannot be converted is listed on stderr and in the\n"
-		"file's first lines, with its place.",
+		"file's first lines, with its place.\n\n"
+		"  flamegate import -o shop.yaml har recording.har",
 	.options = options,
 	.option_count = FG_ARRAY_LEN(options),
 	.values_size = sizeof(struct values),
