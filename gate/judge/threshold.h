@@ -81,7 +81,7 @@ struct fg_threshold_result {
 	bool aborted;         /* this one stopped the run */
 	double value;         /* same unit as limit; NaN if no data */
 	uint64_t samples;     /* how many values it saw */
-	char value_text[128]; /* "312 ms", "0.0000", "312 ms in 20-30 s" */
+	char value_text[160]; /* "312 ms", "0.0000", "312 ms in 20-30 s" */
 };
 
 /* Which text err->column points into after a failed fg_threshold_parse() or _check(): stands in

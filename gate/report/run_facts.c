@@ -8,6 +8,11 @@
 
 #include "gate/base/num.h"
 
+double fg_report_percent(uint64_t part, uint64_t whole)
+{
+	return whole ? (double)(part * 10000 / whole) / 100 : 0;
+}
+
 void fg_report_duration(uint64_t ns, char buffer[FG_NUM_TEXT_MAX])
 {
 	uint64_t seconds = (ns + FG_NS_PER_S / 2) / FG_NS_PER_S;
@@ -156,7 +161,7 @@ int fg_report_measured(const struct fg_result *result, struct fg_buf *out, struc
 			    fg_num_format_ns((double)fg_hist_percentile_ns(&lag, 99), text));
 	fg_hist_done(&lag);
 	if (dropped > 0)
-		fg_buf_addf(out, "; %s iterations dropped (no free VU until the end)",
+		fg_buf_addf(out, "; %s iterations dropped (not begun before the end)",
 			    fg_num_format_count(dropped, text));
 	else
 		fg_buf_add_str(out, "; nothing dropped");
