@@ -227,7 +227,7 @@ static const struct fg_key report_keys[] = {
 const struct fg_table fg_schema_report = {"key", "report", FG_KEYS(report_keys)};
 
 static const struct fg_choice publish_types[] = {
-	{"pyroscope", 0, NULL}, {"prometheus", 1, "B"}, {"otlp", 2, "F"}};
+	{"pyroscope", 0, NULL}, {"prometheus", 1, NULL}, {"otlp", 2, "F"}};
 static const struct fg_choice publish_whens[] = {
 	{"always", 0, NULL}, {"passed", 1, "F"}, {"failed", 2, "F"}};
 static const struct fg_key publish_keys[] = {
