@@ -61,7 +61,8 @@ const struct fg_command fg_command_import = {
 		"groups, pauses become think times, recorded statuses become checks.\n"
 		"Credentials are read from the environment instead. What cannot be\n"
 		"converted is listed on stderr and in the file's first lines, with its\n"
-		"place.",
+		"place.\n\n"
+		"  flamegate import -o shop.yaml har recording.har",
 	.options = options,
 	.option_count = FG_ARRAY_LEN(options),
 	.values_size = sizeof(struct values),
