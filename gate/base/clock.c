@@ -1,7 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "gate/base/clock.h"
 
+#include <fcntl.h>
+#include <string.h>
 #include <time.h>
+#include <unistd.h>
+
+#include "gate/base/num.h"
 
 static uint64_t read_ns(clockid_t clock)
 {
@@ -25,6 +30,27 @@ uint64_t fg_clock_realtime_ns(void)
 uint64_t fg_clock_thread_cpu_ns(void)
 {
 	return read_ns(CLOCK_THREAD_CPUTIME_ID);
+}
+
+/* "cpu waited slices\n" */
+uint64_t fg_clock_thread_waited_ns(void)
+{
+	char text[96];
+	const int fd = open("/proc/thread-self/schedstat", O_RDONLY | O_CLOEXEC);
+	const ssize_t len = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+	uint64_t waited_ns;
+	char *from, *end;
+
+	if (fd >= 0)
+		close(fd);
+	if (len <= 0)
+		return 0;
+	text[len] = '\0';
+	from = strchr(text, ' ');
+	end = from ? strchr(from + 1, ' ') : NULL;
+	if (!end || fg_num_u64(from + 1, (size_t)(end - from - 1), &waited_ns, NULL))
+		return 0;
+	return waited_ns;
 }
 
 uint64_t fg_clock_process_cpu_ns(void)

@@ -13,6 +13,9 @@ uint64_t fg_clock_monotonic_ns(void);
 uint64_t fg_clock_realtime_ns(void);
 /** CPU time of the calling thread in ns. */
 uint64_t fg_clock_thread_cpu_ns(void);
+/** How long the calling thread was ready to run and did not get a core, in ns; 0 where the kernel
+ * does not say. Reads a file of /proc: for once a second. */
+uint64_t fg_clock_thread_waited_ns(void);
 /** CPU time of this process in ns. */
 uint64_t fg_clock_process_cpu_ns(void);
 

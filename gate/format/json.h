@@ -24,6 +24,9 @@ enum {
  *  (json_decref). */
 int fg_json_parse(const char *text, size_t len, json_t **ret, struct fg_err *err) FG_MUST_USE;
 
+/** json_dumps() that never gives a part of the value; free() it; NULL without memory. */
+char *fg_json_dump(const json_t *value, size_t flags);
+
 #define FG_AUTO_JSON FG_CLEANUP(fg_json_auto_decref)
 void fg_json_auto_decref(json_t **value);
 

@@ -206,7 +206,8 @@ int fg_threshold_evaluate(const struct fg_threshold *threshold, const struct fg_
 			  const struct fg_result *baseline, struct fg_threshold_result *ret,
 			  struct fg_err *err)
 {
-	struct fg_threshold_result found = {.level = threshold->level};
+	struct fg_threshold_result found = {.level = threshold->level,
+					    .aborted = threshold->stopped_run};
 	struct verdict verdict = {.limit = literal(threshold, &result->registry), .baseline = NAN};
 	int rc = value_of(threshold, result, &verdict.outcome, err);
 
@@ -223,6 +224,7 @@ int fg_threshold_evaluate(const struct fg_threshold *threshold, const struct fg_
 	if (threshold->has_baseline)
 		verdict.limit += threshold->baseline_factor * verdict.baseline;
 	decide(threshold, &result->registry, &verdict, &found);
+	found.passed = found.passed && !threshold->stopped_run;
 	*ret = found;
 	return 0;
 }

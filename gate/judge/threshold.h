@@ -66,7 +66,9 @@ struct fg_threshold {
 	enum fg_level level;
 	uint64_t min_samples;
 	bool allow_no_data;
-	char *file; /* where it stands; NULL if not from a file */
+	bool stopped_run; /* set while the run goes on: it failed then, whatever is seen at the end
+			   */
+	char *file;       /* where it stands; NULL if not from a file */
 	unsigned line, column;
 };
 
@@ -79,11 +81,19 @@ struct fg_threshold_result {
 	bool aborted;         /* this one stopped the run */
 	double value;         /* same unit as limit; NaN if no data */
 	uint64_t samples;     /* how many values it saw */
-	char value_text[128]; /* "312 ms", "0.0000", "312 ms in 20-30 s" */
+	char value_text[160]; /* "312 ms", "0.0000", "312 ms in 20-30 s" */
 };
 
-/* Which text err->column points into after a failed fg_threshold_parse(): stands in err->line. */
-enum { FG_THRESHOLD_IN_EXPRESSION = 0, FG_THRESHOLD_IN_METRIC = 1 };
+/* Which text err->column points into after a failed fg_threshold_parse() or _check(): stands in
+ * err->line. */
+enum {
+	FG_THRESHOLD_IN_EXPRESSION,
+	FG_THRESHOLD_IN_METRIC,
+	FG_THRESHOLD_IN_WINDOW,
+	FG_THRESHOLD_IN_FROM,
+	FG_THRESHOLD_IN_TO,
+	FG_THRESHOLD_IN_STAGE
+};
 
 /** Parses both texts; on error `err->column` is the 1-based byte offset inside `expression`, or
  *  inside `metric_text` when err->line is FG_THRESHOLD_IN_METRIC. `*ret` is owned by the caller

@@ -12,7 +12,7 @@
 #include "gate/base/str.h"
 #include "gate/base/vec.h"
 
-enum { CANDIDATES_MAX = 3 * FG_REGISTRY_CLASSES_MAX };
+enum { CANDIDATES_MAX = 3 * FG_REGISTRY_CLASSES_MAX, ERROR_CODE_END = 2000 };
 
 /* The known values of one tag, or the known tags; borrowed pointers. */
 struct candidates {
@@ -259,7 +259,7 @@ static int check_fixed_value(const struct fg_tag *tag, bool *ret_handled, struct
 	}
 	if (strcmp(tag->key, "error_code") == 0) {
 		if (fg_num_u64(tag->value, strlen(tag->value), &number, NULL) || number < 1000 ||
-		    number > 1699)
+		    number >= ERROR_CODE_END)
 			return fg_err_set(err, FG_E_INVALID,
 					  "error_code is one of k6's numbers from 1000, such as "
 					  "1050 or 1212, not \"%s\"",
@@ -391,19 +391,32 @@ static int check_custom(const struct fg_threshold *threshold, const struct fg_op
 	return 0;
 }
 
-static int check_scope(const struct fg_threshold *threshold, struct fg_err *err)
+static int check_scope(const struct fg_threshold *threshold, unsigned *ret_where,
+		       struct fg_err *err)
 {
-	const uint64_t times[] = {threshold->window_ns, threshold->from_ns, threshold->to_ns};
+	const struct {
+		uint64_t ns;
+		unsigned where;
+	} times[] = {
+		{threshold->window_ns, FG_THRESHOLD_IN_WINDOW},
+		{threshold->from_ns, FG_THRESHOLD_IN_FROM},
+		{threshold->to_ns, FG_THRESHOLD_IN_TO},
+	};
 
-	if (threshold->stage && (threshold->from_ns || threshold->to_ns))
-		return fg_err_set(err, FG_E_INVALID, "\"stage\" is instead of \"from\" and \"to\"");
-	for (size_t i = 0; i < FG_ARRAY_LEN(times); i++)
-		if (times[i] % FG_NS_PER_S || times[i] / FG_NS_PER_S >= UINT32_MAX)
+	for (size_t i = 0; i < FG_ARRAY_LEN(times); i++) {
+		*ret_where = times[i].where;
+		if (times[i].ns % FG_NS_PER_S || times[i].ns / FG_NS_PER_S >= UINT32_MAX)
 			return fg_err_set(err, FG_E_INVALID,
 					  "window, from and to are whole seconds: everything is "
 					  "counted per second");
+	}
+	*ret_where = FG_THRESHOLD_IN_STAGE;
+	if (threshold->stage && (threshold->from_ns || threshold->to_ns))
+		return fg_err_set(err, FG_E_INVALID, "\"stage\" is instead of \"from\" and \"to\"");
+	*ret_where = FG_THRESHOLD_IN_TO;
 	if (threshold->to_ns && threshold->to_ns <= threshold->from_ns)
 		return fg_err_set(err, FG_E_INVALID, "\"to\" is not after \"from\"");
+	*ret_where = FG_THRESHOLD_IN_WINDOW;
 	if (threshold->to_ns && threshold->window_ns > threshold->to_ns - threshold->from_ns)
 		return fg_err_set(err, FG_E_INVALID,
 				  "the window is longer than the part of the run it moves over");
@@ -424,13 +437,13 @@ int fg_threshold_check(const struct fg_threshold *threshold, const struct fg_reg
 	if (rc == 0 && threshold->is_ratio) {
 		rc = check_operand(&threshold->per, registry, &info, err);
 		where = FG_THRESHOLD_IN_METRIC;
-		if (rc == 0)
+		if (rc == 0) {
 			rc = check_custom(threshold, &threshold->per, &info, err);
+			where = FG_THRESHOLD_IN_EXPRESSION;
+		}
 	}
-	if (rc == 0) {
-		rc = check_scope(threshold, err);
-		where = FG_THRESHOLD_IN_EXPRESSION;
-	}
+	if (rc == 0)
+		rc = check_scope(threshold, &where, err);
 	if (rc)
 		fg_err_at(err, NULL, where, 1);
 	return rc;

@@ -50,7 +50,8 @@ const char *fg_stat_misfit(enum fg_stat stat, enum fg_metric_type type, char buf
 struct fg_view {
 	const struct fg_registry *registry;
 	const struct fg_slice *slice;
-	double seconds; /* for rates per second */
+	double seconds;                 /* for rates per second */
+	const struct fg_vus_range *vus; /* of a whole run; NULL: a part, or not known */
 };
 struct fg_view fg_view_of_result(const struct fg_result *result);
 /** NaN and 0 samples: no data. Times in ns. */

@@ -111,8 +111,8 @@ static int unknown_stat(const struct fg_threshold_cursor *in, size_t start, cons
 		list_stats(info.type, fits, sizeof(fits));
 	return fg_threshold_at(in, start, err,
 			       fg_err_set(err, FG_E_INVALID,
-					  "unknown statistic \"%s\"%s%s%s; %s has %s", word,
-					  near ? "; did you mean \"" : "", near ? near : "",
+					  "unknown statistic \"%s\"%s%s%s %s has %s", word,
+					  near ? "; did you mean \"" : ";", near ? near : "",
 					  near ? "\"?" : "", info.name, fits));
 }
 

@@ -16,6 +16,7 @@ struct query {
 	const struct fg_registry *registry;
 	const struct fg_slice *slice;
 	double seconds;
+	const struct fg_vus_range *vus;
 	double value;
 	uint64_t samples;
 };
@@ -246,6 +247,12 @@ static int add_scenario(const struct query *query, const struct fg_scenario_slic
 	return 0;
 }
 
+static void answer_gauge(struct query *query, uint64_t value, uint64_t samples)
+{
+	query->value = (double)value;
+	query->samples = samples;
+}
+
 static int query_scenarios(struct query *query, struct fg_err *err)
 {
 	struct scenario_sums sums = {0};
@@ -263,10 +270,14 @@ static int query_scenarios(struct query *query, struct fg_err *err)
 		answer_counter(query, (double)sums.iterations, sums.begun);
 	} else if (query->operand->metric == FG_METRIC_DROPPED_ITERATIONS) {
 		answer_counter(query, (double)sums.dropped, sums.begun);
+	} else if (query->operand->metric == FG_METRIC_VUS_MAX) {
+		answer_gauge(query, sums.vus_max, sums.vus_max);
 	} else {
-		query->samples = sums.vus_max;
-		query->value =
-			(double)(query->operand->metric == FG_METRIC_VUS ? sums.vus : sums.vus_max);
+		/* at its end a run has none: of a whole run, as k6, the last that were seen at work
+		 */
+		bool of_run = query->vus && query->operand->tags.count == 0;
+
+		answer_gauge(query, of_run ? query->vus->last : sums.vus, sums.vus_max);
 	}
 	fg_hist_done(&sums.hist);
 	return rc;
@@ -425,6 +436,7 @@ int fg_operand_value(const struct fg_operand *operand, const struct fg_view *vie
 			      .registry = view->registry,
 			      .slice = view->slice,
 			      .seconds = view->seconds,
+			      .vus = view->vus,
 			      .value = NAN};
 	int rc = answer(&query, err);
 
@@ -459,7 +471,8 @@ struct fg_view fg_view_of_result(const struct fg_result *result)
 		ns = result->duration_ns - result->measured_start_ns;
 	return (struct fg_view){.registry = &result->registry,
 				.slice = result->totals,
-				.seconds = (double)ns / (double)FG_NS_PER_S};
+				.seconds = (double)ns / (double)FG_NS_PER_S,
+				.vus = result->vus.max ? &result->vus : NULL};
 }
 
 int fg_stat_of_result(const struct fg_result *result, enum fg_metric_id metric,

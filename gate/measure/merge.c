@@ -193,6 +193,9 @@ static void add_end(struct fg_result *dst, const struct fg_result *src)
 	dst->measured_start_ns = FG_MAX(dst->measured_start_ns, src->measured_start_ns);
 	dst->measured_ns = FG_MAX(dst->measured_ns, src->measured_ns);
 	dst->generator_cpu_ns += src->generator_cpu_ns;
+	dst->vus.last += src->vus.last; /* they ran side by side */
+	dst->vus.min += src->vus.min;
+	dst->vus.max += src->vus.max;
 }
 
 static int add_shard(struct fg_result *dst, const struct fg_result *const *shards, size_t index,

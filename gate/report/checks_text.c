@@ -16,11 +16,6 @@ void fg_report_mark(const struct fg_report_pen *pen, struct fg_table_row *row, b
 }
 
 /* k6 truncates: 99.999 % is not 100 % */
-static double percent(uint64_t passes, uint64_t all)
-{
-	return (double)(uint64_t)((double)passes / (double)all * 10000) / 100.0;
-}
-
 static int add_check(const struct fg_report_pen *pen, struct fg_table *table,
 		     const struct fg_result *result, size_t index, struct fg_err *err)
 {
@@ -47,7 +42,8 @@ static int add_check(const struct fg_report_pen *pen, struct fg_table *table,
 		return fg_table_cell(row, 2, err, "%s", fg_num_format_count(all, total));
 	return fg_table_cell(row, 2, err, "%s of %s (%.2f %%)",
 			     fg_num_format_count(counts->passes, passes),
-			     fg_num_format_count(all, total), percent(counts->passes, all));
+			     fg_num_format_count(all, total),
+			     fg_report_percent(counts->passes, all));
 }
 
 static bool shows(const struct fg_registry *registry, size_t index, const struct fg_tags *filter)
@@ -69,8 +65,8 @@ static void write_heading(const struct fg_report_pen *pen, unsigned indent, uint
 		    pen->colour ? FG_COLOUR_END : "");
 	if (passes + fails > 0)
 		fg_buf_addf(pen->out, "  %.2f %% succeeded, %s of %s failed",
-			    percent(passes, passes + fails), fg_num_format_count(fails, a),
-			    fg_num_format_count(passes + fails, b));
+			    fg_report_percent(passes, passes + fails),
+			    fg_num_format_count(fails, a), fg_num_format_count(passes + fails, b));
 	fg_buf_add_char(pen->out, '\n');
 }
 

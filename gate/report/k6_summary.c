@@ -271,6 +271,15 @@ static bool named_before(const struct fg_result *result, size_t index)
 	return false;
 }
 
+/* k6 knows no http_req_duration{expected_response:true} when no response was: not one of 0 ms. */
+static bool has_expected(const struct fg_result *result)
+{
+	for (size_t i = 0; i < result->registry.class_count; i++)
+		if (fg_slice_class(result->totals, i, true)->requests)
+			return true;
+	return false;
+}
+
 static int put_metrics(struct writer *w, struct fg_err *err)
 {
 	static const char always[] = "http_req_duration{expected_response:true}";
@@ -281,7 +290,7 @@ static int put_metrics(struct writer *w, struct fg_err *err)
 	fg_json_begin(&w->json, "metrics");
 	for (size_t i = 0; i < all.count && rc == 0; i++)
 		put_metric(w, all.items[i].metric, &all.items[i]);
-	if (rc == 0 && fg_point_sums_find(&all, "http_req_duration"))
+	if (rc == 0 && (has_expected(result) || has_thresholds(result, always)))
 		rc = put_submetric(w, &all, always, err);
 	for (size_t i = 0; i < result->threshold_count && rc == 0; i++) {
 		const char *text = result->thresholds[i].metric_text;

@@ -82,6 +82,7 @@ static int add_values(struct fg_point_sum *sum, const struct fg_point *point, st
 struct collect {
 	struct fg_point_sums *sums;
 	const struct fg_tags *filter;
+	bool saw_vus;
 };
 
 static int take(void *context, const struct fg_point *point, struct fg_err *err)
@@ -90,7 +91,8 @@ static int take(void *context, const struct fg_point *point, struct fg_err *err)
 	struct fg_point_sums *sums = collect->sums;
 	size_t i = 0;
 
-	if (!fg_point_matches(point, collect->filter))
+	if (!fg_point_matches(point, collect->filter) ||
+	    (!collect->saw_vus && strcmp(point->metric, fg_metrics[FG_METRIC_VUS].name) == 0))
 		return 0;
 	while (i < sums->count && strcmp(sums->items[i].metric, point->metric) != 0)
 		i++;
@@ -116,7 +118,9 @@ static void set_vus(struct fg_point_sums *sums, const struct fg_result *result)
 int fg_point_sums_collect(const struct fg_result *result, const struct fg_tags *filter,
 			  struct fg_point_sums *ret, struct fg_err *err)
 {
-	struct collect collect = {ret, filter};
+	/* VUs are looked at once a second; of a shorter run k6 tells none either, rather than 0. */
+	struct collect collect = {ret, filter,
+				  result->vus.max > 0 || result->duration_ns >= FG_NS_PER_S};
 	int rc = fg_points_walk(&result->registry, result->totals, take, &collect, err);
 
 	set_vus(ret, result);

@@ -44,6 +44,8 @@ int fg_report_checks(const struct fg_report_pen *pen, const struct fg_result *re
 int fg_report_metrics(const struct fg_report_pen *pen, const struct fg_result *result,
 		      struct fg_err *err) FG_MUST_USE;
 
+/** A share as every line shows it: cut to hundredths, as k6 does, so that 99.996 is not 100. */
+double fg_report_percent(uint64_t part, uint64_t whole);
 /** "1:05", "0:31"; below one second "312 ms". */
 void fg_report_duration(uint64_t ns, char buffer[FG_NUM_TEXT_MAX]);
 /** "12 refused (k6 1212), 3 × 503 (k6 1503)"; nothing when there were none. */

@@ -8,6 +8,11 @@
 
 #include "gate/base/num.h"
 
+double fg_report_percent(uint64_t part, uint64_t whole)
+{
+	return whole ? (double)(part * 10000 / whole) / 100 : 0;
+}
+
 void fg_report_duration(uint64_t ns, char buffer[FG_NUM_TEXT_MAX])
 {
 	uint64_t seconds = (ns + FG_NS_PER_S / 2) / FG_NS_PER_S;
@@ -156,7 +161,7 @@ int fg_report_measured(const struct fg_result *result, struct fg_buf *out, struc
 			    fg_num_format_ns((double)fg_hist_percentile_ns(&lag, 99), text));
 	fg_hist_done(&lag);
 	if (dropped > 0)
-		fg_buf_addf(out, "; %s iterations dropped (no free VU until the end)",
+		fg_buf_addf(out, "; %s iterations dropped (never begun)",
 			    fg_num_format_count(dropped, text));
 	else
 		fg_buf_add_str(out, "; nothing dropped");
@@ -181,7 +186,8 @@ void fg_report_samples(const struct fg_profile_info *info, struct fg_buf *out)
 			    100.0 * (double)kernel_only / (double)info->samples);
 }
 
-static void add_passed(size_t judged, size_t warned, struct fg_buf *out)
+static void add_passed(const struct fg_result *result, size_t judged, size_t warned,
+		       struct fg_buf *out)
 {
 	if (judged == 0) {
 		fg_buf_add_str(out, "PASSED: no thresholds were set");
@@ -191,6 +197,8 @@ static void add_passed(size_t judged, size_t warned, struct fg_buf *out)
 		    judged == 1 ? "" : "s");
 	if (warned > 0)
 		fg_buf_addf(out, "; %zu not met, but only warn%s", warned, warned == 1 ? "s" : "");
+	if (result->status == FG_RUN_ABORTED)
+		fg_buf_add_str(out, "; stopped early");
 }
 
 void fg_report_outcome(const struct fg_result *result, struct fg_buf *out)
@@ -209,7 +217,7 @@ void fg_report_outcome(const struct fg_result *result, struct fg_buf *out)
 		fg_buf_add_str(out, "PASSED, but nothing was measured: no request ended in the "
 				    "measured phase");
 	else if (outcome == FG_OUTCOME_PASSED)
-		add_passed(judged, warned, out);
+		add_passed(result, judged, warned, out);
 	else if (outcome == FG_OUTCOME_THRESHOLDS)
 		fg_buf_addf(out, "FAILED: %zu of %zu threshold%s (exit %d)", failed, judged,
 			    judged == 1 ? "" : "s", result->exit_code);
@@ -219,6 +227,8 @@ void fg_report_outcome(const struct fg_result *result, struct fg_buf *out)
 	else if (outcome >= 0)
 		fg_buf_addf(out, "FAILED: %s (exit %d)", fg_outcomes[outcome].meaning,
 			    result->exit_code);
+	if (outcome >= 0 && outcome != FG_OUTCOME_INVALID_MEASUREMENT && result->invalid_reason)
+		fg_buf_addf(out, "; invalid measurement: %s", result->invalid_reason);
 }
 
 /* -- the request table --------------------------------------------------------------------------

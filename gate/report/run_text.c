@@ -56,7 +56,7 @@ static void write_summary(const struct fg_report_pen *pen, const struct fg_resul
 		    requests == 1 ? "" : "s", time);
 	if (requests > 0) /* a share of nothing is not 0 % */
 		fg_buf_addf(&line, ", %s failed (%.2f %%)", fg_num_format_count(failed, b),
-			    100.0 * (double)failed / (double)requests);
+			    fg_report_percent(failed, requests));
 	fg_buf_addf(&line, "%s%s", result->status != FG_RUN_COMPLETED ? ", " : "",
 		    result->status != FG_RUN_COMPLETED ? fg_run_status_name(result->status) : "");
 	write_wrapped(pen, 0, 2, &line);

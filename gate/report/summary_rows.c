@@ -64,9 +64,8 @@ static int set_other(struct fg_summary_row *row, const struct fg_report_pen *pen
 
 	format_value(pen, sum->contains, sum->value, value);
 	if (sum->type == FG_METRIC_RATE) {
-		double share = sum->total ? (double)sum->trues / (double)sum->total : 0;
-
-		(void)snprintf(value, sizeof(value), "%.2f %%", floor(share * 10000) / 100);
+		(void)snprintf(value, sizeof(value), "%.2f %%",
+			       fg_report_percent(sum->trues, sum->total));
 		(void)snprintf(text, sizeof(text), "%s of %s", fg_num_format_count(sum->trues, a),
 			       fg_num_format_count(sum->total, b));
 	} else if (sum->type == FG_METRIC_GAUGE) {

@@ -57,11 +57,12 @@ const struct fg_command fg_command_import = {
 	.name = "import",
 	.arguments = "har FILE",
 	.summary = "Turn a browser's recording (HAR) into a scenario",
-	.text = "Writes a scenario that repeats the recorded requests: pages become groups, "
-		"pauses\n"
-		"become think times, recorded statuses become checks. Credentials are read from\n"
-		"the environment instead. What cannot be converted is listed on stderr and in the\n"
-		"file's first lines, with its place.",
+	.text = "Writes a scenario that repeats the recorded requests: pages become\n"
+		"groups, pauses become think times, recorded statuses become checks.\n"
+		"Credentials are read from the environment instead. What cannot be\n"
+		"converted is listed on stderr and in the file's first lines, with its\n"
+		"place.\n\n"
+		"  flamegate import -o shop.yaml har recording.har",
 	.options = options,
 	.option_count = FG_ARRAY_LEN(options),
 	.values_size = sizeof(struct values),

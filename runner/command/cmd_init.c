@@ -39,10 +39,9 @@ const struct fg_command fg_command_init = {
 	.name = "init",
 	.arguments = "",
 	.summary = "Write a first scenario for the server that runs here",
-	.text = "Looks for an OpenAPI file and for a local server that answers HTTP, and writes a\n"
-		"scenario that runs. Asks nothing. What it left out is listed on stderr and in "
-		"the\n"
-		"file's first lines.",
+	.text = "Looks for an OpenAPI file and for a local server that answers HTTP, and\n"
+		"writes a scenario that runs. Asks nothing. What it left out is listed\n"
+		"on stderr and in the file's first lines.",
 	.options = options,
 	.option_count = FG_ARRAY_LEN(options),
 	.values_size = sizeof(struct values),

@@ -21,9 +21,8 @@ const struct fg_command fg_command_schema = {
 	.name = "schema",
 	.arguments = "",
 	.summary = "Print the JSON Schema of scenario files, for editors",
-	.text = "Prints a JSON Schema (draft-07). An editor with a YAML language server completes "
-		"and "
-		"explains keys when a scenario begins with\n"
+	.text = "Prints a JSON Schema (draft-07). An editor with a YAML language server\n"
+		"completes and explains keys when a scenario begins with\n"
 		"  # yaml-language-server: $schema=flamegate.schema.json\n"
 		"and the schema was written beside it: flamegate schema > flamegate.schema.json",
 	.run = run,

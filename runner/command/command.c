@@ -180,6 +180,19 @@ static bool fill_standard_descriptors(void)
 	return fd < 0 || close(fd) == 0;
 }
 
+/* Results that nobody can read are no success; a worse outcome stays what it is. */
+static int finish(enum fg_outcome outcome)
+{
+	struct fg_err err = {0};
+
+	if (fg_console_lost(&err)) {
+		print_error(&err);
+		if (outcome == FG_OUTCOME_PASSED)
+			outcome = FG_OUTCOME_INTERNAL;
+	}
+	return fg_outcomes[outcome].exit_code;
+}
+
 int fg_command_main(int argc, char **argv)
 {
 	struct fg_err err = {0};
@@ -210,10 +223,10 @@ int fg_command_main(int argc, char **argv)
 		outcome = unknown_command(name, &err);
 	} else if (wants_help(argc - 2, argv + 2)) {
 		print_help(command);
-		return 0;
+		outcome = FG_OUTCOME_PASSED;
 	} else {
 		outcome = run_command(command, argc - 2, argv + 2, &err);
 	}
 	print_error(&err);
-	return fg_outcomes[outcome].exit_code;
+	return finish(outcome);
 }

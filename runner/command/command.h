@@ -45,6 +45,8 @@ int fg_command_main(int argc, char **argv);
 /* -- console.c: where text goes ------------------------------------------------------------- */
 
 void fg_console_out(const char *text, size_t len);
+/** Fails if standard output did not take all of it: a full disk. */
+int fg_console_lost(struct fg_err *err) FG_MUST_USE;
 void fg_console_note(const char *text, size_t len);
 /** stdout/stderr with what terminals they are; `no_color` also honours NO_COLOR and TERM=dumb. */
 struct fg_run_io fg_console_io(bool no_color);

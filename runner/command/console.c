@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,11 +9,25 @@
 #include "gate/base/file.h"
 #include "runner/command/command.h"
 
+/* The first thing that standard output refused, but for a reader that went away (| head). */
+static struct fg_err lost;
+
 /* Straight to the descriptor: progress and results interleave in the order they were said, and a
  * closed pipe loses text but never a run. */
 void fg_console_out(const char *text, size_t len)
 {
-	FG_IGNORE(fg_file_write_fd(STDOUT_FILENO, "standard output", text, len, NULL));
+	struct fg_err err = {0};
+
+	if (fg_file_write_fd(STDOUT_FILENO, "standard output", text, len, &err) && errno != EPIPE &&
+	    !lost.code)
+		lost = err;
+}
+
+int fg_console_lost(struct fg_err *err)
+{
+	if (lost.code)
+		*err = lost;
+	return lost.code ? -(int)lost.code : 0;
 }
 
 void fg_console_note(const char *text, size_t len)

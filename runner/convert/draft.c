@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "runner/convert/draft.h"
 
+#include <ctype.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -78,6 +79,16 @@ void fg_draft_notes(const struct fg_draft *draft, struct fg_buf *out)
 		fg_buf_addf(out, "%s\n", draft->notes[i]);
 	if (draft->notes_lost)
 		fg_buf_addf(out, "and %zu more\n", draft->notes_lost);
+}
+
+bool fg_draft_is_token(const char *text)
+{
+	if (!text[0])
+		return false;
+	for (; *text; text++)
+		if (!isalnum((unsigned char)*text) && !strchr("!#$%&'*+-.^_`|~", *text))
+			return false;
+	return true;
 }
 
 static bool all_send(const struct fg_draft *draft, const char *key, const char *value)

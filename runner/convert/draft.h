@@ -51,6 +51,8 @@ void fg_draft_done(struct fg_draft *draft);
 void fg_draft_step_done(struct fg_draft_step *step);
 /** True for a method that is a step key of its own ("get"). */
 bool fg_draft_is_verb(const char *method);
+/** What HTTP allows as a method and as the name of a header. */
+bool fg_draft_is_token(const char *text);
 /** Takes the step's memory, also on failure. */
 int fg_draft_add(struct fg_draft *draft, struct fg_draft_step *step,
 		 struct fg_err *err) FG_MUST_USE;

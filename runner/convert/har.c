@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "runner/convert/har.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,6 +30,31 @@ static bool has_origin(const char *url, const char *origin)
 static bool is_http(const char *url)
 {
 	return strncasecmp(url, "http://", 7) == 0 || strncasecmp(url, "https://", 8) == 0;
+}
+
+/* http(s), and a host that a target's URL can name. */
+static bool is_target(const char *url)
+{
+	static const char rest[] = "-._~:[]@%";
+	const size_t len = origin_len(url);
+	const char *host = is_http(url) ? strstr(url, "://") + 3 : NULL;
+
+	if (!host || host == url + len || *host == ':')
+		return false;
+	for (const char *c = host; c < url + len; c++)
+		if (!isalnum((unsigned char)*c) && !strchr(rest, *c) && (unsigned char)*c < 0x80)
+			return false;
+	return true;
+}
+
+/* As a scenario writes it: the scheme in lower case. */
+static int set_target(struct fg_draft *draft, const char *url, struct fg_err *err)
+{
+	const int rc = fg_str_ndup(url, origin_len(url), &draft->url, err);
+
+	for (char *c = draft->url; rc == 0 && *c != ':'; c++)
+		*c = (char)tolower((unsigned char)*c);
+	return rc;
 }
 
 /* The recorded parts that decide whether an entry is sent at all. */
@@ -172,20 +198,17 @@ static int choose_origin(struct fg_har_state *state, const struct fg_json_at *en
 	const char *wanted = state->options->origin;
 
 	if (wanted) {
-		size_t len = origin_len(wanted);
-
-		if (!is_http(wanted) || len == 0)
+		if (!is_target(wanted))
 			return fg_err_set(
 				err, FG_E_USAGE,
 				"--origin wants a scheme and a host: https://shop.example");
-		return fg_str_ndup(wanted, len, &state->draft->url, err);
+		return set_target(state->draft, wanted, err);
 	}
 	for (size_t i = 0; i < fg_json_count(entries); i++) {
 		struct fg_har_entry entry;
 
-		if (fg_har_entry_read(state, entries, i, &entry, err) == 0 && is_http(entry.url))
-			return fg_str_ndup(entry.url, origin_len(entry.url), &state->draft->url,
-					   err);
+		if (fg_har_entry_read(state, entries, i, &entry, err) == 0 && is_target(entry.url))
+			return set_target(state->draft, entry.url, err);
 	}
 	return fg_err_set(err, FG_E_NO_DATA, "no http(s) request in %s", state->options->name);
 }

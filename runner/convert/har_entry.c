@@ -91,7 +91,7 @@ int fg_har_entry_read(const struct fg_har_state *state, const struct fg_json_at 
 		rc = fg_json_string(&ret->request, "url", &ret->url, NULL, err);
 	if (rc)
 		return rc;
-	if (!ret->method[0] || strpbrk(ret->method, " \r\n\t") || strpbrk(ret->url, " \r\n\t"))
+	if (!fg_draft_is_token(ret->method) || strpbrk(ret->url, " \r\n\t"))
 		return fg_err_set(err, FG_E_INVALID, "method or URL cannot be sent");
 	ret->web_socket = fg_json_has(&ret->element, "_webSocketMessages");
 	ret->start_ms = parse_time_ms(text_of(&ret->element, "startedDateTime"));

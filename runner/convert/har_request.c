@@ -80,7 +80,7 @@ static int add_header(struct fg_har_state *state, const struct fg_har_entry *ent
 		state->draft->compression = true;
 	if (is_own_business(name))
 		return 0;
-	if (!name[0] || strpbrk(name, " \t\r\n:") || strpbrk(value, "\r\n")) {
+	if (!fg_draft_is_token(name) || strpbrk(value, "\r\n")) {
 		fg_draft_note(state->draft, entry->place, "header \"%.60s\" cannot be sent", name);
 		return 0;
 	}
@@ -152,7 +152,7 @@ static int json_body(const char *text, size_t len, struct fg_draft_step *step, s
 
 	if (rc)
 		return rc;
-	step->text = json_dumps(value, JSON_ENCODE_ANY | JSON_PRESERVE_ORDER);
+	step->text = fg_json_dump(value, JSON_ENCODE_ANY | JSON_PRESERVE_ORDER);
 	if (!step->text)
 		return fg_err_nomem(err);
 	step->body = FG_DRAFT_JSON;

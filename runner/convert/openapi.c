@@ -129,6 +129,19 @@ static const char *find_sample(const struct state *state, const struct fg_node *
 	return NULL;
 }
 
+/* What the description writes as it is; what no URL may hold is encoded. */
+static void put_literal(const char *text, size_t len, struct fg_buf *out)
+{
+	for (size_t i = 0; i < len; i++) {
+		const unsigned char c = (unsigned char)text[i];
+
+		if (c <= ' ' || c == 0x7f || strchr("\"<>", c))
+			fg_buf_addf(out, "%%%02X", c);
+		else
+			fg_buf_add_char(out, text[i]);
+	}
+}
+
 /* "/pets/{id}" with samples in place; false after a note. */
 static bool fill_path(struct state *state, const struct fg_node *const *lists, struct fg_buf *url)
 {
@@ -137,7 +150,7 @@ static bool fill_path(struct state *state, const struct fg_node *const *lists, s
 		const char *close = open ? strchr(open, '}') : NULL;
 
 		if (!close) {
-			fg_buf_add_str(url, at);
+			put_literal(at, strlen(at), url);
 			return true;
 		}
 		const size_t len = (size_t)(close - open - 1);
@@ -149,7 +162,7 @@ static bool fill_path(struct state *state, const struct fg_node *const *lists, s
 				      (int)FG_MIN(len, (size_t)60), open + 1);
 			return false;
 		}
-		fg_buf_add(url, at, (size_t)(open - at));
+		put_literal(at, (size_t)(open - at), url);
 		percent_encode(sample, url);
 		at = close + 1;
 	}
@@ -173,7 +186,7 @@ static bool take_parameter(struct state *state, const struct fg_node *parameter,
 			      "left out: required %s parameter \"%.60s\" has no example", in, name);
 		return false;
 	}
-	if (strcmp(in, "header") == 0)
+	if (strcmp(in, "header") == 0 && fg_draft_is_token(name) && !strpbrk(sample, "\r\n"))
 		return fg_tags_add(&step->headers, name, sample, err) == 0;
 	if (strcmp(in, "query") != 0) {
 		fg_draft_note(state->draft, state->place, "left out: needs %s parameter \"%.60s\"",

@@ -125,18 +125,16 @@ static void report_deferred(struct fg_native_task *task, enum fg_net_error error
 static void on_idle(uv_idle_t *idle)
 {
 	struct fg_engine *engine = idle->data;
-	struct fg_native_task *last = engine->deferred;
+	size_t count = 0;
 
-	/* Only those that are there now: a report may defer the next one. */
-	while (last && last->next_deferred)
-		last = last->next_deferred;
-	while (engine->deferred) {
+	/* As many as are there now: a report may defer the next one, and then others get a turn. */
+	for (const struct fg_native_task *task = engine->deferred; task; task = task->next_deferred)
+		count++;
+	while (engine->deferred && count--) {
 		struct fg_native_task *task = engine->deferred;
 
 		undefer(task);
 		report_deferred(task, task->error);
-		if (task == last)
-			break;
 	}
 	if (!engine->deferred)
 		uv_idle_stop(idle);
@@ -279,7 +277,7 @@ static void begin_task(struct fg_native_task *task, const struct fg_engine_reque
 	task->send_ns = task->sent_ns = task->first_byte_ns = 0;
 	task->dns_ns = task->connecting_ns = task->tls_ns = 0;
 	task->sent_bytes = 0;
-	task->retried = task->reused = false;
+	task->retried = task->reused = task->to_cut = false;
 	task->running = true;
 	task->serial++;
 }
@@ -321,10 +319,13 @@ static int native_start(struct fg_engine_vu *vu, unsigned slot,
 
 static void native_cancel(struct fg_engine_vu *vu)
 {
+	/* What runs now: on_done may start the next. */
+	for (unsigned i = 0; i < vu->slots; i++)
+		vu->tasks[i].to_cut = vu->tasks[i].running;
 	for (unsigned i = 0; i < vu->slots; i++) {
 		struct fg_native_task *task = &vu->tasks[i];
 
-		if (!task->running)
+		if (!task->to_cut || !task->running)
 			continue;
 		if (task->deferred)
 			undefer(task);

@@ -208,6 +208,7 @@ static void dial_failed(struct fg_native_conn *conn, int failure)
 	next->tries = tries;
 	next->turn = turn;
 	next->phase_ns = phase_ns;
+	fg_native_conn_move(next, FG_NATIVE_CONNECTING);
 	if (fg_native_deadline_set(&next->engine->connect_deadlines, &next->deadline,
 				   task->request.http->connect_timeout_ns, fg_clock_monotonic_ns(),
 				   NULL))

@@ -38,7 +38,7 @@ struct fg_native_task {
 	uint64_t serial;         /* of the slot's requests */
 	enum fg_net_error error; /* of a deferred one, with its text */
 	char *failure;
-	bool running, deferred, retried, reused;
+	bool running, deferred, retried, reused, to_cut;
 };
 
 enum fg_native_state {

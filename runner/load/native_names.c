@@ -94,11 +94,16 @@ static void on_addresses(uv_getaddrinfo_t *request, int failure, struct addrinfo
 			failure = UV_EAI_NODATA;
 	}
 	uv_freeaddrinfo(list);
-	/* One by one: whoever is called may make others stop waiting. */
-	while (name->waiters && !name->pending) {
-		struct fg_native_waiter *waiter = name->waiters;
+	/* One by one: whoever is called may make others stop waiting, or wait anew at once (which
+	 * is for the next answer). */
+	name->told = name->waiters;
+	name->waiters = NULL;
+	while (name->told) {
+		struct fg_native_waiter *waiter = name->told;
 
-		fg_native_name_forget(waiter);
+		name->told = waiter->next;
+		waiter->next = NULL;
+		waiter->name = NULL;
 		waiter->on_name(waiter, failure);
 	}
 }
@@ -121,17 +126,22 @@ int fg_native_name_wait(struct fg_native_names *names, struct fg_native_name *na
 	return 0;
 }
 
+static bool unlink_waiter(struct fg_native_waiter **link, const struct fg_native_waiter *waiter)
+{
+	while (*link && *link != waiter)
+		link = &(*link)->next;
+	if (!*link)
+		return false;
+	*link = waiter->next;
+	return true;
+}
+
 void fg_native_name_forget(struct fg_native_waiter *waiter)
 {
 	if (!waiter->name)
 		return;
-	for (struct fg_native_waiter **link = &waiter->name->waiters; *link;
-	     link = &(*link)->next) {
-		if (*link == waiter) {
-			*link = waiter->next;
-			break;
-		}
-	}
+	if (!unlink_waiter(&waiter->name->waiters, waiter))
+		(void)unlink_waiter(&waiter->name->told, waiter);
 	waiter->next = NULL;
 	waiter->name = NULL;
 }

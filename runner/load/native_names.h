@@ -30,6 +30,7 @@ struct fg_native_name {
 	bool pending;
 	uv_getaddrinfo_t request;
 	struct fg_native_waiter *waiters;
+	struct fg_native_waiter *told; /* have an answer, and are told one after the other */
 };
 
 struct fg_native_waiter { /* in its owner; zeroed does not wait */

@@ -27,7 +27,7 @@ struct once {
 	struct fg_program *program;
 	struct fg_engines engines;
 	struct fg_vu *vu;
-	bool done, timed_out, interrupted;
+	bool done, timed_out, interrupted, cut;
 	struct fg_err reason;
 };
 
@@ -72,7 +72,15 @@ static void on_signal(uv_signal_t *signal, int number)
 	struct once *once = signal->data;
 
 	(void)number;
-	once->interrupted = true;
+	if (!once->interrupted && once->options->patient) {
+		static const char text[] = "teardown still runs; once more ends it";
+
+		once->interrupted = true;
+		if (once->options->on_line)
+			once->options->on_line(once->options->context, text, sizeof(text) - 1);
+		return;
+	}
+	once->interrupted = once->cut = true;
 	fg_vu_cut(once->vu, fg_clock_monotonic_ns());
 }
 
@@ -219,8 +227,10 @@ static int judge(const struct once *once, struct fg_err *err)
 {
 	char text[FG_NUM_TEXT_MAX];
 
-	if (once->interrupted)
+	if (once->interrupted && !once->options->patient)
 		return 0;
+	if (once->cut)
+		return fg_err_set(err, FG_E_NO_DATA, "%s was interrupted", once->options->name);
 	if (once->timed_out)
 		return fg_err_set(err, FG_E_TIMEOUT, "%s did not end within %s",
 				  once->options->name,

@@ -21,6 +21,9 @@ struct fg_once_options {
 	void (*on_line)(void *context, const char *text, size_t len); /* NULL: none */
 	void *context;
 	bool handle_signals; /* SIGINT, SIGTERM, SIGHUP end it: *ret_interrupted */
+	/* The first signal only says so, the second ends it, which is a failure (NO_DATA): what a
+	 * teardown leaves undone stays behind. */
+	bool patient;
 };
 
 /** 0 also when a signal ended it (*ret_interrupted); TIMEOUT; or why a step failed. `globals`

@@ -58,9 +58,11 @@ static void take_cpu(struct fg_load *load, struct fg_load_worker *slot,
 
 	if (end_ns <= load->result->measured_start_ns) {
 		slot->cpu_start_ns = second->cpu_ns;
+		slot->waited_start_ns = second->waited_ns;
 		slot->have_cpu_start = true;
 	}
 	slot->cpu_end_ns = second->cpu_ns;
+	slot->waited_end_ns = second->waited_ns;
 }
 
 static void collect(struct fg_load *load, unsigned index)

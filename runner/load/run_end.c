@@ -5,17 +5,22 @@
 #include "gate/base/str.h"
 #include "runner/load/valid.h"
 
-static double busiest_share(const struct fg_load *load)
+/* Of the worker that needed a core the most. */
+static void busiest_shares(const struct fg_load *load, struct fg_valid_input *input)
 {
-	const uint64_t wall_ns = load->result->measured_ns;
-	uint64_t most_ns = 0;
+	const double wall_ns = (double)FG_MAX(load->result->measured_ns, 1);
 
 	for (unsigned i = 0; i < load->made; i++) {
 		const struct fg_load_worker *slot = &load->workers[i];
+		const double cpu = (double)(slot->cpu_end_ns - slot->cpu_start_ns) / wall_ns;
+		const double waited =
+			(double)(slot->waited_end_ns - slot->waited_start_ns) / wall_ns;
 
-		most_ns = FG_MAX(most_ns, slot->cpu_end_ns - slot->cpu_start_ns);
+		if (cpu + waited <= input->busiest_cpu_share + input->busiest_waited_share)
+			continue;
+		input->busiest_cpu_share = cpu;
+		input->busiest_waited_share = waited;
 	}
-	return wall_ns ? (double)most_ns / (double)wall_ns : 0;
 }
 
 int fg_load_judge(struct fg_load *load, const struct fg_worker_end *ends, struct fg_err *err)
@@ -24,11 +29,11 @@ int fg_load_judge(struct fg_load *load, const struct fg_worker_end *ends, struct
 		.registry = &load->result->registry,
 		.totals = load->result->totals,
 		.measured_ns = load->result->measured_ns,
-		.busiest_cpu_share = busiest_share(load),
 		.spinning = load->spinning,
 	};
 	char reason[512];
 
+	busiest_shares(load, &input);
 	for (unsigned i = 0; i < load->made; i++) {
 		if (ends[i].fatal.code != FG_E_NONE)
 			return fg_str_dup(ends[i].fatal.message, &load->result->invalid_reason,

@@ -31,6 +31,7 @@ struct fg_load_worker {
 	uint32_t next_second; /* all before it have arrived */
 	bool finished;
 	uint64_t cpu_start_ns, cpu_end_ns; /* of the measured phase */
+	uint64_t waited_start_ns, waited_end_ns;
 	bool have_cpu_start;
 };
 

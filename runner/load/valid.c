@@ -20,6 +20,11 @@ struct reason {
 	size_t size_bytes;
 };
 
+static double needed_share(const struct fg_valid_input *input)
+{
+	return input->busiest_cpu_share + input->busiest_waited_share;
+}
+
 /* The way out: CPU per iteration is nearly constant, so a rate at which it would be half a core can
  * be named when it is the CPU that was missing. */
 static const char *advice(const struct fg_valid_input *input,
@@ -27,11 +32,13 @@ static const char *advice(const struct fg_valid_input *input,
 			  char text[ADVICE_MAX])
 {
 	const double seconds = (double)input->measured_ns / (double)FG_NS_PER_S;
-	const double rate = seconds > 0 ? (double)counts->scheduled / seconds : 0;
-	const double good = rate * CPU_SHARE_GOOD / FG_MAX(input->busiest_cpu_share, 0.01);
+	const uint64_t begun = counts->scheduled - FG_MIN(counts->dropped, counts->scheduled);
+	const double rate = seconds > 0 ? (double)begun / seconds : 0;
+	const double needed = needed_share(input);
+	const double good = rate * CPU_SHARE_GOOD / FG_MAX(needed, 0.01);
 	char number[FG_NUM_TEXT_MAX];
 
-	if (input->spinning || input->busiest_cpu_share <= CPU_SHARE_GOOD || good < 1)
+	if (input->spinning || needed <= CPU_SHARE_GOOD || good < 1)
 		snprintf(text, ADVICE_MAX, "lower the rate or %s", otherwise);
 	else
 		snprintf(text, ADVICE_MAX, "lower the rate below %s/s or %s",
@@ -68,17 +75,22 @@ static bool is_saturated(const struct fg_valid_input *input, size_t scenario,
 {
 	const struct fg_scenario_slice *counts = &input->totals->scenarios[scenario];
 	const uint64_t missed = FG_MAX(counts->dropped, counts->late);
-	char way_out[ADVICE_MAX];
+	char way_out[ADVICE_MAX], waited[64] = "";
 
-	if (input->spinning || input->busiest_cpu_share <= CPU_SHARE_MAX || !counts->scheduled ||
+	if (input->spinning || needed_share(input) <= CPU_SHARE_MAX || !counts->scheduled ||
 	    (double)missed <= (1 - ACHIEVED_MIN) * (double)counts->scheduled)
 		return false;
-	snprintf(out->text, out->size_bytes,
-		 "the generator was saturated (%.0f %% of a core) and scenario %s reached %.1f %% "
-		 "of its rate; %s",
-		 100 * input->busiest_cpu_share, input->registry->scenarios[scenario].name,
-		 100 * (1 - FG_MIN(1.0, (double)missed / (double)counts->scheduled)),
-		 advice(input, counts, "give it more threads", way_out));
+	if (input->busiest_waited_share > 0.05)
+		snprintf(waited, sizeof(waited), ", another %.0f %% of the time waiting for one",
+			 100 * input->busiest_waited_share);
+	snprintf(
+		out->text, out->size_bytes,
+		"the generator was saturated (%.0f %% of a core%s) and scenario %s reached %.1f %% "
+		"of its rate; %s",
+		100 * input->busiest_cpu_share, waited, input->registry->scenarios[scenario].name,
+		100 * (1 - FG_MIN(1.0, (double)missed / (double)counts->scheduled)),
+		advice(input, counts, *waited ? "give it a core" : "give it more threads",
+		       way_out));
 	return true;
 }
 

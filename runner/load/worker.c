@@ -51,7 +51,8 @@ static void send_full(struct fg_worker *worker, struct fg_slice *full)
 {
 	const size_t last = (worker->full_first + worker->full_count++) % FG_WORKER_SLICES_MAX;
 
-	worker->full[last] = (struct fg_worker_second){full, fg_clock_thread_cpu_ns()};
+	worker->full[last] = (struct fg_worker_second){full, fg_clock_thread_cpu_ns(),
+						       fg_clock_thread_waited_ns()};
 }
 
 static void set_gauges(struct fg_worker *worker, struct fg_slice *slice)

@@ -27,7 +27,8 @@ enum fg_worker_state {
 /* One second on its way to the coordinator. */
 struct fg_worker_second {
 	struct fg_slice *slice;
-	uint64_t cpu_ns; /* of the thread up to the end of it */
+	/* Of the thread up to the end of it; `waited`: ready to run, but without a core. */
+	uint64_t cpu_ns, waited_ns;
 };
 
 struct fg_worker_options {

@@ -85,7 +85,7 @@ int fg_session_setup(struct fg_session *s, struct fg_err *err)
 
 void fg_session_teardown(struct fg_session *s)
 {
-	const struct fg_once_options options = once_options(s, "teardown", &s->file->teardown);
+	struct fg_once_options options = once_options(s, "teardown", &s->file->teardown);
 	bool interrupted = false;
 	struct fg_err err;
 	char text[FG_ERR_MESSAGE_MAX];
@@ -96,12 +96,16 @@ void fg_session_teardown(struct fg_session *s)
 	if (s->live)
 		fg_live_clear(s->live);
 	fg_err_clear(&err);
+	/* Who interrupted the run already has waited once. */
+	options.patient =
+		!s->run->bundle.result || s->run->bundle.result->status != FG_RUN_INTERRUPTED;
 	rc = fg_once_run(&options, NULL, &interrupted, &err);
+	if (interrupted)
+		fg_session_outcome(s, FG_OUTCOME_INTERRUPTED);
 	if (rc) {
 		fg_session_note(s, "error: %s\n", fg_err_text(&err, text, sizeof(text)));
 		fg_session_outcome(s, FG_OUTCOME_TEARDOWN);
-	} else if (interrupted) {
+	} else if (interrupted && !options.patient) {
 		fg_session_note(s, "error: teardown was interrupted\n");
-		fg_session_outcome(s, FG_OUTCOME_INTERRUPTED);
 	}
 }

@@ -4,6 +4,7 @@
  */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "gate/base/str.h"
 #include "gate/judge/threshold_watch.h"
@@ -62,8 +63,22 @@ static void judge_status(struct fg_session *s)
 		fg_session_outcome(s, FG_OUTCOME_INVALID_MEASUREMENT);
 }
 
-/* Without thresholds nobody would notice a target that answers nothing but errors, and `ci` would
- * keep it as the baseline: never silently green without data. */
+/* A limit of latencies or counts says nothing about failures: a target that refuses every
+ * connection is the fastest. */
+static bool speaks_of_failures(const struct fg_result *result)
+{
+	static const char *const words[] = {"http_req_failed", "checks",
+					    "expected_response:", "status:", "error"};
+
+	for (size_t i = 0; i < result->threshold_count; i++)
+		for (size_t word = 0; word < FG_ARRAY_LEN(words); word++)
+			if (strstr(result->thresholds[i].metric_text, words[word]))
+				return true;
+	return false;
+}
+
+/* Otherwise nobody would notice a target that answers nothing but errors, and `ci` would keep it as
+ * the baseline: never silently green without data. */
 static int judge_success(struct fg_session *s, struct fg_err *err)
 {
 	struct fg_result *result = s->run->bundle.result;
@@ -73,8 +88,8 @@ static int judge_success(struct fg_session *s, struct fg_err *err)
 		requests += result->totals->classes[i].requests;
 		failed += result->totals->classes[i].failed;
 	}
-	if (result->threshold_count || result->invalid_reason || failed < requests || !requests ||
-	    result->status != FG_RUN_COMPLETED)
+	if (speaks_of_failures(result) || result->invalid_reason || failed < requests ||
+	    !requests || result->status != FG_RUN_COMPLETED)
 		return 0;
 	return fg_str_dup("every request failed, and no threshold says that this is expected",
 			  &result->invalid_reason, err);

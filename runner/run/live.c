@@ -63,17 +63,19 @@ static void check_thresholds(struct fg_live *live, struct fg_load *load,
 	live->ok = 0;
 	live->failing = 0;
 	for (size_t i = 0; i < s->file->threshold_count; i++) {
-		const struct fg_threshold *threshold = &s->file->thresholds[i];
+		struct fg_threshold *threshold = &s->file->thresholds[i];
 		struct fg_threshold_result one = {0};
 
-		if (fg_threshold_evaluate(threshold, result, s->baseline.result, &one, NULL))
+		if (threshold->level == FG_LEVEL_OFF ||
+		    fg_threshold_evaluate(threshold, result, s->baseline.result, &one, NULL))
 			continue;
 		bool failing = !one.passed && !one.no_data;
 
 		live->ok += !failing;
 		live->failing += failing;
-		if (failing && threshold->abort_on_fail &&
+		if (failing && threshold->abort_on_fail && !threshold->stopped_run &&
 		    elapsed_ns >= threshold->delay_abort_eval_ns) {
+			threshold->stopped_run = true;
 			fg_live_clear(live);
 			fg_session_note(s, "threshold %s %s failed (%s): stopping the run\n",
 					threshold->metric_text, threshold->text, one.value_text);

@@ -63,8 +63,9 @@ static void note_header(const struct fg_session *s)
 
 	if (s->options->quiet)
 		return;
-	fg_session_note(s, "flamegate " FG_VERSION " · %s · target %s · profile: %s", s->file->name,
-			s->target_label, s->profiler ? "eBPF" : "off");
+	fg_session_note(s, "flamegate " FG_VERSION " · %s%s%s · profile: %s", s->file->name,
+			*s->target_label ? " · target " : "", s->target_label,
+			s->profiler ? "eBPF" : "off");
 	if (s->profiler)
 		fg_session_note(s, " %u Hz",
 				s->options->frequency_hz ? (unsigned)s->options->frequency_hz

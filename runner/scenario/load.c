@@ -113,13 +113,10 @@ static void check_thresholds(struct fg_reader *reader, const struct fg_node *roo
 	} else if (!fg_reader_failed(reader, rc, &err)) {
 		for (size_t i = 0; i < reader->file->threshold_count; i++) {
 			struct fg_threshold *t = &reader->file->thresholds[i];
-			struct fg_node *metric = NULL;
 
-			(void)fg_node_get(fg_node_get(root, "thresholds", NULL), t->metric_text,
-					  &metric);
 			if (fg_scenario_threshold_stage(reader->file, t, &err) ||
 			    fg_threshold_check(t, &registry, &err))
-				fg_reader_fault(reader, metric ? metric : root, "%s", err.message);
+				fg_threshold_fault(reader, root, i, &err);
 		}
 	}
 	fg_registry_done(&registry);

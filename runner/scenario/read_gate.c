@@ -18,7 +18,7 @@ enum { THRESHOLDS_MAX = 1000 };
 static void report_text(struct fg_reader *reader, const struct fg_node *metric,
 			const struct fg_node *text, const struct fg_err *err)
 {
-	const struct fg_node *node = err->line == 1 ? metric : text;
+	const struct fg_node *node = err->line == FG_THRESHOLD_IN_METRIC ? metric : text;
 	size_t at = err->column ? err->column - 1 : 0;
 	size_t len = strlen(node->text);
 
@@ -26,6 +26,44 @@ static void report_text(struct fg_reader *reader, const struct fg_node *metric,
 		fg_reader_fault_in(reader, node, at, at < len ? len - at : 1, "%s", err->message);
 	else
 		fg_reader_fault(reader, node, "%s", err->message);
+}
+
+/* The entry that was read as the index-th threshold, a text or a map; thresholds are read in order.
+ */
+static const struct fg_node *entry_at(const struct fg_node *thresholds, size_t index,
+				      const struct fg_node **ret_metric)
+{
+	for (size_t i = 0; i + 1 < thresholds->count; i += 2) {
+		const struct fg_node *value = thresholds->items[i + 1];
+		const bool is_list = value->kind == FG_NODE_LIST;
+		const size_t count = is_list ? value->count : 1;
+
+		*ret_metric = thresholds->items[i];
+		if (index < count)
+			return is_list ? value->items[index] : value;
+		index -= count;
+	}
+	return NULL;
+}
+
+void fg_threshold_fault(struct fg_reader *reader, const struct fg_node *root, size_t index,
+			const struct fg_err *err)
+{
+	static const char *const keys[] = {
+		[FG_THRESHOLD_IN_EXPRESSION] = "threshold",
+		[FG_THRESHOLD_IN_WINDOW] = "window",
+		[FG_THRESHOLD_IN_FROM] = "from",
+		[FG_THRESHOLD_IN_TO] = "to",
+		[FG_THRESHOLD_IN_STAGE] = "stage",
+	};
+	const struct fg_node *thresholds = fg_node_get(root, "thresholds", NULL);
+	const struct fg_node *metric = root;
+	const struct fg_node *node = thresholds ? entry_at(thresholds, index, &metric) : NULL;
+	const char *key = err->line < FG_ARRAY_LEN(keys) ? keys[err->line] : NULL;
+
+	if (node && node->kind == FG_NODE_MAP && key)
+		node = fg_node_get(node, key, NULL);
+	fg_reader_fault(reader, node && key ? node : metric, "%s", err->message);
 }
 
 static void set_place(struct fg_reader *reader, const struct fg_node *node, char **file,

@@ -160,7 +160,7 @@ static void read_publish(struct fg_reader *reader, const struct fg_node *node,
 	if (is_type(node, "prometheus")) {
 		read_prometheus(reader, node, file);
 	} else if (is_type(node, "otlp")) {
-		fg_reader_later(reader, type, type->text, "B");
+		fg_reader_later(reader, type, type->text, "F");
 		reader->later++;
 		fg_reader_object(reader, node, &fg_schema_publish, NULL);
 		reader->later--;

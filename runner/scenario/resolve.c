@@ -12,11 +12,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <jansson.h>
 #include <xxhash.h>
 
 #include "gate/base/num.h"
 #include "gate/base/str.h"
+#include "gate/format/json.h"
 #include "runner/http_client.h"
 
 static const char *const not_hashed[] = {"name",       "publish", "baseline",     "report",
@@ -245,7 +245,7 @@ static bool set_hash(struct fg_scenario_file *file, json_t *root)
 		(void)json_object_del(target, "url");
 		(void)json_object_del(target, "process");
 	}
-	char *text = json_dumps(root, JSON_SORT_KEYS | JSON_COMPACT);
+	char *text = fg_json_dump(root, JSON_SORT_KEYS | JSON_COMPACT);
 
 	if (!text)
 		return false;
@@ -264,7 +264,7 @@ void fg_resolve_file(struct fg_reader *reader, const struct fg_node *node)
 	bool ok = false;
 
 	if (root && add_blocks(reader, root)) {
-		reader->file->resolved_json = json_dumps(root, JSON_SORT_KEYS | JSON_COMPACT);
+		reader->file->resolved_json = fg_json_dump(root, JSON_SORT_KEYS | JSON_COMPACT);
 		ok = reader->file->resolved_json && set_hash(reader->file, root);
 	}
 	json_decref(root);

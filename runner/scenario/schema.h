@@ -127,6 +127,9 @@ fg_key_read fg_read_scenarios, fg_read_stages, fg_read_scenario_env, fg_read_sce
 fg_key_read fg_read_threads, fg_read_profile_types, fg_read_publish, fg_read_trend_stats;
 fg_key_read fg_read_publish_headers;
 fg_key_read fg_read_markdown, fg_read_thresholds, fg_read_rules;
+/** Reports a fault of the index-th threshold, as fg_threshold_check() placed it. */
+void fg_threshold_fault(struct fg_reader *reader, const struct fg_node *root, size_t index,
+			const struct fg_err *err);
 fg_key_read fg_read_request_step, fg_read_think_step, fg_read_group_step, fg_read_choose_step;
 fg_key_read fg_read_loop_step, fg_read_if_step, fg_read_parallel_step, fg_read_run_step;
 fg_key_read fg_read_with, fg_read_text_step, fg_read_metric_step;

@@ -11,9 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <jansson.h>
-
 #include "gate/base/num.h"
+#include "gate/format/json.h"
 
 enum { TABLES_MAX = 128, ID_BYTES = 64 };
 
@@ -393,7 +392,7 @@ int fg_scenario_schema(struct fg_buf *out, struct fg_err *err)
 	put(w, properties, "$schema", json_string("http://json-schema.org/draft-07/schema#"));
 	put(w, properties, "title", json_string("flamegate scenario, version 1"));
 	put(w, properties, "definitions", w->definitions);
-	char *text = w->failed ? NULL : json_dumps(properties, JSON_INDENT(2) | JSON_SORT_KEYS);
+	char *text = w->failed ? NULL : fg_json_dump(properties, JSON_INDENT(2) | JSON_SORT_KEYS);
 
 	json_decref(properties);
 	if (!text)

@@ -33,8 +33,8 @@ static int set_part(struct fg_threshold *threshold, uint64_t start_ns, uint64_t 
 	return 0;
 }
 
-int fg_scenario_threshold_stage(const struct fg_scenario_file *file, struct fg_threshold *threshold,
-				struct fg_err *err)
+static int find_stage(const struct fg_scenario_file *file, struct fg_threshold *threshold,
+		      struct fg_err *err)
 {
 	const struct fg_scenario *scenario = scenario_of(file, threshold);
 
@@ -57,4 +57,14 @@ int fg_scenario_threshold_stage(const struct fg_scenario_file *file, struct fg_t
 		start_ns += scenario->stages[i].duration_ns;
 	return set_part(threshold, start_ns,
 			start_ns + scenario->stages[threshold->stage - 1].duration_ns, err);
+}
+
+int fg_scenario_threshold_stage(const struct fg_scenario_file *file, struct fg_threshold *threshold,
+				struct fg_err *err)
+{
+	int rc = find_stage(file, threshold, err);
+
+	if (rc)
+		fg_err_at(err, NULL, FG_THRESHOLD_IN_STAGE, 1);
+	return rc;
 }

@@ -30,7 +30,7 @@ static const struct fg_key threshold_keys[] = {
 	 .help = "warn does not fail the run"},
 	{.name = "window",
 	 .type = FG_T_DURATION,
-	 .standard = "0s",
+	 .min = FG_NS_PER_S,
 	 FG_AT(fg_threshold, window_ns),
 	 .help = "must hold in every window of this length"},
 	{.name = "from",
@@ -45,7 +45,7 @@ static const struct fg_key threshold_keys[] = {
 	 .help = "and until here; 0s: the end"},
 	{.name = "stage",
 	 .type = FG_T_UINT,
-	 .standard = "0",
+	 .min = 1,
 	 FG_AT(fg_threshold, stage),
 	 .help = "looks at this stage, from 1, of the selected scenario"},
 	{.name = "minSamples",
@@ -227,7 +227,7 @@ static const struct fg_key report_keys[] = {
 const struct fg_table fg_schema_report = {"key", "report", FG_KEYS(report_keys)};
 
 static const struct fg_choice publish_types[] = {
-	{"pyroscope", 0, NULL}, {"prometheus", 1, "B"}, {"otlp", 2, "F"}};
+	{"pyroscope", 0, NULL}, {"prometheus", 1, NULL}, {"otlp", 2, "F"}};
 static const struct fg_choice publish_whens[] = {
 	{"always", 0, NULL}, {"passed", 1, "F"}, {"failed", 2, "F"}};
 static const struct fg_key publish_keys[] = {

@@ -11,6 +11,7 @@ import hashlib
 import json
 import pathlib
 import shutil
+import socket
 import subprocess
 import sys
 import unittest
@@ -74,6 +75,23 @@ thresholds:
         return self.flamegate("run", "--no-profile", "-o", "json=out.json", "-o", "ndjson=out.ndjson", "-o", "ndjson=out.json.gz",
                               "-o", "csv=out.csv", "-o", "k6-summary=k6.json", "-o", "openmetrics=out.prom", "-o", "junit=out.xml",
                               "-o", "markdown=out.md", *args, self.scenario(), check=99)
+
+    def test_nothing_but_failures(self):
+        with socket.socket() as closed:
+            closed.bind(("127.0.0.1", 0))
+            path = self.write("refused.yaml", f"""
+version: 1
+name: t
+scenarios: {{ s: {{ executor: shared-iterations, iterations: 5, steps: [ {{ get: "http://127.0.0.1:{closed.getsockname()[1]}/" }} ] }} }}
+thresholds: {{ http_req_duration: [ "p(95)<500" ] }}
+""")
+            # no time at all is below every limit: still no pass
+            done = self.flamegate("run", "--no-profile", "-o", "k6-summary=k6.json", path, check=16)
+        self.assertIn("every request failed", done.out)
+        metrics = json.loads((self.dir / "k6.json").read_text())["metrics"]
+        self.assertEqual(metrics["http_req_failed"]["values"]["passes"], 5)
+        for absent in ("http_req_duration{expected_response:true}", "vus"):  # as in k6: nothing was seen of them
+            self.assertNotIn(absent, metrics)
 
     def lines(self, text):
         return [json.loads(line) for line in text.splitlines()]
@@ -232,6 +250,17 @@ thresholds:
         self.assertIn("http_reqs", done.out)
         json.loads((self.dir / "fine.json").read_text())
         self.assertEqual([p.name for p in self.dir.iterdir() if p.name.endswith(".tmp")], [])
+
+    def test_a_full_standard_output_is_no_success(self):
+        path = self.scenario()
+        path.write_text(path.read_text().split("thresholds:")[0])
+        for args in (("run", "--no-profile", "-q", path), ("run", "--no-profile", "-q", "-o", "csv=-", path), ("help",), ("schema",)):
+            with self.subTest(args=args), open("/dev/full", "w") as full:
+                done = subprocess.run([str(kit.PROGRAM), *map(str, args)], cwd=self.dir, stdout=full, stderr=subprocess.PIPE, text=True)
+                self.assertEqual(done.returncode, 1, done.stderr)
+                self.assertIn("cannot write standard output", done.stderr)
+        first = subprocess.run(f"set -o pipefail; {kit.PROGRAM} help | true", shell=True, executable="/bin/bash", stderr=subprocess.PIPE, text=True)
+        self.assertEqual((first.returncode, first.stderr), (0, ""))
 
     def test_outputs_of_a_comparison(self):
         path = self.scenario()

@@ -304,6 +304,35 @@ scenarios:
         self.assertEqual(done.code, 105, done.err)
         self.assertEqual(self.api.of("/work") + self.api.of("/cart"), [])
 
+    def end_in_teardown(self, url, *, again):
+        path = self.write("s.yaml", f"""
+version: 1
+name: t
+target: {{ url: "http://127.0.0.1:{self.api.port}" }}
+teardown: {{ steps: [ {{ get: {url} }}, {{ think: 1s }}, {{ get: /cart }} ] }}
+scenarios:
+  a: {{ executor: shared-iterations, vus: 1, iterations: 1, steps: [ {{ get: /work }} ] }}
+""")
+        args = ("run", "--no-profile", path)
+        process = self.spawn(*args)
+        kit.wait_until(lambda: self.api.of(url), what=url)
+        process.send_signal(signal.SIGINT)
+        if again:
+            kit.wait_until(lambda: process.send_signal(signal.SIGINT) or process.poll() is not None, what="the end")
+        return self.finish(process, args, 60)
+
+    def test_ctrl_c_lets_a_teardown_end(self):
+        done = self.end_in_teardown("/work2", again=False)
+        self.assertEqual(done.code, 105, done.err)
+        self.assertIn("teardown still runs; once more ends it", done.err)
+        self.assertEqual(len(self.api.of("/cart")), 1)
+
+    def test_ctrl_c_twice_ends_a_teardown(self):
+        done = self.end_in_teardown("/hang", again=True)
+        self.assertEqual(done.code, 105, done.err)
+        self.assertIn("teardown was interrupted", done.err)
+        self.assertEqual(self.api.of("/cart"), [])
+
     def test_ctrl_c_in_the_run(self):
         done = self.interrupt("teardown: { steps: [ { get: /cart } ] }", "/work")
         self.assertEqual(done.code, 105, done.err)

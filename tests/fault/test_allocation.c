@@ -71,6 +71,16 @@ static int load_constant(struct fg_err *err)
 	return run_scenario("constant-vus.yaml", err);
 }
 
+static int load_metrics(struct fg_err *err)
+{
+	return run_scenario("k6-groups-metrics.yaml", err);
+}
+
+static int load_data(struct fg_err *err)
+{
+	return run_scenario("k6-data-driven.yaml", err);
+}
+
 static int load_ramping(struct fg_err *err)
 {
 	return run_scenario("ramping-vus.yaml", err);
@@ -266,7 +276,7 @@ static void fail_each(const char *name, int (*operation)(struct fg_err *err), bo
 		int rc = operation(&err);
 		bool has_failed = failmalloc_disarm();
 
-		/* json_dumps() gets over some of its failures; then nothing may lack. */
+		/* a failure may be got over; then nothing may lack. */
 		if (has_failed && rc == 0 && !is_complete)
 			fail_msg("%s: allocation %zu failed and nobody noticed", name, index);
 		if (rc && (err.code == FG_E_NONE || !err.message[0]))
@@ -292,6 +302,8 @@ static const struct {
 	{"scenario quickstart", load_quickstart},
 	{"scenario constant-vus", load_constant},
 	{"scenario ramping-vus", load_ramping},
+	{"scenario k6-groups-metrics", load_metrics},
+	{"scenario k6-data-driven", load_data},
 	{"quick scenario", load_quick},
 	{"read bundle", read_bundle},
 	{"write bundle", write_bundle},

@@ -36,7 +36,12 @@ static void test_har_says(void **state)
 	} cases[] = {
 		{HAR(REQUEST("GET", "http://h:1/a?b=c#d", "")), "url: /a?b=c\n"},
 		{HAR(REQUEST("GET", "http://h", "")), "url: /\n"},
-		{HAR(REQUEST("GET", "HTTP://h/x", "")), "url: \"HTTP://h\""},
+		{HAR(REQUEST("GET", "HTTP://h/x", "")), "url: \"http://h\""},
+		{HAR(REQUEST("GET", "http://a>b/x", "") "," REQUEST("GET", "http://h/y", "")),
+		 "url: \"http://h\""},
+		{HAR("{\"request\":{\"method\":\"GET\",\"url\":\"http://h/x\",\"headers\":[{"
+		     "\"name\":\"a(b\",\"value\":\"1\"}]}}"),
+		 "header \"a(b\" cannot be sent"},
 		{HAR(REQUEST("PROPFIND", "http://h/d", "")), "method: PROPFIND"},
 		{HAR(REQUEST("GET", "http://h/{{a}}", "")), "url: \"/{{ '{{' }}a}}\""},
 		{HAR(REQUEST("GET", "http://h/$${A}", "")), "url: \"/$$$${A}\""},
@@ -90,6 +95,9 @@ static void test_har_refuses(void **state)
 		{HAR(REQUEST("GET", "ftp://h/", "")), NULL, "no http(s) request"},
 		{HAR(REQUEST("GET", "http://h/a b", "")), NULL, "no http(s) request"},
 		{HAR(REQUEST("G T", "http://h/", "")), NULL, "no http(s) request"},
+		{HAR(REQUEST("G/T", "http://h/", "")), NULL, "no http(s) request"},
+		{HAR(REQUEST("GET", "http:///x", "")), NULL, "no http(s) request"},
+		{HAR(REQUEST("GET", "http://:80/x", "")), NULL, "no http(s) request"},
 		{HAR(REQUEST("GET", "http://h/", "")), "h", "wants a scheme"},
 		{HAR(REQUEST("GET", "http://h/", "")), "http://g", "nothing in it can be sent"},
 	};

@@ -283,6 +283,54 @@ static void test_cancel(void **state)
 	free(peer);
 }
 
+struct starter {
+	struct client *client;
+	unsigned done;
+	enum fg_net_error second;
+};
+
+static void on_second(void *context, const struct fg_engine_response *response)
+{
+	struct starter *starter = context;
+
+	starter->done++;
+	starter->second = response->error;
+}
+
+static void on_first(void *context, const struct fg_engine_response *response)
+{
+	struct starter *starter = context;
+	struct fg_engine_request request = request_of(starter->client, "GET");
+	struct fg_err err;
+
+	assert_int_equal(response->error, FG_NET_UNFINISHED);
+	assert_int_equal(fg_engine_native.start(starter->client->vu, 1, &request, on_second,
+						starter, &err),
+			 0);
+}
+
+/* What is started while others are cut is not cut with them. */
+static void test_cancel_starts(void **state)
+{
+	struct fg_engine_request request;
+	struct client client;
+	struct starter starter = {.client = &client};
+	struct fg_err err;
+
+	(void)state;
+	client_start(&client, 1);
+	snprintf(client.url, sizeof(client.url), "http://localhost:1/");
+	request = request_of(&client, "GET");
+	assert_int_equal(fg_engine_native.start(client.vu, 0, &request, on_first, &starter, &err),
+			 0);
+	fg_engine_native.cancel(client.vu);
+	assert_int_equal(starter.done, 0);
+	while (!starter.done)
+		uv_run(&client.loop, UV_RUN_ONCE);
+	assert_int_equal(starter.second, FG_NET_REFUSED);
+	client_stop(&client);
+}
+
 static void test_slots_share_connections(void **state)
 {
 	static const struct script scripts[4] = {
@@ -424,7 +472,7 @@ static void *echo(void *context)
 	/* In two pieces, so that head and body must be kept. */
 	while (recv(client, text, sizeof(text), 0) > 0) {
 		(void)!send(client, OK, 30, MSG_NOSIGNAL);
-		(void)!send(client, OK + 30, strlen(OK) - 30, MSG_NOSIGNAL);
+		(void)!send(client, &OK[30], strlen(OK) - 30, MSG_NOSIGNAL);
 	}
 	close(client);
 	return NULL;
@@ -471,6 +519,7 @@ int main(void)
 		cmocka_unit_test(test_no_connection),
 		cmocka_unit_test(test_timeout),
 		cmocka_unit_test(test_cancel),
+		cmocka_unit_test(test_cancel_starts),
 		cmocka_unit_test(test_slots_share_connections),
 		cmocka_unit_test(test_answer_before_the_end),
 		cmocka_unit_test(test_pins_and_unix),

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "gate/base/clock.h"
+#include "runner/load/native_names.h"
 #include "tests/unit/load/native_kit.h"
 
 static const struct {
@@ -248,6 +249,95 @@ static void test_clock(void **state)
 	assert_int_equal(clock.refused, 3);
 }
 
+/* -- names ------------------------------------------------------------------------------------- */
+
+enum { WAITERS = 5 };
+
+struct asker {
+	struct fg_native_waiter waiter; /* first: a waiter is its asker */
+	struct fg_native_names *names;
+	struct fg_native_name *name;
+	struct asker *forgets; /* when it is told */
+	unsigned told, again;
+};
+
+static void on_told(struct fg_native_waiter *waiter, int failure)
+{
+	struct asker *asker = (struct asker *)(void *)waiter;
+	struct fg_err err;
+
+	assert_int_not_equal(failure, 0);
+	asker->told++;
+	if (asker->forgets)
+		fg_native_name_forget(&asker->forgets->waiter);
+	if (asker->told <= asker->again)
+		assert_int_equal(
+			fg_native_name_wait(asker->names, asker->name, &asker->waiter, &err), 0);
+}
+
+static void ask_all(struct fg_native_names *names, uv_loop_t *loop, struct asker *askers)
+{
+	struct fg_native_name *name;
+	struct fg_err err;
+
+	assert_int_equal(uv_loop_init(loop), 0);
+	fg_native_names_init(names, loop);
+	/* An empty label: refused without asking any server. */
+	assert_int_equal(fg_native_names_entry(names, "a..b", &name, &err), 0);
+	for (size_t i = 0; i < WAITERS; i++) {
+		askers[i].waiter.on_name = on_told;
+		askers[i].names = names;
+		askers[i].name = name;
+		assert_int_equal(fg_native_name_wait(names, name, &askers[i].waiter, &err), 0);
+	}
+}
+
+static void end_names(struct fg_native_names *names, uv_loop_t *loop)
+{
+	fg_native_names_close(names);
+	uv_run(loop, UV_RUN_DEFAULT);
+	fg_native_names_done(names);
+	assert_int_equal(uv_loop_close(loop), 0);
+}
+
+/* Who asks again at once must not get the others' turns. */
+static void test_names_tell_everybody(void **state)
+{
+	struct asker askers[WAITERS] = {0};
+	struct fg_native_names names;
+	uv_loop_t loop;
+
+	(void)state;
+	for (size_t i = 0; i < WAITERS; i++)
+		askers[i].again = 3;
+	ask_all(&names, &loop, askers);
+	while (!askers[0].told && !askers[WAITERS - 1].told)
+		uv_run(&loop, UV_RUN_ONCE);
+	for (size_t i = 0; i < WAITERS; i++)
+		assert_int_equal(askers[i].told, 1);
+	uv_run(&loop, UV_RUN_DEFAULT);
+	for (size_t i = 0; i < WAITERS; i++)
+		assert_int_equal(askers[i].told, 4);
+	end_names(&names, &loop);
+}
+
+static void test_names_forget_while_telling(void **state)
+{
+	struct asker askers[WAITERS] = {0};
+	struct fg_native_names names;
+	uv_loop_t loop;
+
+	(void)state;
+	askers[1].forgets = &askers[3];
+	askers[3].forgets = &askers[1];
+	ask_all(&names, &loop, askers);
+	uv_run(&loop, UV_RUN_DEFAULT);
+	assert_int_equal(askers[1].told + askers[3].told, 1);
+	for (size_t i = 0; i < WAITERS; i++)
+		assert_int_equal(askers[i].told, i == 1 || i == 3 ? askers[i].told : 1);
+	end_names(&names, &loop);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -255,6 +345,8 @@ int main(void)
 		cmocka_unit_test(test_refused_by_start),
 		cmocka_unit_test(test_refuses),
 		cmocka_unit_test(test_clock),
+		cmocka_unit_test(test_names_tell_everybody),
+		cmocka_unit_test(test_names_forget_while_telling),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

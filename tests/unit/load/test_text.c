@@ -161,21 +161,30 @@ static void test_validity(void **state)
 		double cpu;
 		uint64_t scheduled, dropped;
 		const char *reason; /* NULL: valid */
+		double waited;
 	} cases[] = {
-		{"calm", 1000, 0, 0, 0.1, 1000, 0, NULL},
-		{"a hiccup", 1000, 9, 400 * FG_NS_PER_MS, 0.1, 1000, 0, NULL},
-		{"noisy", 1000, 50, 30 * FG_NS_PER_MS, 0.1, 1050, 0, NULL},
-		{"too few to tell", 40, 40, 90 * FG_NS_PER_MS, 0.1, 80, 0, NULL},
-		{"sustained", 1000, 60, 11 * FG_NS_PER_MS, 0.1, 1060, 0, "was late"},
-		{"long stalls", 1000, 15, 60 * FG_NS_PER_MS, 0.1, 1015, 0, "was late"},
-		{"slow target", 1000, 0, 0, 0.2, 1000, 400, NULL},
-		{"busy but keeps up", 1000, 0, 0, 0.99, 1000, 9, NULL},
-		{"saturated", 1000, 0, 0, 0.9, 1000, 20, "saturated"},
-		{"closed model at full speed", 1000, 0, 0, 1.0, 0, 0, NULL},
+		{"calm", 1000, 0, 0, 0.1, 1000, 0, NULL, 0},
+		{"a hiccup", 1000, 9, 400 * FG_NS_PER_MS, 0.1, 1000, 0, NULL, 0},
+		{"noisy", 1000, 50, 30 * FG_NS_PER_MS, 0.1, 1050, 0, NULL, 0},
+		{"too few to tell", 40, 40, 90 * FG_NS_PER_MS, 0.1, 80, 0, NULL, 0},
+		{"sustained", 1000, 60, 11 * FG_NS_PER_MS, 0.1, 1060, 0, "was late", 0},
+		{"long stalls", 1000, 15, 60 * FG_NS_PER_MS, 0.1, 1015, 0, "was late", 0},
+		{"slow target", 1000, 0, 0, 0.2, 1000, 400, NULL, 0},
+		{"busy but keeps up", 1000, 0, 0, 0.99, 1000, 9, NULL, 0},
+		{"saturated", 1000, 0, 0, 0.9, 1000, 20, "saturated", 0},
+		{"closed model at full speed", 1000, 0, 0, 1.0, 0, 0, NULL, 0},
 		/* 1060 in 10 s at 0.9 of a core: half a core would do 58 */
-		{"way out", 1000, 60, 11 * FG_NS_PER_MS, 0.9, 1060, 0, "lower the rate below 58/s"},
-		{"not the CPU", 1000, 60, 11 * FG_NS_PER_MS, 0.3, 1060, 0,
-		 "rate or give it a core"},
+		{"way out", 1000, 60, 11 * FG_NS_PER_MS, 0.9, 1060, 0, "lower the rate below 58/s",
+		 0},
+		{"not the CPU", 1000, 60, 11 * FG_NS_PER_MS, 0.3, 1060, 0, "rate or give it a core",
+		 0},
+		/* VUs were busy with answers that lay in the kernel: no wake-up was late */
+		{"without a core", 1000, 0, 0, 0.5, 1000, 20,
+		 "(50 % of a core, another 40 % of the time waiting for one)", 0.4},
+		{"waits, but keeps up", 1000, 0, 0, 0.5, 1000, 9, NULL, 0.4},
+		{"waits a little for a slow target", 1000, 0, 0, 0.5, 1000, 400, NULL, 0.3},
+		/* 100 of 2000 were begun in 10 s: half a core would do 5, not 111 */
+		{"advice of what was begun", 1000, 0, 0, 0.9, 2000, 1900, "below 5/s", 0},
 	};
 
 	(void)state;
@@ -185,7 +194,8 @@ static void test_validity(void **state)
 		struct fg_valid_input input = {.registry = &result->registry,
 					       .totals = result->totals,
 					       .measured_ns = 10 * FG_NS_PER_S,
-					       .busiest_cpu_share = cases[i].cpu};
+					       .busiest_cpu_share = cases[i].cpu,
+					       .busiest_waited_share = cases[i].waited};
 		char reason[256];
 
 		counts->scheduled = cases[i].scheduled;

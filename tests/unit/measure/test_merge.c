@@ -91,8 +91,13 @@ static void test_totals_add_up(void **state)
 
 	(void)state;
 	make_shards(&shards);
+	for (uint32_t s = 0; s < SHARDS; s++)
+		shards.owned[s]->vus = (struct fg_vus_range){.last = 2, .min = 1, .max = 3 + s};
 	struct fg_result *merged = merge(&shards, SHARDS, &warnings);
 
+	assert_int_equal(merged->vus.last, 2 * SHARDS);
+	assert_int_equal(merged->vus.min, SHARDS);
+	assert_int_equal(merged->vus.max, 3 * SHARDS + SHARDS * (SHARDS - 1) / 2);
 	for (size_t i = 0; i < 2 * merged->totals->class_count; i++)
 		check_class(&shards, merged, i);
 	for (size_t s = 0; s < SHARDS; s++) {

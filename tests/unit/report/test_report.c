@@ -418,6 +418,9 @@ static void test_outcome_words(void **state)
 	fg_buf_done(&samples);
 	expect_text(empty, "nothing was measured", "0.00 %");
 	expect_text(empty, "run: 0 requests in 0 ns\n", "PASSED:");
+	/* gate.onInvalid: warn is no reason to be silent */
+	assert_int_equal(fg_str_dup("it was late", &empty->invalid_reason, NULL), 0);
+	expect_text(empty, "; invalid measurement: it", "INVALID");
 	fg_result_free(empty);
 	fg_registry_done(&registry);
 	bundle_free(&bundle);

@@ -305,8 +305,8 @@ static void test_other_random(void **state)
 		"contains([1, 2], randomItem(1, 2))",
 		"randomItem([[1]])[0] == 1",
 		"contains([7, 'two', 3.5, 4, 0], randomItem(list).id ?? 0)",
-		"matches(uuid(), "
-		"'^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$')",
+		("matches(uuid(), "
+		 "'^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$')"),
 		"uuid() != uuid()",
 		"min(random(), 0) == 0 && random() < 1",
 		"round(randomFloat(5, 5), 2) == 5",
