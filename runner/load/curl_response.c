@@ -36,7 +36,9 @@ static int on_connected(void *user, char *remote, char *local, int remote_port, 
 	if (!slot->header_bytes)
 		slot->send_ns = fg_clock_monotonic_ns();
 	slot->sent_ns = slot->first_byte_ns = 0;
-	if (!slot->long_body) {
+	/* Both rounds of digest may come within one call of curl's: in the list only once. */
+	if (!slot->long_body && !slot->is_sending) {
+		slot->is_sending = true;
 		slot->next_sending = engine->sending;
 		engine->sending = slot;
 	}
@@ -52,8 +54,10 @@ void fg_curl_response_sent(struct fg_engine *engine)
 		return;
 	now_ns = fg_clock_monotonic_ns();
 	engine->sending = NULL;
-	for (; slot; slot = slot->next_sending)
+	for (; slot; slot = slot->next_sending) {
+		slot->is_sending = false;
 		slot->sent_ns = now_ns;
+	}
 }
 
 /* Only watched while a long body is on its way. */

@@ -33,6 +33,7 @@ struct fg_curl_slot {
 	uint64_t header_bytes, body_bytes;
 	struct fg_buf head, body;
 	struct fg_curl_slot *next_sending;
+	bool is_sending; /* in the engine's list */
 	char error_text[CURL_ERROR_SIZE];
 };
 
