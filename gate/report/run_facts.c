@@ -201,10 +201,18 @@ static void add_passed(const struct fg_result *result, size_t judged, size_t war
 		fg_buf_add_str(out, "; stopped early");
 }
 
+/* Another outcome came first, or `onInvalid: warn` stands: the reason is said all the same. */
+static void add_why_invalid(const struct fg_result *result, struct fg_buf *out)
+{
+	if (result->invalid_reason)
+		fg_buf_addf(out, "; invalid measurement: %s", result->invalid_reason);
+}
+
 void fg_report_outcome(const struct fg_result *result, struct fg_buf *out)
 {
 	size_t judged = 0, failed = 0, warned = 0;
-	int outcome = result->outcome ? fg_outcome_find(result->outcome) : -1;
+	const int outcome = result->outcome ? fg_outcome_find(result->outcome) : -1;
+	const bool is_invalid = outcome == FG_OUTCOME_INVALID_MEASUREMENT && result->invalid_reason;
 
 	for (size_t i = 0; i < result->threshold_count; i++) {
 		const struct fg_threshold_result *one = &result->thresholds[i];
@@ -221,14 +229,14 @@ void fg_report_outcome(const struct fg_result *result, struct fg_buf *out)
 	else if (outcome == FG_OUTCOME_THRESHOLDS)
 		fg_buf_addf(out, "FAILED: %zu of %zu threshold%s (exit %d)", failed, judged,
 			    judged == 1 ? "" : "s", result->exit_code);
-	else if (outcome == FG_OUTCOME_INVALID_MEASUREMENT && result->invalid_reason)
+	else if (is_invalid)
 		fg_buf_addf(out, "INVALID: %s (exit %d)", result->invalid_reason,
 			    result->exit_code);
 	else if (outcome >= 0)
 		fg_buf_addf(out, "FAILED: %s (exit %d)", fg_outcomes[outcome].meaning,
 			    result->exit_code);
-	if (outcome >= 0 && outcome != FG_OUTCOME_INVALID_MEASUREMENT && result->invalid_reason)
-		fg_buf_addf(out, "; invalid measurement: %s", result->invalid_reason);
+	if (outcome >= 0 && !is_invalid)
+		add_why_invalid(result, out);
 }
 
 /* -- the request table --------------------------------------------------------------------------

@@ -3,8 +3,11 @@
  * How a connection of engine_native is made, linked to its VU, moved from state to state and
  * closed. Its memory is used again once libuv has let go of the handle.
  */
+#include <linux/sockios.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "runner/load/native_internal.h"
@@ -57,6 +60,17 @@ static void on_poll_closed(uv_handle_t *handle)
 	recycle(handle->data);
 }
 
+/* A server that answers before the end of an upload shuts its window: what is left, and our FIN
+ * behind it, would stay in the kernel for as long as it does not read. A reset takes it away. */
+static void drop_unsent(int fd)
+{
+	const struct linger now = {.l_onoff = 1};
+	int unsent = 0;
+
+	if (ioctl(fd, SIOCOUTQNSD, &unsent) == 0 && unsent > 0)
+		(void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+}
+
 void fg_native_conn_close(struct fg_native_conn *conn)
 {
 	fg_native_conn_move(conn, FG_NATIVE_CLOSED);
@@ -77,6 +91,7 @@ void fg_native_conn_close(struct fg_native_conn *conn)
 		return;
 	}
 	uv_close((uv_handle_t *)&conn->poll, on_poll_closed);
+	drop_unsent(conn->fd);
 	close(conn->fd);
 	conn->fd = -1;
 }
