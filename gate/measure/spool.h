@@ -10,7 +10,7 @@
 
 #include "gate/base/buf.h"
 
-enum { FG_SPOOL_MEMORY_BYTES = 4 << 20 };
+enum { FG_SPOOL_MEMORY_BYTES = 1 << 20 };
 
 struct fg_spool {
 	struct fg_buf memory;

@@ -224,7 +224,7 @@ static void test_merge_of_two_machines(void **state)
 
 static void test_spool_spills(void **state)
 {
-	enum { PIECE = 1 << 20 };
+	enum { PIECE = FG_SPOOL_MEMORY_BYTES / 4 };
 	struct fg_spool spool;
 	struct fg_err err = {0};
 	char *piece = malloc(PIECE);
