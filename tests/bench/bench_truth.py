@@ -93,12 +93,21 @@ def service_times(pcap, port):
     return sorted(times)
 
 
+def packet_sockets():
+    with open("/proc/net/packet") as f:
+        return len(f.readlines())
+
+
 def against_packets(bench, args, name):
     child, port = bench.nginx()
+    before, deadline = packet_sockets(), time.monotonic() + 10
     pcap = bench.dir / f"{name}.pcap"
     dump = bench.start(benchkit.find("tcpdump"), "-i", "lo", "-w", pcap, "-s", "96", "-B", "65536",
                        "--time-stamp-precision=nano", "-Z", "root", "tcp", "port", port)
-    time.sleep(1)  # until it captures
+    while packet_sockets() == before:
+        if dump.poll() is not None or time.monotonic() > deadline:
+            raise SystemExit("tcpdump does not capture; is this root?")
+        time.sleep(0.02)
     neighbour = bench.start(sys.executable, "-c", "while True: pass") if name == "burning" else None
     done, metrics = run_flamegate(bench, port, args, args.rate, args.seconds, 200)
     os.killpg(dump.pid, signal.SIGINT)
