@@ -26,8 +26,7 @@ enum { FG_LISTENERS_MAX = 256 };
 /** Ports on which something of this machine accepts local connections, most likely web servers
  *  first. Returns how many. */
 size_t fg_listeners_find(uint16_t ports[FG_LISTENERS_MAX]);
-/** The same from the text of /proc/net/tcp or tcp6, appended to `count` ports that are there. */
-size_t fg_listeners_parse(const char *text, size_t len, uint16_t ports[FG_LISTENERS_MAX],
-			  size_t count);
+/** The same from the text of /proc/net/tcp or tcp6, in its order. */
+size_t fg_listeners_parse(const char *text, size_t len, uint16_t ports[FG_LISTENERS_MAX]);
 
 #endif

@@ -1,13 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Local listeners, from /proc/net/tcp and tcp6: "sl local rem st …", addresses in hex. */
+/* Local listeners that may be web servers. */
 #include <stdlib.h>
 #include <string.h>
 
-#include "gate/base/file.h"
-#include "gate/base/num.h"
 #include "runner/convert/init.h"
-
-enum { TABLE_MAX = 16 << 20 };
+#include "runner/target/sockets.h"
 
 /* Databases and brokers take a GET for an attack, and log it. */
 static const uint16_t never_http[] = {22,   25,   53,    110,   111,   143,   389,  465,
@@ -61,59 +58,34 @@ static bool is_local(const char *address, size_t len)
 	       (memcmp(address, v4_mapped, 24) == 0 && memcmp(address + 30, "7F", 2) == 0);
 }
 
-/* The port of a listening local socket, or 0. */
-static uint64_t port_of_line(const char *line, const char *end)
+struct found {
+	uint16_t *ports;
+	size_t count;
+};
+
+static void take_row(void *context, const struct fg_socket_row *row)
 {
-	const char *word[4];
-	size_t len[4];
-	uint64_t port = 0;
+	struct found *found = context;
 
-	for (size_t i = 0; i < 4; i++) {
-		while (line < end && *line == ' ')
-			line++;
-		word[i] = line;
-		while (line < end && *line != ' ')
-			line++;
-		len[i] = (size_t)(line - word[i]);
-	}
-	const char *colon = memchr(word[1], ':', len[1]);
-
-	if (len[3] != 2 || memcmp(word[3], "0A", 2) != 0 || !colon ||
-	    !is_local(word[1], (size_t)(colon - word[1])))
-		return 0;
-	const size_t digits = len[1] - (size_t)(colon + 1 - word[1]);
-
-	return fg_num_hex(colon + 1, digits, &port, NULL) ? 0 : port;
+	if (row->is_listening && found->count < FG_LISTENERS_MAX &&
+	    is_local(row->address, row->address_len) &&
+	    is_wanted(row->port, found->ports, found->count))
+		found->ports[found->count++] = (uint16_t)row->port;
 }
 
-size_t fg_listeners_parse(const char *text, size_t len, uint16_t ports[FG_LISTENERS_MAX],
-			  size_t count)
+size_t fg_listeners_parse(const char *text, size_t len, uint16_t ports[FG_LISTENERS_MAX])
 {
-	const char *end = text + len;
+	struct found found = {.ports = ports};
 
-	while (text < end && count < FG_LISTENERS_MAX) {
-		const char *newline = memchr(text, '\n', (size_t)(end - text));
-		const uint64_t port = port_of_line(text, newline ? newline : end);
-
-		if (is_wanted(port, ports, count))
-			ports[count++] = (uint16_t)port;
-		text = newline ? newline + 1 : end;
-	}
-	return count;
+	fg_sockets_parse(text, len, take_row, &found);
+	return found.count;
 }
 
 size_t fg_listeners_find(uint16_t ports[FG_LISTENERS_MAX])
 {
-	static const char *const tables[] = {"/proc/net/tcp", "/proc/net/tcp6"};
-	size_t count = 0;
+	struct found found = {.ports = ports};
 
-	for (size_t i = 0; i < FG_ARRAY_LEN(tables); i++) {
-		FG_AUTO_BUF struct fg_buf text = {0};
-
-		fg_buf_init(&text, TABLE_MAX);
-		if (fg_file_read(tables[i], TABLE_MAX, &text, NULL) == 0 && text.data)
-			count = fg_listeners_parse(text.data, text.len, ports, count);
-	}
-	qsort(ports, count, sizeof(ports[0]), by_likelihood);
-	return count;
+	FG_IGNORE(fg_sockets_each(take_row, &found, NULL)); /* what was read counts */
+	qsort(ports, found.count, sizeof(ports[0]), by_likelihood);
+	return found.count;
 }

@@ -15,13 +15,14 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "runner/target/sockets.h"
+
 enum {
 	SOCKETS_MAX = 256, /* SO_REUSEPORT listeners of one port */
-	NET_TABLE_MAX = 64 << 20,
-	STATE_LISTEN = 0x0a,
 };
 
 struct search {
+	uint16_t port;
 	uint64_t inodes[SOCKETS_MAX];
 	size_t inode_count;
 	uint32_t owner_uid;
@@ -29,71 +30,15 @@ struct search {
 	uint32_t pid;    /* 0: none yet */
 };
 
-/* The next blank-separated word of a line; empty at its end. */
-static const char *next_word(const char **at, const char *end, size_t *ret_len)
+static void take_row(void *context, const struct fg_socket_row *row)
 {
-	while (*at < end && **at == ' ')
-		(*at)++;
-	const char *word = *at;
+	struct search *search = context;
 
-	while (*at < end && **at != ' ')
-		(*at)++;
-	*ret_len = (size_t)(*at - word);
-	return word;
-}
-
-/* "  0: 0100007F:1F90 00000000:0000 0A … uid timeout inode …": fields 1, 3, 7 and 9. */
-static void take_line(const char *line, const char *end, uint16_t port, struct search *search)
-{
-	uint64_t found_port = 0, state = 0, uid = 0, inode = 0;
-	const char *at = line;
-
-	for (int field = 0; field <= 9; field++) {
-		size_t len;
-		const char *word = next_word(&at, end, &len);
-		const char *colon = memchr(word, ':', len);
-		int rc = 0;
-
-		if (field == 1 && colon)
-			rc = fg_num_hex(colon + 1, len - (size_t)(colon + 1 - word), &found_port,
-					NULL);
-		else if (field == 3)
-			rc = fg_num_hex(word, len, &state, NULL);
-		else if (field == 7)
-			rc = fg_num_u64(word, len, &uid, NULL);
-		else if (field == 9)
-			rc = fg_num_u64(word, len, &inode, NULL);
-		if (rc)
-			return; /* the heading, or a layout that we do not know */
-	}
-	if (found_port != port || state != STATE_LISTEN || inode == 0 ||
+	if (row->port != search->port || !row->is_listening || row->inode == 0 ||
 	    search->inode_count == SOCKETS_MAX)
 		return;
-	search->owner_uid = (uint32_t)uid;
-	search->inodes[search->inode_count++] = inode;
-}
-
-static int find_sockets(const char *table, uint16_t port, struct search *search, struct fg_err *err)
-{
-	FG_AUTO_BUF struct fg_buf text = {.data = NULL};
-
-	if (!fg_file_exists(table)) /* no IPv6 */
-		return 0;
-	fg_buf_init(&text, NET_TABLE_MAX);
-	int rc = fg_file_read(table, NET_TABLE_MAX, &text, err);
-
-	if (rc)
-		return rc;
-	const char *end = text.data ? text.data + text.len : NULL;
-
-	for (const char *line = text.data; line && line < end;) {
-		const char *newline = memchr(line, '\n', (size_t)(end - line));
-		const char *line_end = newline ? newline : end;
-
-		take_line(line, line_end, port, search);
-		line = newline ? newline + 1 : end;
-	}
-	return 0;
+	search->owner_uid = (uint32_t)row->uid;
+	search->inodes[search->inode_count++] = row->inode;
 }
 
 static bool is_wanted_socket(const struct search *search, const char *link, size_t len)
@@ -188,11 +133,9 @@ static int explain_missing(const struct search *search, uint16_t port, struct fg
 
 int fg_target_find_port(uint16_t port, struct fg_listener *ret, struct fg_err *err)
 {
-	struct search search = {.inode_count = 0};
-	int rc = find_sockets("/proc/net/tcp", port, &search, err);
+	struct search search = {.port = port};
+	int rc = fg_sockets_each(take_row, &search, err);
 
-	if (rc == 0)
-		rc = find_sockets("/proc/net/tcp6", port, &search, err);
 	if (rc == 0 && search.inode_count > 0)
 		rc = find_owner(&search, err);
 	if (rc)
