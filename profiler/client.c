@@ -187,7 +187,7 @@ uint64_t fg_profiler_samples(const struct fg_profiler *profiler)
 double fg_profiler_complete_share(const struct fg_profiler *profiler)
 {
 	/* as fg_profile_info_complete_share() */
-	size_t with_user = profiler->samples.count - profiler->samples.kernel_only;
+	uint64_t with_user = profiler->samples.cpu - profiler->samples.kernel_only;
 
 	return with_user ? (double)profiler->samples.complete / (double)with_user : 0;
 }

@@ -15,6 +15,12 @@
 
 struct fg_profiler;
 
+enum fg_profiler_source {
+	FG_PROFILER_AUTO, /* BPF, and where that is refused the stack copies */
+	FG_PROFILER_BPF,
+	FG_PROFILER_PERF, /* perf_event_open with stack copies, unwound by libdwfl: no privilege */
+};
+
 struct fg_profiler_options {
 	const char *helper_path; /* NULL: $FLAMEGATE_PROFILER, beside our binary, libexec, PATH */
 	const uint32_t *pids;    /* roots; their threads and later children are followed */
@@ -22,6 +28,9 @@ struct fg_profiler_options {
 	uint32_t frequency_hz; /* made prime by the helper; the real one is in the info */
 	uint64_t timeout_ns;   /* for spawn, load and attach; 0 = 30 s */
 	uint64_t slice_ns;     /* > 0: sampling on and off in such slices, for measuring its cost */
+	bool labels;           /* request classes on samples: see fg_profiler_labels() */
+	uint32_t types;        /* bits 1 << enum fg_profile_type; 0: CPU alone */
+	enum fg_profiler_source source;
 };
 
 /** Spawns, attaches, waits for READY. Errors: PERMISSION (with the fix to run), UNSUPPORTED (with
@@ -54,6 +63,11 @@ size_t fg_profiler_slices(const struct fg_profiler *profiler, const struct fg_pr
 /** Live numbers for the progress line. */
 uint64_t fg_profiler_samples(const struct fg_profiler *profiler);
 double fg_profiler_complete_share(const struct fg_profiler *profiler);
+/** Where the generator says, without a system call, whose request is on the way: one word per
+ *  client port, [port] = label (1 …; 0: none), stored before the request is sent. NULL: this kernel
+ *  has no labels, and why is in the info. Valid until fg_profiler_free(). */
+enum { FG_PROFILER_PORTS = 65536, FG_PROFILER_LABEL_MAX = 65535 };
+uint32_t *fg_profiler_labels(const struct fg_profiler *profiler);
 /** Stops sampling, drains what is in flight, ends the helper (at most ~5 s). */
 int fg_profiler_stop(struct fg_profiler *profiler, struct fg_err *err);
 void fg_profiler_free(struct fg_profiler *profiler); /* kills the helper if it still lives */
@@ -64,11 +78,20 @@ struct fg_profiler_phase {
 	uint64_t start_ns, end_ns; /* monotonic */
 };
 
-/** Symbolises everything and builds the profile; seconds count from `run_start_ns`. Also fills
- *  `info` (counts over the phase named "measure"). Slow (up to seconds); call after the run. */
-int fg_profiler_profile(struct fg_profiler *profiler, uint64_t run_start_ns,
-			const struct fg_profiler_phase *phases, size_t phase_count,
-			struct fg_profile **ret, struct fg_profile_info *info,
+struct fg_profiler_profile_options {
+	uint64_t run_start_ns; /* monotonic; seconds count from here */
+	const struct fg_profiler_phase *phases;
+	size_t phase_count;
+	const char *const *endpoints; /* [label − 1]: the request class that a label stands for */
+	size_t endpoint_count;
+};
+
+/** Symbolises everything and builds the profiles of the types that were asked for (the others
+ *  are NULL; CPU is always there); the caller owns them. Also fills `info` (counts over the phase
+ *  named "measure"). Slow (up to seconds); call after the run. */
+int fg_profiler_profile(struct fg_profiler *profiler,
+			const struct fg_profiler_profile_options *options,
+			struct fg_profile *ret[FG_PROFILE_TYPE_COUNT], struct fg_profile_info *info,
 			struct fg_err *err) FG_MUST_USE;
 
 /* -- exact CPU time of a process tree; needs no helper and no privilege ---------------------- */

@@ -61,9 +61,9 @@ void fg_profiler_free(struct fg_profiler *profiler FG_UNUSED)
 {
 }
 
-int fg_profiler_profile(struct fg_profiler *profiler FG_UNUSED, uint64_t run_start_ns FG_UNUSED,
-			const struct fg_profiler_phase *phases FG_UNUSED,
-			size_t phase_count FG_UNUSED, struct fg_profile **ret FG_UNUSED,
+int fg_profiler_profile(struct fg_profiler *profiler FG_UNUSED,
+			const struct fg_profiler_profile_options *options FG_UNUSED,
+			struct fg_profile *ret[FG_PROFILE_TYPE_COUNT] FG_UNUSED,
 			struct fg_profile_info *info FG_UNUSED, struct fg_err *err)
 {
 	return fg_err_set(err, FG_E_UNSUPPORTED, WHY);

@@ -142,26 +142,42 @@ static void take_kallsyms(struct fg_profiler *profiler)
 	profiler->kallsyms_fd = fd;
 }
 
+static bool sample_is_sound(const Fg__Wire__Samples *batch, size_t i, size_t at)
+{
+	uint64_t count = (uint64_t)batch->kernel_count[i] + batch->user_count[i];
+
+	count += batch->script_count[i];
+	return batch->kernel_count[i] <= FG_SAMPLE_FRAMES &&
+	       batch->user_count[i] <= FG_SAMPLE_FRAMES &&
+	       batch->script_count[i] <= FG_SAMPLE_FRAMES && count <= FG_SAMPLE_FRAMES &&
+	       count <= batch->n_frames - at && batch->result[i] < FG_BPF_RESULT_COUNT &&
+	       batch->guessed[i] <= UINT8_MAX && batch->type[i] < FG_SAMPLE_TYPE_COUNT;
+}
+
 /* Adds sample i, whose frames start at *at. */
 static int add_sample(struct fg_profiler *profiler, const Fg__Wire__Samples *batch, size_t i,
 		      size_t *at, struct fg_err *err)
 {
-	uint64_t count = (uint64_t)batch->kernel_count[i] + batch->user_count[i];
-
-	if (batch->kernel_count[i] > FG_SAMPLE_FRAMES || batch->user_count[i] > FG_SAMPLE_FRAMES ||
-	    count > FG_SAMPLE_FRAMES || count > batch->n_frames - *at ||
-	    batch->result[i] >= FG_BPF_RESULT_COUNT || batch->guessed[i] > UINT8_MAX)
+	if (!sample_is_sound(batch, i, *at))
 		return malformed("sample", err);
+	const struct fg_raw_sample sample = {
+		.time_ns = batch->time_ns[i],
+		.tgid = batch->tgid[i],
+		.tid = batch->tid[i],
+		.request = batch->request[i],
+		.value = (uint32_t)FG_MIN(batch->value[i], (uint64_t)UINT32_MAX),
+		.type = (uint8_t)batch->type[i],
+	};
 	const struct fg_raw_stack stack = {
 		.kernel_count = (uint16_t)batch->kernel_count[i],
 		.user_count = (uint16_t)batch->user_count[i],
+		.script_count = (uint16_t)batch->script_count[i],
 		.result = (uint8_t)batch->result[i],
 		.guessed = (uint8_t)batch->guessed[i],
 	};
-	int rc = fg_samples_add(&profiler->samples, batch->time_ns[i], batch->tgid[i], &stack,
-				batch->frames + *at, err);
+	int rc = fg_samples_add(&profiler->samples, &sample, &stack, batch->frames + *at, err);
 
-	*at += count;
+	*at += (size_t)stack.kernel_count + stack.user_count + stack.script_count;
 	return rc;
 }
 
@@ -176,7 +192,9 @@ static int take_samples(struct fg_profiler *profiler, const struct fg_wire_messa
 	int rc = 0;
 
 	if (batch->n_tgid != count || batch->n_result != count || batch->n_guessed != count ||
-	    batch->n_kernel_count != count || batch->n_user_count != count)
+	    batch->n_kernel_count != count || batch->n_user_count != count ||
+	    batch->n_tid != count || batch->n_script_count != count || batch->n_type != count ||
+	    batch->n_request != count || batch->n_value != count)
 		rc = malformed("SAMPLES", err);
 	for (size_t i = 0; !rc && i < count; i++)
 		rc = add_sample(profiler, batch, i, &at, err);

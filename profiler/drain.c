@@ -30,6 +30,8 @@ struct fg_drain {
 	uint64_t time_ns[BATCH_SAMPLES];
 	uint32_t tgid[BATCH_SAMPLES], tid[BATCH_SAMPLES], result[BATCH_SAMPLES];
 	uint32_t guessed[BATCH_SAMPLES], kernel_count[BATCH_SAMPLES], user_count[BATCH_SAMPLES];
+	uint32_t script_count[BATCH_SAMPLES], type[BATCH_SAMPLES], request[BATCH_SAMPLES];
+	uint64_t value[BATCH_SAMPLES];
 	uint64_t frames[BATCH_FRAMES];
 };
 
@@ -52,6 +54,10 @@ static int take_sample(void *context, void *data, size_t size)
 	drain->guessed[i] = sample->guessed;
 	drain->kernel_count[i] = sample->kernel_count;
 	drain->user_count[i] = sample->user_count;
+	drain->script_count[i] = 0;
+	drain->type[i] = sample->type;
+	drain->request[i] = sample->request;
+	drain->value[i] = sample->value;
 	memcpy(drain->frames + drain->frame_count, sample->frames, frames * sizeof(uint64_t));
 	drain->frame_count += frames;
 	drain->count++;
@@ -143,6 +149,14 @@ static int send_batch(struct fg_drain *drain, struct fg_err *err)
 	message.kernel_count = drain->kernel_count;
 	message.n_user_count = drain->count;
 	message.user_count = drain->user_count;
+	message.n_script_count = drain->count;
+	message.script_count = drain->script_count;
+	message.n_type = drain->count;
+	message.type = drain->type;
+	message.n_request = drain->count;
+	message.request = drain->request;
+	message.n_value = drain->count;
+	message.value = drain->value;
 	message.n_frames = drain->frame_count;
 	message.frames = drain->frames;
 	drain->count = 0;

@@ -22,13 +22,13 @@ void fg_samples_done(struct fg_samples *samples)
 
 static size_t frames_of(const struct fg_raw_stack *stack)
 {
-	return (size_t)stack->kernel_count + stack->user_count;
+	return (size_t)stack->kernel_count + stack->user_count + stack->script_count;
 }
 
 static uint64_t hash_stack(const struct fg_raw_stack *stack, const uint64_t *frames)
 {
-	uint64_t seed =
-		(uint64_t)stack->kernel_count << 32 | (uint64_t)stack->result << 8 | stack->guessed;
+	uint64_t seed = (uint64_t)stack->script_count << 48 | (uint64_t)stack->kernel_count << 32 |
+			(uint64_t)stack->result << 8 | stack->guessed;
 
 	return XXH3_64bits_withSeed(frames, frames_of(stack) * sizeof(*frames), seed);
 }
@@ -37,7 +37,8 @@ static bool same_stack(const struct fg_samples *samples, const struct fg_raw_sta
 		       const struct fg_raw_stack *b, const uint64_t *b_frames)
 {
 	return a->kernel_count == b->kernel_count && a->user_count == b->user_count &&
-	       a->result == b->result && a->guessed == b->guessed &&
+	       a->script_count == b->script_count && a->result == b->result &&
+	       a->guessed == b->guessed &&
 	       memcmp(samples->frames + a->frame_start, b_frames,
 		      frames_of(a) * sizeof(*b_frames)) == 0;
 }
@@ -118,7 +119,7 @@ static int intern(struct fg_samples *samples, const struct fg_raw_stack *stack,
 	return 0;
 }
 
-int fg_samples_add(struct fg_samples *samples, uint64_t time_ns, uint32_t tgid,
+int fg_samples_add(struct fg_samples *samples, const struct fg_raw_sample *sample,
 		   const struct fg_raw_stack *stack, const uint64_t *frames, struct fg_err *err)
 {
 	uint32_t index;
@@ -137,8 +138,11 @@ int fg_samples_add(struct fg_samples *samples, uint64_t time_ns, uint32_t tgid,
 		rc = FG_VEC_ROOM(samples, items, count, capacity, FG_SAMPLES_MAX, err);
 	if (rc)
 		return rc;
-	samples->items[samples->count++] =
-		(struct fg_raw_sample){.time_ns = time_ns, .stack = index, .tgid = tgid};
+	samples->items[samples->count] = *sample;
+	samples->items[samples->count++].stack = index;
+	if (sample->type != FG_SAMPLE_CPU)
+		return 0;
+	samples->cpu++;
 	if (stack->result == FG_BPF_COMPLETE && !stack->guessed)
 		samples->complete++;
 	else if (stack->result == FG_BPF_KERNEL_ONLY)

@@ -24,7 +24,8 @@ static const char *const type_names[] = {
 	[FG_WIRE_MODULE] = "MODULE", [FG_WIRE_KALLSYMS] = "KALLSYMS", [FG_WIRE_SAMPLES] = "SAMPLES",
 	[FG_WIRE_STATS] = "STATS",   [FG_WIRE_ENABLE] = "ENABLE",     [FG_WIRE_STOP] = "STOP",
 	[FG_WIRE_DONE] = "DONE",     [FG_WIRE_ERROR] = "ERROR",       [FG_WIRE_NOTICE] = "NOTICE",
-	[FG_WIRE_SLICE] = "SLICE",
+	[FG_WIRE_SLICE] = "SLICE",   [FG_WIRE_PROCESS] = "PROCESS",   [FG_WIRE_RUNTIME] = "RUNTIME",
+	[FG_WIRE_SCRIPT] = "SCRIPT", [FG_WIRE_LABELS] = "LABELS",
 };
 static_assert(FG_ARRAY_LEN(type_names) == FG_WIRE_TYPE_COUNT, "one name per type");
 

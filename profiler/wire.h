@@ -12,7 +12,7 @@
 #include "gate/base/buf.h"
 
 enum {
-	FG_WIRE_PROTOCOL = 1,
+	FG_WIRE_PROTOCOL = 2,
 	FG_WIRE_HEADER_BYTES = 6,
 	FG_WIRE_MESSAGE_MAX = 16 << 20,
 	FG_WIRE_OUT_MAX = 32 << 20, /* queued and unsent */
@@ -33,6 +33,10 @@ enum fg_wire_type {
 	FG_WIRE_ERROR,
 	FG_WIRE_NOTICE,
 	FG_WIRE_SLICE,
+	FG_WIRE_PROCESS,
+	FG_WIRE_RUNTIME,
+	FG_WIRE_SCRIPT,
+	FG_WIRE_LABELS,
 	FG_WIRE_TYPE_COUNT
 };
 const char *fg_wire_type_name(unsigned type);

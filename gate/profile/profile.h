@@ -36,12 +36,23 @@ enum fg_stack_result {
 };
 const char *fg_stack_result_name(enum fg_stack_result result);
 
+/* What a profile counts. Each is a profile of its own: stacks of different types are never mixed.
+ */
+enum fg_profile_type {
+	FG_PROFILE_CPU,    /* cpu nanoseconds */
+	FG_PROFILE_OFFCPU, /* offcpu nanoseconds: waiting, idle waits apart */
+	FG_PROFILE_WALL,   /* wall nanoseconds: both of the above */
+	FG_PROFILE_FAULTS, /* page_faults count: where resident memory grows */
+	FG_PROFILE_TYPE_COUNT
+};
+
 enum fg_location_flags {
 	FG_LOC_KERNEL = 1,      /* kernel code */
 	FG_LOC_UNNAMED = 2,     /* no symbol: the function is module+0xstart and is never gated */
 	FG_LOC_GUESSED = 4,     /* found by a guess (RBP chain without unwind row) */
 	FG_LOC_PLACEHOLDER = 8, /* [truncated], [unknown]: stands for missing frames */
 	FG_LOC_JIT = 16,
+	FG_LOC_SCRIPT = 32, /* a function of an interpreted language */
 };
 
 struct fg_pmodule {
@@ -83,7 +94,7 @@ struct fg_psample {
 	uint32_t phase;    /* string: "measure", "warmup" … */
 	uint32_t side;     /* string: "", "base", "head" */
 	uint32_t second;   /* since the run's start; label t_ms = second × 1000 */
-	uint64_t count;    /* samples; ns = count × period_ns */
+	uint64_t count;    /* samples; value = count × period_ns in the type's unit */
 };
 
 struct fg_profile_tables; /* interning hashes, private */
@@ -105,7 +116,9 @@ struct fg_profile {
 	size_t stack_count, stack_capacity;
 	struct fg_psample *samples;
 	size_t sample_count, sample_capacity;
-	uint64_t period_ns;    /* one sample stands for this much CPU */
+	enum fg_profile_type type;
+	uint64_t
+		period_ns; /* one sample stands for this much (CPU; of other types in their unit) */
 	uint64_t time_unix_ns; /* start of the run */
 	uint64_t duration_ns;
 	struct fg_profile_tables *tables;

@@ -150,6 +150,10 @@ static __always_inline void take_sample(struct bpf_perf_event_data *ctx,
 	state->sample.tid = (__u32)ids;
 	state->sample.kernel_count = 0;
 	state->sample.user_count = 0;
+	state->sample.script_count = 0;
+	state->sample.type = FG_SAMPLE_CPU;
+	state->sample.request = 0;
+	state->sample.value = 1;
 	state->sample.guessed = 0;
 	state->sample.cpu = (__u16)bpf_get_smp_processor_id();
 	state->sample.result = FG_BPF_KERNEL_ONLY;

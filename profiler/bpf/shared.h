@@ -12,7 +12,7 @@
 #include <stdint.h>
 #endif
 
-#define FG_BPF_ABI 1
+#define FG_BPF_ABI 2
 
 enum {
 	FG_ROWS_PER_SHARD = 1 << 19, /* 8-byte rows: 4 MiB, under the map value limit of 5.8 */
@@ -60,6 +60,7 @@ enum fg_map_kind {
 	FG_MAP_ROWS,    /* rows and page index exist */
 	FG_MAP_NO_ROWS, /* a file without unwind rows: RBP chain, guessed */
 	FG_MAP_ANON,    /* no file (JIT code): RBP chain, guessed */
+	FG_MAP_JIT, /* code of a JIT compiler known to keep the frame pointer: RBP chain, right */
 };
 struct fg_bpf_mapping {
 	uint64_t end;
@@ -94,12 +95,17 @@ struct fg_bpf_target {
 };
 
 /* A user frame: module << 48 | address. Addresses are those to look up: already −1 for return
- * addresses; p_vaddr of the module, raw for the two modules below. */
+ * addresses; p_vaddr of the module, raw for the modules below. */
 enum {
-	FG_MODULE_NONE = 0, /* in no known mapping; the address is 0 */
-	FG_MODULE_ANON = 1, /* executable memory without a file */
-	FG_MODULE_FIRST = 2,
+	FG_MODULE_NONE = 0,   /* in no known mapping; the address is 0 */
+	FG_MODULE_ANON = 1,   /* executable memory without a file: absolute */
+	FG_MODULE_SCRIPT = 2, /* a function of an interpreter, by the helper: number of its name <<
+				 20 | line, FG_SCRIPT_ENTRY; never sent by BPF */
+	FG_MODULE_FIRST = 3,
 };
+#define FG_SCRIPT_ENTRY       (1ull << 47) /* the interpreter was entered anew for this function */
+#define FG_SCRIPT_NAME_SHIFT  20
+#define FG_SCRIPT_LINE_MASK   ((1ull << FG_SCRIPT_NAME_SHIFT) - 1)
 #define FG_FRAME_GUESSED      (1ull << 63) /* found by a guess */
 #define FG_FRAME_MODULE_SHIFT 48
 #define FG_FRAME_ADDRESS_MASK ((1ull << 48) - 1)
@@ -117,15 +123,34 @@ enum fg_bpf_result {
 	FG_BPF_RESULT_COUNT
 };
 
-enum { FG_SAMPLE_FRAMES = 256 }; /* a power of two ≥ user + kernel frames: bounds by mask */
+enum { FG_SAMPLE_FRAMES = 512 }; /* a power of two ≥ all frames: bounds by mask */
+enum { FG_SCRIPT_WORDS_MAX = 256 };
+
+enum fg_sample_type {
+	FG_SAMPLE_CPU,    /* one tick of the CPU clock */
+	FG_SAMPLE_OFFCPU, /* the stack at the switch away */
+	FG_SAMPLE_FAULT,  /* one of `value` page faults */
+	FG_SAMPLE_TYPE_COUNT
+};
+
+/* `request`: whose request the thread was working on, by the client's port and the label that the
+ * generator had stored for it; 0: unknown. */
+#define FG_REQUEST(port, label)   ((uint32_t)(port) << 16 | (label))
+#define FG_REQUEST_PORT(request)  ((request) >> 16)
+#define FG_REQUEST_LABEL(request) ((request)&0xffff)
 
 struct fg_bpf_sample {
 	uint64_t time_ns; /* CLOCK_MONOTONIC */
 	uint32_t tgid, tid;
 	uint16_t kernel_count, user_count;
+	uint16_t script_count; /* words of what the interpreter was doing, behind the user frames */
+	uint16_t cpu;
 	uint8_t result;
 	uint8_t guessed; /* frames */
-	uint16_t cpu;
+	uint8_t type;    /* enum fg_sample_type */
+	uint8_t reserved;
+	uint32_t request;
+	uint64_t value;                    /* by type; 1 for FG_SAMPLE_CPU */
 	uint64_t frames[FG_SAMPLE_FRAMES]; /* kernel first, each leaf first; cut to the counts */
 };
 
@@ -156,8 +181,9 @@ _Static_assert(sizeof(struct fg_unwind_row) == 8, "rows are 8 bytes");
 _Static_assert(sizeof(struct fg_bpf_shard) == 4 << 20, "the value size that old kernels take");
 _Static_assert(sizeof(struct fg_bpf_mapping) == 32, "as both sides see it");
 _Static_assert(sizeof(struct fg_bpf_target) == 24, "as both sides see it");
-_Static_assert(sizeof(struct fg_bpf_sample) == 24 + 8 * FG_SAMPLE_FRAMES, "as both sides see it");
+_Static_assert(sizeof(struct fg_bpf_sample) == 40 + 8 * FG_SAMPLE_FRAMES, "as both sides see it");
 _Static_assert(sizeof(struct fg_bpf_event) == 24, "as both sides see it");
-_Static_assert(FG_SAMPLE_FRAMES >= FG_STACK_FRAMES_MAX + FG_KERNEL_FRAMES_MAX, "both fit");
+_Static_assert(FG_SAMPLE_FRAMES >= FG_STACK_FRAMES_MAX + FG_KERNEL_FRAMES_MAX + FG_SCRIPT_WORDS_MAX,
+	       "all fit");
 
 #endif

@@ -154,6 +154,15 @@ int fg_session_profile(struct fg_session *s, struct fg_err *err)
 		{"measure", measured_ns, start_ns + result->duration_ns},
 	};
 
-	return fg_profiler_profile(s->profiler, start_ns, phases, FG_ARRAY_LEN(phases),
-				   &s->run->bundle.profile, &result->profile, err);
+	const struct fg_profiler_profile_options options = {
+		.run_start_ns = start_ns,
+		.phases = phases,
+		.phase_count = FG_ARRAY_LEN(phases),
+	};
+	struct fg_profile *profiles[FG_PROFILE_TYPE_COUNT];
+	int rc = fg_profiler_profile(s->profiler, &options, profiles, &result->profile, err);
+
+	if (!rc)
+		s->run->bundle.profile = profiles[FG_PROFILE_CPU];
+	return rc;
 }

@@ -58,7 +58,7 @@ static int measure(const struct fg_profiler_options *options, uint64_t duration_
 {
 	struct fg_profile_info info;
 	struct fg_profiler *profiler;
-	struct fg_profile *profile;
+	struct fg_profile *profiles[FG_PROFILE_TYPE_COUNT];
 	int rc = fg_profiler_start(options, &profiler, err);
 
 	if (rc)
@@ -70,12 +70,16 @@ static int measure(const struct fg_profiler_options *options, uint64_t duration_
 	if (!rc)
 		rc = fg_profiler_stop(profiler, err);
 	if (!rc)
-		rc = fg_profiler_profile(profiler, phase.start_ns, &phase, 1, &profile, &info, err);
+		rc = fg_profiler_profile(
+			profiler,
+			&(struct fg_profiler_profile_options){
+				.run_start_ns = phase.start_ns, .phases = &phase, .phase_count = 1},
+			profiles, &info, err);
 	if (!rc) {
 		printf("frequency_hz %" PRIu32 "\nsamples %" PRIu64 "\nbpf_ns %" PRIu64
 		       "\nhelper_cpu_ns %" PRIu64 "\n",
 		       info.frequency_hz, info.samples, info.bpf_ns, info.helper_cpu_ns);
-		fg_profile_free(profile);
+		fg_profile_free(profiles[FG_PROFILE_CPU]);
 	}
 	fg_profiler_free(profiler);
 	return rc;

@@ -105,7 +105,7 @@ static int profile(const struct fg_profiler_options *options, uint64_t duration_
 {
 	struct fg_profiler_program programs[8];
 	struct fg_profiler *profiler;
-	struct fg_profile *result;
+	struct fg_profile *results[FG_PROFILE_TYPE_COUNT];
 	struct fg_profile_info info;
 	struct fg_err read_err = {0};
 	uint64_t begin_ns = fg_clock_monotonic_ns();
@@ -127,7 +127,13 @@ static int profile(const struct fg_profiler_options *options, uint64_t duration_
 		printf("stop %s\n", err->message);
 	uint64_t symbolise_ns = fg_clock_monotonic_ns();
 
-	rc = fg_profiler_profile(profiler, start_ns, &phase, 1, &result, &info, err);
+	const struct fg_profiler_profile_options profile_options = {
+		.run_start_ns = start_ns,
+		.phases = &phase,
+		.phase_count = 1,
+	};
+
+	rc = fg_profiler_profile(profiler, &profile_options, results, &info, err);
 	printf("info symbolise_ms %.1f\n", (double)(fg_clock_monotonic_ns() - symbolise_ns) / 1e6);
 	size_t count = fg_profiler_programs(profiler, programs, FG_ARRAY_LEN(programs));
 
@@ -138,8 +144,8 @@ static int profile(const struct fg_profiler_options *options, uint64_t duration_
 	if (rc)
 		return rc;
 	print_info(&info);
-	print_profile(result);
-	fg_profile_free(result);
+	print_profile(results[FG_PROFILE_CPU]);
+	fg_profile_free(results[FG_PROFILE_CPU]);
 	return 0;
 }
 

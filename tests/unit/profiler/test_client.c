@@ -7,136 +7,7 @@
 #include <sys/socket.h>
 
 #include "gate/base/clock.h"
-#include "profiler/client_internal.h"
-#include "profiler/wire.pb-c.h"
-
-static const uint32_t pids[] = {1};
-
-struct stage {
-	struct fg_wire helper;
-	struct fg_profiler *client;
-};
-
-static void open_stage(struct stage *stage)
-{
-	struct fg_err err = {0};
-	int ends[2];
-
-	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
-	assert_ok(fg_wire_init(&stage->helper, ends[1], &err), &err);
-	assert_ok(fg_client_new(ends[0], pids, 1, 499, &stage->client, &err), &err);
-}
-
-static void close_stage(struct stage *stage)
-{
-	fg_profiler_free(stage->client);
-	fg_wire_done(&stage->helper);
-}
-
-static void say(struct stage *stage, enum fg_wire_type type, const ProtobufCMessage *message)
-{
-	struct fg_err err = {0};
-
-	assert_ok(fg_wire_send(&stage->helper, type, message, -1, &err), &err);
-	assert_ok(fg_wire_flush(&stage->helper, &err), &err);
-}
-
-static void say_hello(struct stage *stage)
-{
-	Fg__Wire__Hello hello;
-	char version[] = "test";
-
-	fg__wire__hello__init(&hello);
-	hello.protocol = FG_WIRE_PROTOCOL;
-	hello.bpf_abi = FG_BPF_ABI;
-	hello.version = version;
-	say(stage, FG_WIRE_HELLO, &hello.base);
-}
-
-static void say_ready(struct stage *stage)
-{
-	Fg__Wire__Ready ready;
-
-	fg__wire__ready__init(&ready);
-	ready.frequency_hz = 499;
-	ready.period_ns = FG_NS_PER_S / 499;
-	ready.cpus = 2;
-	say(stage, FG_WIRE_READY, &ready.base);
-}
-
-static void say_module(struct stage *stage, uint32_t id)
-{
-	Fg__Wire__Module module;
-	char path[] = "/gone/server";
-
-	fg__wire__module__init(&module);
-	module.id = id;
-	module.path = path;
-	say(stage, FG_WIRE_MODULE, &module.base);
-}
-
-/* One sample of `kernel` + `user` frames, of which `frames` really come. */
-static void say_sample(struct stage *stage, uint64_t time_ns, uint32_t result, uint32_t kernel,
-		       uint32_t user, size_t frames)
-{
-	Fg__Wire__Samples batch;
-	uint64_t all[FG_SAMPLE_FRAMES] = {0};
-	uint32_t tgid = 1, tid = 1, guessed = 0;
-
-	fg__wire__samples__init(&batch);
-	for (size_t i = 0; i < frames; i++)
-		all[i] = (uint64_t)FG_MODULE_FIRST << FG_FRAME_MODULE_SHIFT | (0x1000 + i);
-	batch.n_time_ns = 1;
-	batch.time_ns = &time_ns;
-	batch.n_tgid = 1;
-	batch.tgid = &tgid;
-	batch.n_tid = 1;
-	batch.tid = &tid;
-	batch.n_result = 1;
-	batch.result = &result;
-	batch.n_guessed = 1;
-	batch.guessed = &guessed;
-	batch.n_kernel_count = 1;
-	batch.kernel_count = &kernel;
-	batch.n_user_count = 1;
-	batch.user_count = &user;
-	batch.n_frames = frames;
-	batch.frames = all;
-	say(stage, FG_WIRE_SAMPLES, &batch.base);
-}
-
-static void say_stats(struct stage *stage, uint64_t time_ns, uint64_t samples, uint64_t lost)
-{
-	Fg__Wire__Stats stats;
-
-	fg__wire__stats__init(&stats);
-	stats.time_ns = time_ns;
-	stats.samples = samples;
-	stats.lost = lost;
-	stats.target_cpu_ns = samples * 1000;
-	say(stage, FG_WIRE_STATS, &stats.base);
-}
-
-static void say_error(struct stage *stage, uint32_t code, char *text)
-{
-	Fg__Wire__Error error;
-
-	fg__wire__error__init(&error);
-	error.code = code;
-	error.message = text;
-	say(stage, FG_WIRE_ERROR, &error.base);
-}
-
-static void begin(struct stage *stage)
-{
-	struct fg_err err = {0};
-
-	open_stage(stage);
-	say_hello(stage);
-	say_ready(stage);
-	assert_ok(fg_client_take(stage->client, &err), &err);
-	assert_int_equal(stage->client->state, FG_CLIENT_RUNNING);
-}
+#include "tests/unit/profiler/client_stage.h"
 
 /* -- wrong words ----------------------------------------------------------------------------- */
 
@@ -212,7 +83,7 @@ static void wrong_too_deep(struct stage *stage)
 {
 	say_hello(stage);
 	say_ready(stage);
-	say_sample(stage, 1, FG_BPF_COMPLETE, 200, 200, FG_SAMPLE_FRAMES);
+	say_sample(stage, 1, FG_BPF_COMPLETE, 300, 300, FG_SAMPLE_FRAMES);
 }
 
 static void wrong_result(struct stage *stage)
@@ -352,14 +223,14 @@ static void test_wrong_words(void **state)
 		struct fg_err err = {0};
 		struct stage stage;
 
-		open_stage(&stage);
+		stage_open(&stage);
 		cases[i].script(&stage);
 		int rc = fg_client_take(stage.client, &err);
 
 		if (rc != cases[i].expected || !strstr(err.message, cases[i].text))
 			fail_msg("%s: %d (not %d), \"%s\"", cases[i].name, rc, cases[i].expected,
 				 err.message);
-		close_stage(&stage);
+		stage_close(&stage);
 	}
 }
 
@@ -371,11 +242,11 @@ static void test_silence_times_out(void **state)
 	struct fg_err err = {0};
 	struct stage stage;
 
-	open_stage(&stage);
+	stage_open(&stage);
 	assert_int_equal(fg_client_handshake(stage.client,
 					     fg_clock_monotonic_ns() + 20 * FG_NS_PER_MS, &err),
 			 -FG_E_TIMEOUT);
-	close_stage(&stage);
+	stage_close(&stage);
 }
 
 static void build(struct stage *stage, struct fg_profile **profile, struct fg_profile_info *info)
@@ -386,8 +257,12 @@ static void build(struct stage *stage, struct fg_profile **profile, struct fg_pr
 	};
 	struct fg_err err = {0};
 
-	assert_ok(fg_profiler_profile(stage->client, FG_NS_PER_S, phases, 2, profile, info, &err),
-		  &err);
+	const struct fg_profiler_profile_options options = {
+		.run_start_ns = FG_NS_PER_S, .phases = phases, .phase_count = 2};
+	struct fg_profile *profiles[FG_PROFILE_TYPE_COUNT];
+
+	assert_ok(fg_profiler_profile(stage->client, &options, profiles, info, &err), &err);
+	*profile = profiles[FG_PROFILE_CPU];
 }
 
 static uint64_t count_phase(const struct fg_profile *profile, const char *phase)
@@ -421,7 +296,7 @@ static void test_killed_mid_stream(void **state)
 	struct fg_err err = {0};
 	struct stage stage;
 
-	begin(&stage);
+	stage_begin(&stage);
 	say_module(&stage, FG_MODULE_FIRST);
 	say_stats(&stage, s, 0, 0);
 	say_sample(&stage, s + s / 2, FG_BPF_COMPLETE, 0, 3, 3);
@@ -450,7 +325,7 @@ static void test_killed_mid_stream(void **state)
 	assert_int_equal(count_phase(profile, "measure"), 3);
 	assert_int_equal(count_phase(profile, ""), 1);
 	fg_profile_free(profile);
-	close_stage(&stage);
+	stage_close(&stage);
 }
 
 static void test_cut_stack_gets_a_root(void **state)
@@ -462,7 +337,7 @@ static void test_cut_stack_gets_a_root(void **state)
 	struct stage stage;
 	size_t cut = 0;
 
-	begin(&stage);
+	stage_begin(&stage);
 	say_module(&stage, FG_MODULE_FIRST);
 	say_sample(&stage, 3 * FG_NS_PER_S, FG_BPF_UNSUPPORTED, 0, 2, 2);
 	say_sample(&stage, 3 * FG_NS_PER_S, FG_BPF_COMPLETE, 0, 2, 2);
@@ -478,7 +353,7 @@ static void test_cut_stack_gets_a_root(void **state)
 	assert_int_equal(cut, 1);
 	assert_false(info.partial);
 	fg_profile_free(profile);
-	close_stage(&stage);
+	stage_close(&stage);
 }
 
 /* What the helper could not do reaches the report. */
@@ -492,7 +367,7 @@ static void test_notice_is_told(void **state)
 	struct fg_err err = {0};
 	struct stage stage;
 
-	begin(&stage);
+	stage_begin(&stage);
 	fg__wire__notice__init(&notice);
 	notice.text = text;
 	say(&stage, FG_WIRE_NOTICE, &notice.base);
@@ -501,7 +376,7 @@ static void test_notice_is_told(void **state)
 	assert_false(info.partial);
 	assert_string_equal(info.why_absent, "incomplete: more than 1023 address spaces");
 	fg_profile_free(profile);
-	close_stage(&stage);
+	stage_close(&stage);
 }
 
 static void test_same_stacks_are_kept_once(void **state)
@@ -510,7 +385,7 @@ static void test_same_stacks_are_kept_once(void **state)
 	struct fg_err err = {0};
 	struct stage stage;
 
-	begin(&stage);
+	stage_begin(&stage);
 	for (uint64_t i = 0; i < 300; i++) {
 		say_sample(&stage, i, FG_BPF_COMPLETE, 1, (uint32_t)(i % 3), 1 + i % 3);
 		assert_ok(fg_client_take(stage.client, &err), &err);
@@ -518,7 +393,7 @@ static void test_same_stacks_are_kept_once(void **state)
 	assert_int_equal(stage.client->samples.count, 300);
 	assert_int_equal(stage.client->samples.stack_count, 3);
 	assert_true(fg_profiler_complete_share(stage.client) > 0.999);
-	close_stage(&stage);
+	stage_close(&stage);
 }
 
 static void test_stats_between(void **state)
@@ -527,7 +402,7 @@ static void test_stats_between(void **state)
 	struct fg_err err = {0};
 	struct stage stage;
 
-	begin(&stage);
+	stage_begin(&stage);
 	say_stats(&stage, 100, 10, 0);
 	say_stats(&stage, 200, 30, 4);
 	assert_ok(fg_client_take(stage.client, &err), &err);
@@ -541,7 +416,7 @@ static void test_stats_between(void **state)
 		assert_int_equal(at.samples, cases[i].samples);
 		assert_int_equal(at.lost, cases[i].lost);
 	}
-	close_stage(&stage);
+	stage_close(&stage);
 }
 
 static void test_slices_are_kept(void **state)
@@ -551,7 +426,7 @@ static void test_slices_are_kept(void **state)
 	struct fg_err err = {0};
 	struct stage stage;
 
-	begin(&stage);
+	stage_begin(&stage);
 	stage.client->slice_ns = FG_NS_PER_S;
 	for (uint64_t i = 0; i < 100; i++)
 		say_slice(&stage, 1000 + i, i % 2 == 0, 7 * i);
@@ -561,12 +436,13 @@ static void test_slices_are_kept(void **state)
 		assert_true(slices[i].time_ns == 1000 + i && slices[i].target_cpu_ns == 7 * i);
 		assert_int_equal(slices[i].on, i % 2 == 0);
 	}
-	close_stage(&stage);
+	stage_close(&stage);
 }
 
 static void test_no_helper(void **state)
 {
 	(void)state;
+	const uint32_t pids[] = {1};
 	struct fg_profiler_options options = {
 		.helper_path = "/nonexistent/helper", .pids = pids, .pid_count = 1};
 	struct fg_profiler *profiler;

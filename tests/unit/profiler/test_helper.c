@@ -97,18 +97,18 @@ static void test_nonsense(void **state)
 	talk("\x01\x00\x00\x00\x01\x00\xff", 7, -FG_E_INVALID, "broken HELLO");
 	talk("\x00\x00\x00\x00\x01\x00", 6, -FG_E_UNSUPPORTED, "HELLO of protocol 0");
 	talk("\x00\x00\x00\x00\x09\x00", 6, 0, "STOP at once");
-	/* HELLO (protocol 1, abi 1), then START without a process */
-	talk("\x04\x00\x00\x00\x01\x00\x08\x01\x10\x01\x00\x00\x00\x00\x02\x00", 16, -FG_E_USAGE,
+	/* HELLO (protocol 2, abi 2), then START without a process */
+	talk("\x04\x00\x00\x00\x01\x00\x08\x02\x10\x02\x00\x00\x00\x00\x02\x00", 16, -FG_E_USAGE,
 	     "nobody to profile");
 	/* … and START of pid 4194303 */
-	talk("\x04\x00\x00\x00\x01\x00\x08\x01\x10\x01"
+	talk("\x04\x00\x00\x00\x01\x00\x08\x02\x10\x02"
 	     "\x06\x00\x00\x00\x02\x00\x0a\x04\xff\xff\xff\x01",
 	     22, -FG_E_NOT_FOUND, "nobody there");
 	/* … and START with slices of 1000 ns */
-	talk("\x04\x00\x00\x00\x01\x00\x08\x01\x10\x01"
+	talk("\x04\x00\x00\x00\x01\x00\x08\x02\x10\x02"
 	     "\x06\x00\x00\x00\x02\x00\x0a\x01\x01\x18\xe8\x07",
 	     22, -FG_E_USAGE, "slices too short");
-	static_assert(FG_WIRE_PROTOCOL == 1 && FG_BPF_ABI == 1, "the bytes above say 1");
+	static_assert(FG_WIRE_PROTOCOL == 2 && FG_BPF_ABI == 2, "the bytes above say 2");
 }
 
 int main(void)

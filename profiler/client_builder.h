@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Raw frames → locations of a profile, each distinct frame symbolised once. For the client alone.
+ */
+#ifndef FG_PROFILER_CLIENT_BUILDER_H
+#define FG_PROFILER_CLIENT_BUILDER_H
+
+#include "profiler/client_internal.h"
+#include "profiler/symbol/symbolizer.h"
+
+#define FG_NO_INDEX UINT32_MAX
+
+struct fg_location_slot {
+	uint64_t frame;
+	uint32_t location; /* FG_NO_INDEX: free */
+	bool unnamed;
+};
+
+/* Everything that building profiles needs. */
+struct fg_builder {
+	struct fg_profiler *profiler;
+	struct fg_profile *profile;
+	struct fg_symbolizer *symbolizer;
+	int kallsyms_copy;
+	uint32_t kernel_module, no_module;
+	uint32_t *modules; /* client module → profile module */
+	int *handles;      /* client module → symbolizer's */
+	struct fg_location_slot *slots;
+	size_t slot_count, slots_used;
+	uint32_t *stacks; /* raw stack → profile stack, FG_NO_INDEX until needed */
+	bool *leaf_unnamed;
+	uint32_t truncated; /* location */
+};
+
+/** On failure done() is still needed. */
+int fg_builder_init(struct fg_builder *builder, struct fg_profiler *profiler,
+		    struct fg_err *err) FG_MUST_USE;
+void fg_builder_done(struct fg_builder *builder);
+/* Each interns: an index ≥ 0, or a negative error code. */
+int64_t fg_builder_text(struct fg_builder *builder, const char *text,
+			struct fg_err *err) FG_MUST_USE;
+/** A location that stands for what is not known: "[truncated]". */
+int64_t fg_builder_placeholder(struct fg_builder *builder, const char *name, uint32_t flags,
+			       struct fg_err *err) FG_MUST_USE;
+/** `frame` as in bpf/shared.h, or a kernel address. */
+int64_t fg_builder_location(struct fg_builder *builder, uint64_t frame, bool kernel,
+			    bool *ret_unnamed, struct fg_err *err) FG_MUST_USE;
+
+#endif

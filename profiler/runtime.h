@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The language runtimes that the profiler knows to be different: how their frames are found and
+ * named. Both ends of the stream use these numbers.
+ */
+#ifndef FG_PROFILER_RUNTIME_H
+#define FG_PROFILER_RUNTIME_H
+
+enum fg_runtime {
+	FG_RUNTIME_NATIVE, /* C, C++, Rust, or nothing that we know */
+	FG_RUNTIME_GO,     /* rows and names from .gopclntab */
+	FG_RUNTIME_NODE,   /* perf map; JIT code keeps frame pointers */
+	FG_RUNTIME_JAVA, /* perf map on demand; frame pointers only by -XX:+PreserveFramePointer */
+	FG_RUNTIME_PYTHON, /* frames read in BPF; addresses of Runtime: _PyRuntime */
+	FG_RUNTIME_PHP,    /* frames read in BPF; addresses of Runtime: executor_globals */
+	FG_RUNTIME_RUBY,   /* native frames only */
+	FG_RUNTIME_DOTNET, /* native frames only */
+	FG_RUNTIME_COUNT
+};
+/** "python"; for people. */
+const char *fg_runtime_name(enum fg_runtime runtime);
+
+#endif
