@@ -79,26 +79,6 @@ static uint64_t hash_mappings(const struct fg_mappings *mappings)
 	return hash ? hash : 1;
 }
 
-/* The executable segment that a mapping shows most of; NULL if none (then p_vaddr is unknown). */
-static const struct fg_unwind_segment *segment_of(const struct fg_module *module,
-						  const struct fg_mapping *mapping)
-{
-	const struct fg_unwind_segment *best = NULL;
-	uint64_t best_overlap = 0, length = mapping->end - mapping->start;
-
-	for (size_t i = 0; i < module->segment_count; i++) {
-		const struct fg_unwind_segment *s = &module->segments[i];
-		uint64_t from = FG_MAX(s->file_offset, mapping->offset);
-		uint64_t to = FG_MIN(s->file_offset + s->file_size, mapping->offset + length);
-
-		if (from < to && to - from > best_overlap) {
-			best_overlap = to - from;
-			best = s;
-		}
-	}
-	return best;
-}
-
 static size_t add_mapping(struct fg_bpf_space *space, size_t count, uint64_t start,
 			  const struct fg_bpf_mapping *entry)
 {
@@ -123,18 +103,14 @@ static size_t add_mapping(struct fg_bpf_space *space, size_t count, uint64_t sta
 static size_t add_module_mapping(struct fg_bpf_space *space, size_t count,
 				 const struct fg_mapping *mapping, const struct fg_module *module)
 {
-	const struct fg_unwind_segment *segment = segment_of(module, mapping);
+	const struct fg_unwind_segment *segment = fg_module_segment(module, mapping);
 	struct fg_bpf_mapping entry = {
 		.end = mapping->end,
-		.bias = mapping->start - mapping->offset,
+		.bias = fg_module_bias(module, mapping, segment),
 		.module = module->id,
 		.kind = FG_MAP_NO_ROWS,
 	};
 
-	if (segment)
-		entry.bias += segment->file_offset - segment->vaddr;
-	else if (module->kind == FG_MAPPING_VDSO && module->segment_count)
-		entry.bias = mapping->start - (module->segments[0].vaddr & ~0xfffull);
 	if (!module->part_count || (!segment && module->kind != FG_MAPPING_VDSO))
 		return add_mapping(space, count, mapping->start, &entry);
 	for (size_t i = 0; i < module->part_count; i++) {
