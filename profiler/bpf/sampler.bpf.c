@@ -113,6 +113,7 @@ static __always_inline void take_sample(struct bpf_perf_event_data *ctx,
 	state->miss = 0;
 	state->mapping = 0;
 	state->guess = 0;
+	state->window_bytes = 0;
 	state->space = target->space;
 	state->generation = target->generation;
 	state->sample.time_ns = now_ns;

@@ -19,14 +19,16 @@
 #define FG_OPAQUE(x) asm volatile("" : "+r"(x))
 
 enum { FG_GO_ON = 0, FG_ENDED = 1 };
-enum { FG_SAVED_MAX = 16 };         /* a power of two */
+enum { FG_SAVED_MAX = 16 };
+enum { FG_WINDOW_BYTES = 256, FG_PAGE_BYTES = 4096 }; /* powers of two */
 #define FG_GUESS_REACH (1ull << 20) /* RBP further up than this is data, not a frame */
 
 struct fg_unwind_state {
 	struct fg_arch_regs regs;
-	__u64 saved[FG_SAVED_MAX]; /* what lies below the CFA: from RBP up to the return address */
-	__u64 miss;                /* the address that no mapping holds, or 0 */
-	__u64 generation;          /* of the space */
+	__u64 window[FG_WINDOW_BYTES / 8]; /* of the user stack, as far as it was read */
+	__u64 window_start, window_bytes;
+	__u64 miss;       /* the address that no mapping holds, or 0 */
+	__u64 generation; /* of the space */
 	__u32 space;
 	__u32 mapping; /* of the frame before: the next one is often in the same */
 	__u64 guess;   /* FG_FRAME_GUESSED when the frame at ip was found by a guess */
@@ -193,23 +195,55 @@ static __always_inline void fg_emit(struct fg_unwind_state *state, __u64 frame)
 	state->sample.user_count++;
 }
 
+/* Makes sure that [address, address + bytes) of the user stack is in the window. Reading is what
+ * costs, not how much: a window serves several frames. It ends where the page does, so that it
+ * cannot fail where the frame alone would not. */
+static __always_inline bool fg_see(struct fg_unwind_state *state, __u64 address, __u64 bytes)
+{
+	__u64 offset = address - state->window_start;
+
+	if (offset < state->window_bytes && offset + bytes <= state->window_bytes)
+		return true;
+	__u64 more = FG_PAGE_BYTES - (address & (FG_PAGE_BYTES - 1));
+
+	if (more < bytes)
+		more = bytes;
+	FG_OPAQUE(more);
+	if (more > FG_WINDOW_BYTES)
+		more = FG_WINDOW_BYTES;
+	state->window_start = address;
+	state->window_bytes = more;
+	if (!bpf_probe_read_user(state->window, more, (const void *)address))
+		return true;
+	state->window_bytes = 0;
+	return false;
+}
+
+static __always_inline __u64 fg_seen(const struct fg_unwind_state *state, __u64 address)
+{
+	__u64 offset = address - state->window_start;
+
+	return state->window[offset / sizeof(__u64) & (FG_WINDOW_BYTES / sizeof(__u64) - 1)];
+}
+
 /* No rule: try the frame pointer if it looks like one. Libraries without unwind data and JIT code
  * often keep it; the frame found this way is marked, the stack does not count as complete. */
 static __always_inline int fg_step_frame_pointer(struct fg_unwind_state *state, __u64 mark,
 						 __u8 failure)
 {
 	struct fg_arch_regs *regs = &state->regs;
-	__u64 pair[2];
+	__u64 frame = regs->bp, ip;
 
 	if (regs->bp < regs->sp || regs->bp - regs->sp >= FG_GUESS_REACH || (regs->bp & 7))
 		return fg_end(state, failure);
-	if (bpf_probe_read_user(pair, sizeof(pair), (const void *)regs->bp))
+	if (!fg_see(state, frame, 2 * sizeof(__u64)))
 		return fg_end(state, FG_BPF_READ_FAULT);
-	if (pair[1] < 4096)
+	ip = fg_seen(state, frame + sizeof(__u64));
+	if (ip < 4096)
 		return fg_end(state, failure);
-	regs->sp = regs->bp + sizeof(pair);
-	regs->bp = pair[0];
-	regs->ip = pair[1];
+	regs->sp = frame + 2 * sizeof(__u64);
+	regs->bp = fg_seen(state, frame);
+	regs->ip = ip;
 	regs->returned = 1;
 	state->guess = mark;
 	if (mark && state->sample.guessed < 255)
@@ -255,27 +289,26 @@ static __always_inline int fg_step_cfa(struct fg_unwind_state *state, __u64 row)
 	if (!cfa)
 		return fg_end(state, FG_BPF_READ_FAULT);
 	/* Only a leaf that has pushed nothing may stay in place, and even it pops the address. */
-	if (cfa <= regs->sp)
+	if (cfa <= regs->sp || cfa % sizeof(__u64))
 		return fg_end(state, FG_BPF_BAD);
-	/* One read for both where they lie close together, which is nearly always. */
+	/* Return address and RBP mostly lie close together. */
 	bool together = words >= 2 && words < FG_SAVED_MAX;
 
 	if (!together)
 		words = 1;
-	FG_OPAQUE(words); /* or clang drops the mask, which the verifier needs */
-	words &= FG_SAVED_MAX - 1;
-	if (bpf_probe_read_user(state->saved, words * sizeof(__u64),
-				(const void *)(cfa - words * sizeof(__u64))))
+	__u64 first = cfa - words * sizeof(__u64);
+
+	if (!fg_see(state, first, words * sizeof(__u64)))
 		return fg_end(state, FG_BPF_READ_FAULT);
 	if (together) {
-		regs->bp = state->saved[0];
+		regs->bp = fg_seen(state, first);
 	} else if (rbp_offset_8 != FG_RBP_SAME) {
 		__u64 saved = cfa + (__u64)(rbp_offset_8 * 8);
 
 		if (bpf_probe_read_user(&regs->bp, sizeof(regs->bp), (const void *)saved))
 			return fg_end(state, FG_BPF_READ_FAULT);
 	}
-	regs->ip = state->saved[(words - 1) & (FG_SAVED_MAX - 1)];
+	regs->ip = fg_seen(state, cfa - sizeof(__u64));
 	regs->sp = cfa;
 	regs->returned = 1;
 	state->guess = 0;
