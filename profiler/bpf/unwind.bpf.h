@@ -305,7 +305,8 @@ __attribute__((noinline)) int fg_unwind_frame(__u32 slot)
 
 	fg_emit(state, mapping->module, vaddr);
 	if (mapping->kind != FG_MAP_ROWS)
-		return fg_step_frame_pointer(state, FG_FRAME_GUESSED, FG_BPF_GAP);
+		return fg_step_frame_pointer(
+			state, mapping->kind == FG_MAP_JIT ? 0 : FG_FRAME_GUESSED, FG_BPF_GAP);
 	return fg_step(state, fg_find_row(mapping, vaddr));
 }
 
