@@ -11,6 +11,7 @@
 
 #include "profiler/bpf/shared.h"
 #include "profiler/client.h"
+#include "profiler/client_labels.h"
 #include "profiler/samples.h"
 #include "profiler/wire.h"
 
@@ -42,6 +43,7 @@ struct fg_client_module {
 /* Totals since READY, as the helper sent them. */
 struct fg_client_stats {
 	uint64_t time_ns, hits, samples, lost, bpf_ns, helper_cpu_ns, target_cpu_ns;
+	uint64_t label_receives, label_ns;
 };
 
 struct fg_profiler {
@@ -66,6 +68,7 @@ struct fg_profiler {
 	struct fg_profiler_slice *slices;
 	size_t slices_count, slices_capacity;
 	struct fg_samples samples;
+	struct fg_client_labels labels;
 };
 
 /** A client over a connected stream (taken) without a helper of its own; start() and tests. */

@@ -76,12 +76,21 @@ static bool is_measured(const struct fg_profiler_phase *phase)
 	return phase && strcmp(phase->name, "measure") == 0;
 }
 
+/* The request class that a sample's label stands for; "": unknown. */
+static const char *endpoint_of(const struct fg_profiler_profile_options *options, uint32_t request)
+{
+	uint32_t label = FG_REQUEST_LABEL(request);
+
+	return label && label <= options->endpoint_count ? options->endpoints[label - 1] : "";
+}
+
 static void count_sample(struct fg_profile_info *info, const struct fg_raw_stack *stack,
-			 bool leaf_unnamed, uint64_t *unnamed)
+			 bool leaf_unnamed, bool attributed, uint64_t *unnamed)
 {
 	enum fg_stack_result result = result_of(stack);
 
 	info->samples++;
+	info->attributed += attributed;
 	info->guessed_frames += stack->guessed;
 	*unnamed += leaf_unnamed;
 	if (result == FG_STACK_COMPLETE)
@@ -106,8 +115,14 @@ static int add_samples(struct fg_builder *builder,
 				 : 0;
 		int64_t name = rc ? rc : fg_builder_text(builder, phase ? phase->name : "", err);
 
-		if (name < 0)
-			return (int)name;
+		int64_t endpoint =
+			name < 0
+				? name
+				: fg_builder_text(builder, endpoint_of(options, raw->request), err);
+
+		if (endpoint < 0)
+			return (int)endpoint;
+		sample.endpoint = (uint32_t)endpoint;
 		sample.stack = builder->stacks[raw->stack];
 		sample.phase = (uint32_t)name;
 		if (raw->time_ns > options->run_start_ns)
@@ -118,7 +133,7 @@ static int add_samples(struct fg_builder *builder,
 			return rc;
 		if (is_measured(phase))
 			count_sample(info, &samples->stacks[raw->stack],
-				     builder->leaf_unnamed[raw->stack], &unnamed);
+				     builder->leaf_unnamed[raw->stack], endpoint > 0, &unnamed);
 	}
 	info->unnamed_share = info->samples ? (double)unnamed / (double)info->samples : 0;
 	return 0;
@@ -140,9 +155,12 @@ static void fill_totals(const struct fg_profiler *profiler,
 		info->bpf_ns += to.bpf_ns - from.bpf_ns;
 		info->helper_cpu_ns += to.helper_cpu_ns - from.helper_cpu_ns;
 		info->target_cpu_ns += to.target_cpu_ns - from.target_cpu_ns;
+		info->label_receives += to.label_receives - from.label_receives;
+		info->label_ns += to.label_ns > from.label_ns ? to.label_ns - from.label_ns : 0;
 	}
 	info->lost += profiler->samples.dropped;
 	info->present = true;
+	fg_client_labels_describe(&profiler->labels, options->run_start_ns, info);
 	info->frequency_hz = profiler->frequency_hz;
 	info->cpus = profiler->cpus;
 	info->partial = profiler->state == FG_CLIENT_LOST;
