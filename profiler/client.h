@@ -10,6 +10,7 @@
 #ifndef FG_PROFILER_CLIENT_H
 #define FG_PROFILER_CLIENT_H
 
+#include "gate/measure/request_log.h"
 #include "gate/measure/result.h"
 #include "gate/profile/profile.h"
 
@@ -88,6 +89,7 @@ struct fg_profiler_profile_options {
 	size_t phase_count;
 	const char *const *endpoints; /* [label − 1]: the request class that a label stands for */
 	size_t endpoint_count;
+	const struct fg_request_index *slow; /* slow requests, by client port; NULL: not known */
 };
 
 /** Symbolises everything and builds the profiles of the types that were asked for (the others

@@ -45,5 +45,10 @@ int64_t fg_builder_placeholder(struct fg_builder *builder, const char *name, uin
 /** `frame` as in bpf/shared.h, or a kernel address. */
 int64_t fg_builder_location(struct fg_builder *builder, uint64_t frame, bool kernel,
 			    bool *ret_unnamed, struct fg_err *err) FG_MUST_USE;
+/** Request class and latency of a sample's request; client_labels.c. */
+int fg_client_attribute(struct fg_builder *builder,
+			const struct fg_profiler_profile_options *options,
+			const struct fg_raw_sample *raw, struct fg_psample *sample,
+			struct fg_err *err) FG_MUST_USE;
 
 #endif

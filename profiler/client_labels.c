@@ -8,12 +8,13 @@
 #include <sys/mman.h>
 
 #include "profiler/bpf/shared.h"
+#include "profiler/client_builder.h"
 #include "profiler/client_internal.h"
 #include "profiler/wire.pb-c.h"
 
 static_assert((int)FG_PROFILER_PORTS == (int)FG_LABEL_PORTS, "both sides mean the same array");
 
-#define WORDS_BYTES ((size_t)FG_LABEL_SIDES * FG_LABEL_PORTS * sizeof(uint32_t))
+#define WORDS_BYTES sizeof(struct fg_bpf_labels)
 
 void fg_client_labels_ask(struct fg_client_labels *labels, bool asked)
 {
@@ -86,6 +87,38 @@ void fg_client_labels_describe(const struct fg_client_labels *labels, uint64_t r
 	else
 		(void)snprintf(info->labels_problem, sizeof(info->labels_problem), "%.199s",
 			       labels->problem);
+}
+
+/* The request class that a label stands for; "": unknown. */
+static const char *endpoint_of(const struct fg_profiler_profile_options *options, uint32_t request)
+{
+	uint32_t label = FG_REQUEST_LABEL(request);
+
+	return label && label <= options->endpoint_count ? options->endpoints[label - 1] : "";
+}
+
+int fg_client_attribute(struct fg_builder *builder,
+			const struct fg_profiler_profile_options *options,
+			const struct fg_raw_sample *raw, struct fg_psample *sample,
+			struct fg_err *err)
+{
+	uint16_t port = (uint16_t)FG_REQUEST_PORT(raw->request);
+	const char *endpoint = endpoint_of(options, raw->request);
+
+	if (!endpoint[0])
+		return 0;
+	int64_t text = fg_builder_text(builder, endpoint, err);
+
+	if (text < 0)
+		return (int)text;
+	sample->endpoint = (uint32_t)text;
+	if (!options->slow || !fg_request_index_has(options->slow, port, raw->time_ns))
+		return 0;
+	text = fg_builder_text(builder, "slow", err);
+	if (text < 0)
+		return (int)text;
+	sample->latency = (uint32_t)text;
+	return 0;
 }
 
 uint32_t *fg_profiler_labels(const struct fg_profiler *profiler)

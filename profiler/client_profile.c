@@ -76,14 +76,6 @@ static bool is_measured(const struct fg_profiler_phase *phase)
 	return phase && strcmp(phase->name, "measure") == 0;
 }
 
-/* The request class that a sample's label stands for; "": unknown. */
-static const char *endpoint_of(const struct fg_profiler_profile_options *options, uint32_t request)
-{
-	uint32_t label = FG_REQUEST_LABEL(request);
-
-	return label && label <= options->endpoint_count ? options->endpoints[label - 1] : "";
-}
-
 static void count_sample(struct fg_profile_info *info, const struct fg_raw_stack *stack,
 			 bool leaf_unnamed, bool attributed, uint64_t *unnamed)
 {
@@ -115,14 +107,11 @@ static int add_samples(struct fg_builder *builder,
 				 : 0;
 		int64_t name = rc ? rc : fg_builder_text(builder, phase ? phase->name : "", err);
 
-		int64_t endpoint =
-			name < 0
-				? name
-				: fg_builder_text(builder, endpoint_of(options, raw->request), err);
-
-		if (endpoint < 0)
-			return (int)endpoint;
-		sample.endpoint = (uint32_t)endpoint;
+		if (name < 0)
+			return (int)name;
+		rc = fg_client_attribute(builder, options, raw, &sample, err);
+		if (rc)
+			return rc;
 		sample.stack = builder->stacks[raw->stack];
 		sample.phase = (uint32_t)name;
 		if (raw->time_ns > options->run_start_ns)
@@ -133,7 +122,8 @@ static int add_samples(struct fg_builder *builder,
 			return rc;
 		if (is_measured(phase))
 			count_sample(info, &samples->stacks[raw->stack],
-				     builder->leaf_unnamed[raw->stack], endpoint > 0, &unnamed);
+				     builder->leaf_unnamed[raw->stack], sample.endpoint != 0,
+				     &unnamed);
 	}
 	info->unnamed_share = info->samples ? (double)unnamed / (double)info->samples : 0;
 	return 0;

@@ -46,17 +46,17 @@ enum { AF_INET_ = 2, AF_INET6_ = 10, IPPROTO_TCP_ = 6 };
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, FG_LABEL_SIDES *FG_LABEL_PORTS);
+	__uint(max_entries, 1); /* elements are rounded up to 8 bytes: one that holds all */
 	__type(key, __u32);
-	__type(value, __u32); /* FG_LABEL_WORD() */
+	__type(value, struct fg_bpf_labels);
 } fg_labels SEC(".maps");
 
 /* [port] = 1: labelled requests came in on this local port, so it is the target's own. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, FG_LABEL_PORTS);
+	__uint(max_entries, 1);
 	__type(key, __u32);
-	__type(value, __u8);
+	__type(value, struct fg_bpf_served);
 } fg_served SEC(".maps");
 
 struct {
@@ -69,13 +69,19 @@ struct {
 /* The request that a receive begins or goes on with; -1: says nothing about it. */
 static __always_inline __s64 request_of(__u32 client_port, __u32 local_port)
 {
-	__u32 index = FG_LABEL_INDEX(0, client_port);
-	volatile __u32 *word = bpf_map_lookup_elem(&fg_labels, &index);
-	__u8 *served = bpf_map_lookup_elem(&fg_served, &local_port);
+	__u32 zero = 0;
+	struct fg_bpf_labels *labels = bpf_map_lookup_elem(&fg_labels, &zero);
+	struct fg_bpf_served *all = bpf_map_lookup_elem(&fg_served, &zero);
 
-	if (!word || !served)
+	if (!labels || !all)
 		return -1;
-	__u32 value = *word, server_port = FG_LABEL_WORD_PORT(value);
+	/* The compiler knows that they are 16 bits, older verifiers do not after a byte swap. */
+	asm volatile("" : "+r"(client_port), "+r"(local_port));
+	client_port &= FG_LABEL_PORTS - 1;
+	local_port &= FG_LABEL_PORTS - 1;
+	__u32 value = *(volatile __u32 *)&labels->words[FG_LABEL_INDEX(0, client_port)];
+	__u32 server_port = FG_LABEL_WORD_PORT(value);
+	__u8 *served = &all->ports[local_port];
 
 	if (FG_LABEL_WORD_LABEL(value) && (!server_port || server_port == local_port)) {
 		if (!*served)

@@ -155,6 +155,12 @@ enum {
 #define FG_LABEL_WORD_PORT(word)   ((word) >> 16)
 #define FG_LABEL_WORD_LABEL(word)  ((word)&0xffff)
 
+struct fg_bpf_labels {
+	uint32_t words[FG_LABEL_SIDES * FG_LABEL_PORTS]; /* FG_LABEL_WORD() */
+};
+struct fg_bpf_served {
+	uint8_t ports[FG_LABEL_PORTS];
+};
 struct fg_bpf_label_stats { /* per CPU */
 	uint64_t receives;  /* of all sockets of the machine */
 	uint64_t labelled;  /* that began or went on with a request of ours */
