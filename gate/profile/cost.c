@@ -271,6 +271,9 @@ static bool wanted(const struct builder *b, const struct fg_psample *sample, siz
 	if (options->endpoint &&
 	    strcmp(options->endpoint, fg_profile_text(b->profile, sample->endpoint)) != 0)
 		return false;
+	if (options->latency &&
+	    strcmp(options->latency, fg_profile_text(b->profile, sample->latency)) != 0)
+		return false;
 	*ret_block = options->block_seconds
 			     ? (sample->second - options->second_from) / options->block_seconds
 			     : 0;
