@@ -65,6 +65,7 @@ static int send_start(struct fg_profiler *profiler, struct fg_err *err)
 	start.frequency_hz = profiler->frequency_hz;
 	start.slice_ns = profiler->slice_ns;
 	start.source = profiler->source;
+	start.labels = profiler->labels.asked;
 	int rc = fg_wire_send(&profiler->wire, FG_WIRE_HELLO, &hello.base, -1, err);
 
 	return rc ? rc : fg_wire_send(&profiler->wire, FG_WIRE_START, &start.base, -1, err);
@@ -117,6 +118,7 @@ static int start_with(const struct fg_profiler_options *options, enum fg_profile
 	profiler->helper_pid = helper_pid;
 	profiler->slice_ns = options->slice_ns;
 	profiler->source = source;
+	fg_client_labels_ask(&profiler->labels, options->labels);
 	rc = fg_client_handshake(profiler, deadline_ns, err);
 	if (rc)
 		fg_profiler_free(profiler);
@@ -131,7 +133,7 @@ static void note_source(struct fg_profiler *profiler, const char *why)
 	const char *fix = strstr(why, "; fix: ");
 
 	(void)snprintf(profiler->source_note, sizeof(profiler->source_note),
-		       "perf events and stack copies, because %.*s%s; no request classes%s%s",
+		       "perf events and stack copies, because %.*s%s%s%s",
 		       (int)(fix ? (size_t)(fix - why) : strlen(why)), why,
 		       profiler->user_only ? "; kernel part not visible" : "",
 		       fix ? "; for BPF: " : "", fix ? fix + strlen("; fix: ") : "");
@@ -307,6 +309,7 @@ void fg_profiler_free(struct fg_profiler *profiler)
 	}
 	if (profiler->kallsyms_fd >= 0)
 		close(profiler->kallsyms_fd);
+	fg_client_labels_done(&profiler->labels);
 	fg_samples_done(&profiler->samples);
 	fg_client_processes_done(&profiler->processes);
 	free(profiler->modules);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "profiler/drain.h"
+#include "profiler/labels.h"
 #include "profiler/rights.h"
 
 struct bpf_source {
@@ -15,6 +16,7 @@ struct bpf_source {
 	struct fg_modules modules;
 	struct fg_targets targets;
 	struct fg_drain *drain;
+	struct fg_labels labels;
 };
 
 static_assert((int)FG_SOURCE_PROGRAMS_MAX >= (int)FG_SESSION_PROGRAMS_MAX, "room for each program");
@@ -42,11 +44,14 @@ static int start_source(struct fg_source *source, const Fg__Wire__Start *start, 
 		return rc;
 	fg_modules_init(&self->modules, self->session, self->wire);
 	fg_targets_init(&self->targets, self->session, &self->modules);
-	rc = fg_drain_new(self->session, &self->targets, self->wire, &self->drain, err);
+	rc = fg_drain_new(self->session, &self->targets, &self->labels, self->wire, &self->drain,
+			  err);
 	if (!rc)
 		rc = send_kallsyms(self, err);
 	if (!rc)
 		rc = fg_session_attach(self->session, period_ns, err);
+	if (!rc && start->labels)
+		rc = fg_labels_begin(&self->labels, self->session, self->wire, err);
 	if (!rc)
 		rc = fg_rights_drop(err);
 	for (size_t i = 0; !rc && i < start->n_pids; i++)
@@ -93,6 +98,9 @@ static void describe(const struct fg_source *source, struct fg_source_facts *ret
 	ret->processes = (uint32_t)self->targets.count;
 	ret->kernel_visible = true;
 	ret->program_count = fg_session_programs(self->session, programs);
+	ret->program_count +=
+		ret->program_count < FG_SESSION_PROGRAMS_MAX && self->labels.kernel &&
+		fg_session_label_program(self->labels.kernel, &programs[ret->program_count]);
 	for (size_t i = 0; i < ret->program_count; i++)
 		ret->programs[i] = (struct fg_source_program){programs[i].name,
 							      programs[i].verified_instructions,
@@ -104,6 +112,7 @@ static void free_source(struct fg_source *source)
 	struct bpf_source *self = (struct bpf_source *)source;
 
 	fg_drain_free(self->drain);
+	fg_labels_done(&self->labels);
 	fg_targets_done(&self->targets);
 	fg_modules_done(&self->modules);
 	fg_session_free(self->session);

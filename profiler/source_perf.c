@@ -397,6 +397,16 @@ static int send_kallsyms(struct perf_source *self, struct fg_err *err)
 	return fd < 0 ? 0 : fg_wire_send(self->wire, FG_WIRE_KALLSYMS, &empty.base, fd, err);
 }
 
+/* Which request a thread works on is known to a BPF program only. */
+static int refuse_labels(struct perf_source *self, struct fg_err *err)
+{
+	Fg__Wire__Labels labels = FG__WIRE__LABELS__INIT;
+	char problem[] = "request classes need BPF";
+
+	labels.problem = problem;
+	return fg_wire_send(self->wire, FG_WIRE_LABELS, &labels.base, -1, err);
+}
+
 static uint64_t read_user_ns(struct perf_source *self)
 {
 	struct fg_pids tree = {0};
@@ -431,6 +441,8 @@ static int start_source(struct fg_source *source, const Fg__Wire__Start *start, 
 		rc = fg_perf_new(self->roots[0], period_ns, &self->perf, err);
 	if (!rc)
 		rc = send_kallsyms(self, err);
+	if (!rc && start->labels)
+		rc = refuse_labels(self, err);
 	if (!rc)
 		rc = add_all(self, err);
 	if (!rc)
