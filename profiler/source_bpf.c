@@ -36,10 +36,9 @@ static int start_source(struct fg_source *source, const Fg__Wire__Start *start, 
 			struct fg_err *err)
 {
 	struct bpf_source *self = (struct bpf_source *)source;
-	int rc = fg_rights_check_namespace(err);
+	const struct fg_session_options options = {0};
+	int rc = fg_session_new(&options, &self->session, err);
 
-	if (!rc)
-		rc = fg_session_new(&self->session, err);
 	if (rc)
 		return rc;
 	fg_modules_init(&self->modules, self->session, self->wire);
