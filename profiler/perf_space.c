@@ -273,3 +273,8 @@ void fg_perf_space_unwind(struct fg_perf_space *space, uint32_t pid,
 	sample->result = (uint8_t)space->stack.result;
 	emit(space, sample);
 }
+
+uint64_t fg_perf_space_fault(const struct fg_perf_space *space)
+{
+	return space->stack.fault;
+}

@@ -34,5 +34,7 @@ void fg_perf_space_unwind(struct fg_perf_space *space, uint32_t pid,
 			  const struct fg_perf_record *record, struct fg_bpf_sample *sample);
 /** module << 48 | address as in a sample, guess flag off; 0: in no known mapping. */
 uint64_t fg_perf_space_frame(const struct fg_perf_space *space, uint64_t address);
+/** Of the last stack: the address whose reading failed last; 0: none did. */
+uint64_t fg_perf_space_fault(const struct fg_perf_space *space);
 
 #endif
