@@ -237,7 +237,7 @@ static void compare(struct oracle *o, const struct fg_bpf_sample *ours,
 		o->counts[AGREE]++;
 	} else if (at == o->theirs.user_count && o->theirs.result == FG_BPF_READ_FAULT) {
 		o->counts[fault < record->regs[7] && record->regs[7] - fault <= 128 ? RED_ZONE
-										     : CUT]++;
+										    : CUT]++;
 	} else {
 		o->counts[DIFFER]++;
 		note_place(o, ours, &o->theirs, at);
