@@ -119,8 +119,26 @@ static bool parse_line(struct slice line, struct fg_mapping *ret, bool *ret_exec
 	return true;
 }
 
+/* JIT compilers map and protect page by page: neighbours without a file are one. */
+static bool continues(const struct fg_mappings *mappings, const struct fg_mapping *mapping)
+{
+	const struct fg_mapping *last =
+		mappings->count ? &mappings->items[mappings->count - 1] : NULL;
+
+	return last && last->kind == FG_MAPPING_ANON && mapping->kind == FG_MAPPING_ANON &&
+	       last->end == mapping->start && strcmp(last->path, mapping->path) == 0;
+}
+
 static int add(struct fg_mappings *mappings, const struct fg_mapping *mapping, struct fg_err *err)
 {
+	if (continues(mappings, mapping)) {
+		mappings->items[mappings->count - 1].end = mapping->end;
+		return 0;
+	}
+	if (mappings->count == FG_MAPS_MAX) {
+		mappings->left_out++;
+		return 0;
+	}
 	int rc = FG_VEC_ROOM(mappings, items, count, capacity, FG_MAPS_MAX, err);
 
 	if (rc)
