@@ -34,24 +34,31 @@ struct fg_session {
 
 /* libbpf prints its reasons; the last lines of them are the best error text there is. The buffer
  * is static because libbpf's callback has no context; the helper loads one object, once. */
-enum { LOG_MAX = 1024, DATA_BYTES_MAX = 1 << 30 };
+enum { LOG_MAX = 1024, LINE_MAX_BYTES = 400, DATA_BYTES_MAX = 1 << 30 };
 static char log_text[LOG_MAX];
 
 FG_PRINTF(2, 0)
 static int keep_log(enum libbpf_print_level level, const char *format, va_list args)
 {
 	size_t used = strlen(log_text);
-	char line[512];
+	char message[4096], *line = message;
 
 	if (level != LIBBPF_WARN)
 		return 0;
-	(void)vsnprintf(line, sizeof(line), format, args);
-	line[strcspn(line, "\n")] = '\0';
+	(void)vsnprintf(message, sizeof(message), format, args);
+	/* The verifier's log comes as one message of many lines, its reason in the last ones. */
+	size_t len = strlen(message);
+
+	if (len > LINE_MAX_BYTES)
+		line += len - LINE_MAX_BYTES;
+	for (char *at = line; (at = strchr(at, '\n')); at++)
+		*at = at[1] ? ' ' : '\0';
 	if (used + strlen(line) + 3 > sizeof(log_text)) {
 		used = 0;
 		log_text[0] = '\0';
 	}
-	(void)snprintf(log_text + used, sizeof(log_text) - used, "%s%s", used ? "; " : "", line);
+	(void)snprintf(log_text + used, sizeof(log_text) - used, "%s%.*s", used ? "; " : "",
+		       (int)LINE_MAX_BYTES, line);
 	return 0;
 }
 

@@ -14,11 +14,12 @@ void fg_space_draft_add(struct fg_space_draft *draft, uint64_t start,
 {
 	if (start >= mapping->end)
 		return;
-	if (draft->count && mapping->kind == FG_MAP_ANON) {
+	if (draft->count && mapping->module == FG_MODULE_ANON) {
 		struct fg_bpf_mapping *last = &draft->mappings[draft->count - 1];
 
 		/* JIT compilers map and protect page by page. */
-		if (last->kind == FG_MAP_ANON && last->end == start) {
+		if (last->module == FG_MODULE_ANON && last->kind == mapping->kind &&
+		    last->end == start) {
 			last->end = mapping->end;
 			return;
 		}

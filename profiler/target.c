@@ -10,6 +10,7 @@
 
 #include "gate/base/clock.h"
 #include "gate/base/vec.h"
+#include "profiler/announce.h"
 #include "profiler/proc.h"
 #include "profiler/rights.h"
 #include "profiler/wire.pb-c.h"
@@ -80,8 +81,37 @@ static const struct fg_unwind_segment *segment_of(const struct fg_module *module
 	return best;
 }
 
+/* V8's builtins have no rows but keep the frame pointer; node maps them a second time elsewhere. */
+static void add_rows(struct fg_space_draft *draft, uint64_t start,
+		     const struct fg_bpf_mapping *entry, const struct fg_module *module,
+		     struct fg_process *process)
+{
+	struct fg_bpf_mapping piece = *entry;
+	uint64_t from = FG_MAX(start, module->gap_start + entry->bias);
+	uint64_t to = FG_MIN(entry->end, module->gap_end + entry->bias);
+
+	if (process->facts.runtime != FG_RUNTIME_NODE || module->gap_end <= module->gap_start ||
+	    start >= entry->end || from >= to) {
+		fg_space_draft_add(draft, start, entry);
+		return;
+	}
+	/* not the copy, which begins with them: perf maps do not list that */
+	if (from > start) {
+		process->code_module = module->id;
+		process->code_bias = entry->bias;
+	}
+	piece.end = from;
+	fg_space_draft_add(draft, start, &piece);
+	piece.kind = FG_MAP_JIT;
+	piece.end = to;
+	fg_space_draft_add(draft, from, &piece);
+	piece.kind = entry->kind;
+	piece.end = entry->end;
+	fg_space_draft_add(draft, to, &piece);
+}
+
 static void add_module_mapping(struct fg_space_draft *draft, const struct fg_mapping *mapping,
-			       const struct fg_module *module)
+			       const struct fg_module *module, struct fg_process *process)
 {
 	const struct fg_unwind_segment *segment = segment_of(module, mapping);
 	struct fg_bpf_mapping entry = {
@@ -108,11 +138,11 @@ static void add_module_mapping(struct fg_space_draft *draft, const struct fg_map
 		entry.shard = (uint8_t)part->shard;
 		entry.first_page = part->first_page;
 		entry.vaddr_pages = (uint32_t)(part->start >> FG_PAGE_SHIFT);
-		fg_space_draft_add(draft, start, &entry);
+		add_rows(draft, start, &entry, module, process);
 	}
 }
 
-static int draft_space(struct fg_targets *targets, uint32_t tgid,
+static int draft_space(struct fg_targets *targets, struct fg_process *process,
 		       const struct fg_mappings *mappings, struct fg_err *err)
 {
 	struct fg_space_draft *draft = &targets->draft;
@@ -127,16 +157,20 @@ static int draft_space(struct fg_targets *targets, uint32_t tgid,
 			continue;
 		if (mapping->kind == FG_MAPPING_ANON) {
 			const struct fg_bpf_mapping entry = {
-				.end = mapping->end, .module = FG_MODULE_ANON, .kind = FG_MAP_ANON};
+				.end = mapping->end,
+				.module = FG_MODULE_ANON,
+				.kind = process->facts.frame_pointers ? FG_MAP_JIT : FG_MAP_ANON,
+			};
 
 			fg_space_draft_add(draft, mapping->start, &entry);
 			continue;
 		}
-		int rc = fg_modules_find(targets->modules, (pid_t)tgid, mapping, &module, err);
+		int rc = fg_modules_find(targets->modules, (pid_t)process->tgid, mapping, &module,
+					 err);
 
 		if (rc)
 			return rc;
-		add_module_mapping(draft, mapping, module);
+		add_module_mapping(draft, mapping, module, process);
 	}
 	return 0;
 }
@@ -169,7 +203,7 @@ static int tell_left_out(struct fg_targets *targets, uint32_t tgid, struct fg_er
 static int install_space(struct fg_targets *targets, struct fg_process *process,
 			 const struct fg_mappings *mappings, uint64_t hash, struct fg_err *err)
 {
-	int rc = draft_space(targets, process->tgid, mappings, err);
+	int rc = draft_space(targets, process, mappings, err);
 
 	if (!rc && targets->draft.left_out)
 		rc = tell_left_out(targets, process->tgid, err);
@@ -208,10 +242,12 @@ static int refresh(struct fg_targets *targets, struct fg_process *process, struc
 			       : 0;
 	uint64_t hash = hash_mappings(&mappings);
 
-	if (!process->space || targets->spaces.items[process->space].hash != hash)
+	if (!process->space || targets->spaces.items[process->space].hash != hash) {
+		fg_announce_look(process, &mappings);
 		rc = install_space(targets, process, &mappings, hash, err);
+	}
 	fg_mappings_done(&mappings);
-	return rc;
+	return rc ? rc : fg_announce_process(targets, process, err);
 }
 
 static int refresh_within_limits(struct fg_targets *targets, struct fg_process *process,
@@ -298,6 +334,10 @@ static int forked(struct fg_targets *targets, const struct fg_bpf_event *event, 
 		return refresh(targets, child, err);
 	child->space = parent->space;
 	fg_spaces_join(&targets->spaces, child->space);
+	fg_announce_inherit(child, parent);
+	rc = fg_announce_process(targets, child, err);
+	if (rc)
+		return rc;
 	/* The kernel side copied the parent's space at that moment; it may have moved on since. */
 	return fg_session_set_target(targets->session, child->tgid,
 				     &targets->spaces.items[child->space].range, err);
@@ -382,8 +422,10 @@ static int handle(struct fg_targets *targets, const struct fg_bpf_event *event, 
 		touch(event);
 		return 0;
 	case FG_EVENT_EXEC:
-		if (process)
+		if (process) {
 			leave_space(targets, process);
+			process->told = process->known = false;
+		}
 		FG_FALLTHROUGH;
 	default:
 		if (!process) { /* its fork event was lost */

@@ -10,6 +10,7 @@
 #define FG_PROFILER_TARGET_H
 
 #include "profiler/modules.h"
+#include "profiler/process.h"
 #include "profiler/space.h"
 
 struct fg_process {
@@ -19,6 +20,11 @@ struct fg_process {
 	uint64_t cpu_ns;      /* last reading, baseline included */
 	uint64_t recheck_ns;  /* when to look at its mappings again unasked; 0: not */
 	uint32_t rechecks;    /* done since its exec */
+	struct fg_process_facts facts;
+	uint16_t code_module; /* V8's builtins lie there; 0: none */
+	uint64_t code_bias;
+	uint64_t told_code_bias;
+	bool told, known; /* the client knows the above; it knows of this program */
 };
 
 /* What is said once when it happens. */
