@@ -141,7 +141,7 @@ def case_layouts(bench):
     compiler = bench.need("gcc")
     for name, flags in LAYOUTS.items():
         program = os.path.join(bench.dir, name)
-        subprocess.run([compiler, "-O2", "-fomit-frame-pointer", *flags, os.path.join(bench.source, "zoo/zoo_life.c"),
+        subprocess.run([compiler, "-O2", "-D_GNU_SOURCE", "-fomit-frame-pointer", *flags, os.path.join(bench.source, "zoo/zoo_life.c"),
                         "-o", program, "-pthread"], check=True)
         print(" ", name, end=":")
         result = life(bench, "sort", 20, program=program, seconds=1)
