@@ -258,6 +258,15 @@ static int count_sample(struct builder *b, size_t number, size_t block)
 	return count_kernel(b, block, number, leaf->flags & FG_LOC_KERNEL);
 }
 
+static bool is_among(const uint32_t *seconds, size_t count, uint32_t second)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (seconds[i] == second)
+			return true;
+	}
+	return false;
+}
+
 /* The sample's block; false if it is not asked for. */
 static bool wanted(const struct builder *b, const struct fg_psample *sample, size_t *ret_block)
 {
@@ -273,6 +282,8 @@ static bool wanted(const struct builder *b, const struct fg_psample *sample, siz
 		return false;
 	if (options->latency &&
 	    strcmp(options->latency, fg_profile_text(b->profile, sample->latency)) != 0)
+		return false;
+	if (options->seconds && !is_among(options->seconds, options->second_count, sample->second))
 		return false;
 	*ret_block = options->block_seconds
 			     ? (sample->second - options->second_from) / options->block_seconds
