@@ -112,6 +112,14 @@ void fg_cputime_free(struct fg_cputime *cputime);
  *  total is still written). */
 int fg_cputime_read(struct fg_cputime *cputime, uint64_t *ret_ns, struct fg_err *err);
 
+/* -- looking at a process before it is profiled ---------------------------------------------- */
+
+enum { FG_PROFILER_NAME_MAX = 64 };
+/** Whether `pid` is a living process with code of its own, and its name. NOT_FOUND with what it is
+ *  instead (nothing, a zombie, a thread, a kernel thread), PERMISSION when it is hidden. */
+int fg_profiler_check_pid(uint32_t pid, char ret_name[FG_PROFILER_NAME_MAX],
+			  struct fg_err *err) FG_MUST_USE;
+
 /* -- doctor: what this machine can measure ---------------------------------------------------- */
 
 struct fg_probe {

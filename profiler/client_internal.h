@@ -11,6 +11,7 @@
 
 #include "profiler/bpf/shared.h"
 #include "profiler/client.h"
+#include "profiler/client_process.h"
 #include "profiler/client_labels.h"
 #include "profiler/samples.h"
 #include "profiler/wire.h"
@@ -68,6 +69,7 @@ struct fg_profiler {
 	struct fg_profiler_slice *slices;
 	size_t slices_count, slices_capacity;
 	struct fg_samples samples;
+	struct fg_client_processes processes;
 	struct fg_client_labels labels;
 };
 

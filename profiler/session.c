@@ -27,7 +27,8 @@ struct fg_session {
 	struct fg_unwind_row *shards[FG_SHARDS_MAX];
 	int shard_fds[FG_SHARDS_MAX];
 	uint32_t *pages;
-	struct fg_bpf_stats *stats; /* one per possible CPU */
+	uint64_t generations[FG_SPACES_MAX], generation; /* of each space's content; the last one */
+	struct fg_bpf_stats *stats;                      /* one per possible CPU */
 	int possible_cpus;
 };
 
@@ -323,6 +324,7 @@ int fg_session_set_space(struct fg_session *session, uint32_t space,
 	    bpf_map_update_elem(outer, &space, &fd, BPF_ANY) != 0)
 		rc = fg_err_errno(err, errno, "filling a map of an address space");
 	close(fd); /* the outer map keeps it alive */
+	session->generations[space] = ++session->generation;
 	return rc;
 }
 
@@ -352,6 +354,7 @@ int fg_session_set_target(struct fg_session *session, uint32_t tgid, uint32_t sp
 	if (bpf_map_lookup_elem(map, &tgid, &target) != 0)
 		return 0;
 	target.space = space;
+	target.generation = space ? session->generations[space] : 0;
 	target.miss_interval_ms = 0;
 	if (bpf_map_update_elem(map, &tgid, &target, BPF_EXIST) != 0 && errno != ENOENT)
 		return fg_err_errno(err, errno, "updating process %u in the set", tgid);

@@ -135,6 +135,8 @@ struct fg_result {
 int fg_result_new(const struct fg_registry *registry, struct fg_result **ret,
 		  struct fg_err *err) FG_MUST_USE;
 void fg_result_free(struct fg_result *result);
+/** True for what `flamegate profile` made: a profile over a time, without load. */
+bool fg_result_is_recording(const struct fg_result *result);
 /** Adds one worker's second: to the series, and to totals per scenario unless
  *  fg_result_is_warmup(). Slices may come in any order and several per second. After a failure the
  *  result may hold a part of the slice. */

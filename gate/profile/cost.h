@@ -13,6 +13,7 @@
 #ifndef FG_PROFILE_COST_H
 #define FG_PROFILE_COST_H
 
+#include "gate/base/buf.h"
 #include "gate/profile/profile.h"
 
 struct fg_cost_row {
@@ -57,5 +58,11 @@ int fg_cost_new(const struct fg_profile *profile, const struct fg_cost_options *
 		struct fg_cost **ret, struct fg_err *err) FG_MUST_USE;
 void fg_cost_free(struct fg_cost *cost);
 const struct fg_cost_row *fg_cost_find(const struct fg_cost *cost, const char *key);
+/** Appends the key of a function that is reached through a location with these flags. */
+void fg_cost_key(const struct fg_profile *profile, uint32_t function, uint32_t location_flags,
+		 struct fg_buf *out);
+/** Whether the options ask for this sample, blocks aside. */
+bool fg_cost_counts(const struct fg_profile *profile, const struct fg_cost_options *options,
+		    const struct fg_psample *sample);
 
 #endif
