@@ -250,7 +250,7 @@ static void test_big_profiles_stay_small(void **state)
 	static const struct {
 		unsigned stacks, depth;
 		bool is_cut;
-	} cases[] = {{20000, 20, true}, {2000, 200, true}, {20, 512, false}, {40000, 2, true}};
+	} cases[] = {{20000, 20, true}, {2000, 200, true}, {20, 512, false}, {40000, 3, true}};
 
 	(void)state;
 	for (size_t i = 0; i < FG_ARRAY_LEN(cases); i++) {
