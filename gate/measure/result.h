@@ -54,6 +54,15 @@ struct fg_profile_info {
 	uint64_t bpf_ns; /* time spent in our BPF program */
 	uint64_t helper_cpu_ns;
 	uint64_t target_cpu_ns; /* measured phase, exact clock */
+	/* Request classes on samples. */
+	bool labels;              /* samples carry them, at least for a part of the run */
+	char labels_problem[200]; /* why not, or since when no more; "": nothing to say */
+	uint64_t attributed;      /* of `samples`: a request's class is known */
+	uint64_t label_receives;  /* receives that began or went on with a labelled request */
+	uint64_t slow_requests;   /* above `slow_quantile` of their class; 0: none could be told */
+	uint64_t slow_above_ns;   /* the quantile, when there is one class only; else 0 */
+	double slow_quantile;
+	uint64_t label_ns; /* what finding them cost, over all receives of the machine */
 };
 
 /** Share of complete stacks among the samples that have a user part. A kernel-only stack (a child

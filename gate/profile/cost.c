@@ -285,6 +285,9 @@ static bool wanted(const struct builder *b, const struct fg_psample *sample, siz
 
 	if (!fg_cost_counts(b->profile, options, sample))
 		return false;
+	if (options->latency &&
+	    strcmp(options->latency, fg_profile_text(b->profile, sample->latency)) != 0)
+		return false;
 	*ret_block = options->block_seconds
 			     ? (sample->second - options->second_from) / options->block_seconds
 			     : 0;
