@@ -98,3 +98,9 @@ size_t fg_profiler_probe(const char *helper_path FG_UNUSED, struct fg_probe *out
 	(void)snprintf(out[0].fix, sizeof(out[0].fix), "build with -DFLAMEGATE_PROFILER=ON");
 	return 1;
 }
+
+size_t fg_profiler_probe_target(uint32_t pid FG_UNUSED, struct fg_probe *out FG_UNUSED,
+				size_t max FG_UNUSED)
+{
+	return 0;
+}

@@ -280,7 +280,10 @@ static int run(struct helper *helper, struct fg_err *err)
 
 	while (!rc && !helper->stopping && !helper->wire.eof) {
 		uint64_t until_ns = helper->started ? drain_ns : start_by_ns;
+		uint64_t due_ns = helper->started ? helper->source->ops->due_ns(helper->source) : 0;
 
+		if (due_ns)
+			until_ns = FG_MIN(until_ns, due_ns);
 		if (helper->started && helper->slice_ns)
 			until_ns = FG_MIN(until_ns, helper->border_ns);
 		if (wait_some(helper, until_ns) != 0)

@@ -42,6 +42,8 @@ struct fg_source_ops {
 	/* Readable when events() or samples() has something urgent to do; -1: never. */
 	int (*fd)(const struct fg_source *source);
 	int (*events)(struct fg_source *source, struct fg_err *err);
+	/* When events() wants to be called without that; 0: not at all. */
+	uint64_t (*due_ns)(const struct fg_source *source);
 	/* Queues samples as far as the stream has room; 1 if some are left. */
 	int (*samples)(struct fg_source *source, struct fg_err *err);
 	int (*stats)(struct fg_source *source, struct fg_err *err);

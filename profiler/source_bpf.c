@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 
+#include "gate/base/clock.h"
 #include "profiler/drain.h"
 #include "profiler/labels.h"
 #include "profiler/rights.h"
@@ -70,7 +71,15 @@ static int source_fd(const struct fg_source *source)
 
 static int take_events(struct fg_source *source, struct fg_err *err)
 {
-	return fg_drain_events(((struct bpf_source *)source)->drain, err);
+	struct bpf_source *self = (struct bpf_source *)source;
+	int rc = fg_drain_events(self->drain, err);
+
+	return rc ? rc : fg_targets_recheck(&self->targets, fg_clock_monotonic_ns(), err);
+}
+
+static uint64_t due_ns(const struct fg_source *source)
+{
+	return fg_targets_recheck_ns(&((const struct bpf_source *)source)->targets);
 }
 
 static int take_samples(struct fg_source *source, struct fg_err *err)
@@ -128,6 +137,7 @@ int fg_source_bpf_new(struct fg_wire *wire, struct fg_source **ret, struct fg_er
 		.enable = enable_source,
 		.fd = source_fd,
 		.events = take_events,
+		.due_ns = due_ns,
 		.samples = take_samples,
 		.stats = send_stats,
 		.cpu_ns = cpu_ns,

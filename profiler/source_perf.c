@@ -272,6 +272,13 @@ static int take_events(struct fg_source *source, struct fg_err *err)
 	return rc < 0 ? rc : 0;
 }
 
+/* The ring's fill level wakes us, and the interval. */
+static uint64_t due_ns(const struct fg_source *source)
+{
+	(void)source;
+	return 0;
+}
+
 /* -- starting -----------------------------------------------------------------------------------
  */
 
@@ -530,6 +537,7 @@ int fg_source_perf_new(struct fg_wire *wire, struct fg_source **ret, struct fg_e
 		.enable = enable_source,
 		.fd = source_fd,
 		.events = take_events,
+		.due_ns = due_ns,
 		.samples = take_samples,
 		.stats = send_stats,
 		.cpu_ns = cpu_ns,
