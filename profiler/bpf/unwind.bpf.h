@@ -149,15 +149,11 @@ static __always_inline void fg_emit(struct fg_unwind_state *state, __u64 module,
 	state->sample.user_count++;
 }
 
-/* No rule: try the frame pointer if it looks like one. Libraries without unwind data and JIT code
- * often keep it; the frame found this way is marked, the stack does not count as complete. */
-static __always_inline int fg_step_frame_pointer(struct fg_unwind_state *state, __u64 mark,
-						 __u8 failure)
+static __always_inline int fg_follow_frame_pointer(struct fg_unwind_state *state, __u64 mark,
+						   __u8 failure)
 {
 	__u64 pair[2];
 
-	if (state->bp < state->sp || state->bp - state->sp >= FG_GUESS_REACH || (state->bp & 7))
-		return fg_end(state, failure);
 	if (bpf_probe_read_user(pair, sizeof(pair), (const void *)state->bp))
 		return fg_end(state, FG_BPF_READ_FAULT);
 	if (pair[1] < 4096)
@@ -170,6 +166,16 @@ static __always_inline int fg_step_frame_pointer(struct fg_unwind_state *state, 
 	if (mark && state->sample.guessed < 255)
 		state->sample.guessed++;
 	return FG_GO_ON;
+}
+
+/* No rule: try the frame pointer if it looks like one. Libraries without unwind data and JIT code
+ * often keep it; the frame found this way is marked, the stack does not count as complete. */
+static __always_inline int fg_step_frame_pointer(struct fg_unwind_state *state, __u64 mark,
+						 __u8 failure)
+{
+	if (state->bp < state->sp || state->bp - state->sp >= FG_GUESS_REACH || (state->bp & 7))
+		return fg_end(state, failure);
+	return fg_follow_frame_pointer(state, mark, failure);
 }
 
 /* __restore_rt: RSP points to the ucontext; its gregs start at +40. The interrupted address is no
@@ -259,8 +265,8 @@ static __always_inline int fg_step(struct fg_unwind_state *state, const struct f
 		return fg_end(state, FG_BPF_COMPLETE);
 	if (row->kind == FG_ROW_SIGNAL)
 		return fg_step_signal(state);
-	if (row->kind == FG_ROW_FRAME_POINTER)
-		return fg_step_frame_pointer(state, 0, FG_BPF_BAD);
+	if (row->kind == FG_ROW_FRAME_POINTER) /* may lead to another stack: no guard */
+		return fg_follow_frame_pointer(state, 0, FG_BPF_BAD);
 	if (row->kind == FG_ROW_UNSUPPORTED || row->kind > FG_ROW_DEREF_RBP_8)
 		return fg_end(state, FG_BPF_UNSUPPORTED);
 	return fg_step_cfa(state, row);
