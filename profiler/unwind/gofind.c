@@ -303,3 +303,22 @@ void fg_gotab_find(struct Elf *elf, struct fg_gotab *ret)
 	else if (image.has_go_marks)
 		ret->format = FG_GO_UNKNOWN;
 }
+
+const uint8_t *fg_gotab_inline_trees(struct Elf *elf, const struct fg_gotab *tab, size_t *ret_len)
+{
+	struct image image;
+
+	if (!tab->inline_data || !read_image(elf, &image))
+		return NULL;
+	for (size_t i = 0; i < image.count; i++) {
+		const GElf_Phdr *segment = &image.segments[i];
+		uint64_t before = tab->inline_data - segment->p_vaddr;
+
+		if (tab->inline_data < segment->p_vaddr || before >= segment->p_filesz ||
+		    segment->p_filesz - before > SCAN_BYTES_MAX)
+			continue;
+		*ret_len = (size_t)(segment->p_filesz - before);
+		return chunk(elf, segment->p_offset + before, *ret_len);
+	}
+	return NULL;
+}

@@ -53,8 +53,10 @@ enum fg_go_flag {
 /** Looks for the table in `elf`: by section, or by its first bytes where sections are gone. Fills
  *  `ret`, with format NONE where there is no Go, UNKNOWN where there is none that we can read. */
 void fg_gotab_find(struct Elf *elf, struct fg_gotab *ret);
-/** The part of the above that looks at bytes alone: a table that starts at `bytes` and is placed
- *  at `vaddr`. False when it is none that we can read; base and what depends on it stay 0. */
+/** The bytes from go:func.* to the end of its segment, or NULL. */
+const uint8_t *fg_gotab_inline_trees(struct Elf *elf, const struct fg_gotab *tab, size_t *ret_len);
+/** The part of fg_gotab_find() that looks at bytes alone: a table that starts at `bytes` and is
+ * placed at `vaddr`. False when it is none that we can read; base and what depends on it stay 0. */
 bool fg_gotab_parse(const uint8_t *bytes, size_t len, uint64_t vaddr, struct fg_gotab *ret);
 /** Sets where the code lies. False when the offsets do not fit. */
 bool fg_gotab_place(struct fg_gotab *tab, uint64_t base);
