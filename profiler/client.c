@@ -10,11 +10,13 @@
 #include <sys/wait.h>
 
 #include "gate/base/clock.h"
+#include "profiler/client_jit.h"
 #include "profiler/wire.pb-c.h"
 
 enum { DEFAULT_FREQUENCY_HZ = 499, PIDS_MAX = 4096, EXIT_WAIT_MS = 1000 };
 #define DEFAULT_TIMEOUT_NS (30 * FG_NS_PER_S)
 #define STOP_TIMEOUT_NS    (4 * FG_NS_PER_S)
+#define NAMES_TIMEOUT_NS   (3 * FG_NS_PER_S)
 
 int fg_client_new(int fd, const uint32_t *pids, size_t pid_count, uint32_t frequency_hz,
 		  struct fg_profiler **ret, struct fg_err *err)
@@ -150,6 +152,7 @@ int fg_profiler_read(struct fg_profiler *profiler, struct fg_err *err)
 		profiler->state = FG_CLIENT_LOST;
 	if (rc || profiler->wire.eof)
 		close_stream(profiler);
+	fg_jit_tick(&profiler->processes, fg_clock_monotonic_ns());
 	return rc;
 }
 
@@ -228,6 +231,7 @@ int fg_profiler_stop(struct fg_profiler *profiler, struct fg_err *err)
 	}
 	close_stream(profiler);
 	reap(profiler, EXIT_WAIT_MS);
+	fg_jit_finish(&profiler->processes, fg_clock_monotonic_ns() + NAMES_TIMEOUT_NS);
 	return rc;
 }
 
@@ -247,6 +251,7 @@ void fg_profiler_free(struct fg_profiler *profiler)
 	if (profiler->kallsyms_fd >= 0)
 		close(profiler->kallsyms_fd);
 	fg_samples_done(&profiler->samples);
+	fg_client_processes_done(&profiler->processes);
 	free(profiler->modules);
 	free(profiler->stats);
 	free(profiler->slices);

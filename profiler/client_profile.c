@@ -41,7 +41,8 @@ static int build_stack(struct fg_builder *builder, uint32_t raw, struct fg_err *
 		bool kernel = i < stack->kernel_count, unnamed = true;
 		/* All but the interrupted kernel address are return addresses. */
 		uint64_t frame = kernel && i ? frames[i] - 1 : frames[i];
-		int64_t location = fg_builder_location(builder, frame, kernel, &unnamed, err);
+		int64_t location =
+			fg_builder_location(builder, frame, stack->context, kernel, &unnamed, err);
 
 		if (location < 0)
 			return (int)location;

@@ -133,6 +133,20 @@ static int take_module(struct fg_profiler *profiler, const struct fg_wire_messag
 	return rc;
 }
 
+static int take_process(struct fg_profiler *profiler, const struct fg_wire_message *message,
+			struct fg_err *err)
+{
+	Fg__Wire__Process *process = fg__wire__process__unpack(NULL, message->len, message->body);
+
+	if (!process)
+		return malformed("PROCESS", err);
+	int fd = process->has_root_fd ? fg_wire_take_fd(&profiler->wire) : -1;
+	int rc = fg_client_process_add(&profiler->processes, process, fd, err);
+
+	fg__wire__process__free_unpacked(process, NULL);
+	return rc;
+}
+
 static void take_kallsyms(struct fg_profiler *profiler)
 {
 	int fd = fg_wire_take_fd(&profiler->wire);
@@ -154,6 +168,15 @@ static bool sample_is_sound(const Fg__Wire__Samples *batch, size_t i, size_t at)
 	       batch->guessed[i] <= UINT8_MAX && batch->type[i] < FG_SAMPLE_TYPE_COUNT;
 }
 
+static bool has_generated(const uint64_t *frames, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		if ((frames[i] & ~FG_FRAME_GUESSED) >> FG_FRAME_MODULE_SHIFT == FG_MODULE_ANON)
+			return true;
+	}
+	return false;
+}
+
 /* Adds sample i, whose frames start at *at. */
 static int add_sample(struct fg_profiler *profiler, const Fg__Wire__Samples *batch, size_t i,
 		      size_t *at, struct fg_err *err)
@@ -168,13 +191,16 @@ static int add_sample(struct fg_profiler *profiler, const Fg__Wire__Samples *bat
 		.value = (uint32_t)FG_MIN(batch->value[i], (uint64_t)UINT32_MAX),
 		.type = (uint8_t)batch->type[i],
 	};
-	const struct fg_raw_stack stack = {
+	struct fg_raw_stack stack = {
 		.kernel_count = (uint16_t)batch->kernel_count[i],
 		.user_count = (uint16_t)batch->user_count[i],
 		.script_count = (uint16_t)batch->script_count[i],
 		.result = (uint8_t)batch->result[i],
 		.guessed = (uint8_t)batch->guessed[i],
 	};
+	if (has_generated(batch->frames + *at + stack.kernel_count, stack.user_count))
+		stack.context =
+			fg_client_context(&profiler->processes, sample.tgid, sample.time_ns);
 	int rc = fg_samples_add(&profiler->samples, &sample, &stack, batch->frames + *at, err);
 
 	*at += (size_t)stack.kernel_count + stack.user_count + stack.script_count;
@@ -306,6 +332,8 @@ static int take_message(struct fg_profiler *profiler, const struct fg_wire_messa
 		return take_ready(profiler, message, err);
 	case FG_WIRE_MODULE:
 		return take_module(profiler, message, err);
+	case FG_WIRE_PROCESS:
+		return take_process(profiler, message, err);
 	case FG_WIRE_KALLSYMS:
 		take_kallsyms(profiler);
 		return 0;

@@ -30,7 +30,7 @@ enum {
 /* How to find the caller of an address range; o = 8 × cfa_offset_8. For every kind that names a CFA
  * the return address is at CFA − 8, the caller's RSP is CFA, and its RBP was saved at
  * CFA + 8 × rbp_offset_8 unless rbp_offset_8 is FG_RBP_SAME (same or unknown: keep the value).
- * The other kinds ignore both offsets. */
+ * The other kinds ignore both offsets, FG_ROW_FRAME_POINTER the second. */
 enum fg_row_kind {
 	FG_ROW_NONE,          /* no FDE covers it: try the RBP chain, mark the frame guessed */
 	FG_ROW_RSP,           /* CFA = RSP + o */
@@ -45,6 +45,7 @@ enum fg_row_kind {
 	FG_ROW_DEREF_RSP_8,   /* CFA = *(RSP + o) + 8: what libcrypto's assembly uses */
 	FG_ROW_DEREF_RBP_8,   /* CFA = *(RBP + o) + 8 */
 };
+enum { FG_FRAME_ON_ANY_STACK = 1 }; /* cfa_offset_8 of FG_ROW_FRAME_POINTER: not this one's only */
 enum { FG_RBP_SAME = -128 }; /* RBP not saved: keep the current value */
 
 struct fg_unwind_row {        /* rules hold from `address` up to the next row's */
@@ -92,6 +93,7 @@ struct fg_bpf_target {
 	uint64_t last_miss_ns;
 	uint32_t space; /* 0 = none yet */
 	uint32_t miss_interval_ms;
+	uint64_t generation; /* of the space's content; never used twice, 0: do not remember it */
 };
 
 /* A user frame: module << 48 | address. Addresses are those to look up: already −1 for return
@@ -180,7 +182,7 @@ enum { FG_SAMPLE_RING_BYTES = 16 << 20, FG_EVENT_RING_BYTES = 256 << 10 };
 _Static_assert(sizeof(struct fg_unwind_row) == 8, "rows are 8 bytes");
 _Static_assert(sizeof(struct fg_bpf_shard) == 4 << 20, "the value size that old kernels take");
 _Static_assert(sizeof(struct fg_bpf_mapping) == 32, "as both sides see it");
-_Static_assert(sizeof(struct fg_bpf_target) == 24, "as both sides see it");
+_Static_assert(sizeof(struct fg_bpf_target) == 32, "as both sides see it");
 _Static_assert(sizeof(struct fg_bpf_sample) == 40 + 8 * FG_SAMPLE_FRAMES, "as both sides see it");
 _Static_assert(sizeof(struct fg_bpf_event) == 24, "as both sides see it");
 _Static_assert(FG_SAMPLE_FRAMES >= FG_STACK_FRAMES_MAX + FG_KERNEL_FRAMES_MAX + FG_SCRIPT_WORDS_MAX,

@@ -151,6 +151,14 @@ static struct frame find_frame(const struct builder *builder, const struct fg_go
 	return frame;
 }
 
+static struct fg_unwind_row other_stack(void)
+{
+	struct fg_unwind_row row = make_row(FG_ROW_FRAME_POINTER);
+
+	row.cfa_offset_8 = FG_FRAME_ON_ANY_STACK;
+	return row;
+}
+
 static struct fg_unwind_row row_of(int32_t depth, const struct frame *frame, uint64_t at,
 				   bool writes_sp)
 {
@@ -158,7 +166,7 @@ static struct fg_unwind_row row_of(int32_t depth, const struct frame *frame, uin
 
 	/* A function without a frame that leaves its stack: RBP is its caller's, whom we miss. */
 	if (writes_sp && (frame->set_at == UINT64_MAX || (depth > 0 && at >= frame->set_at)))
-		return make_row(FG_ROW_FRAME_POINTER);
+		return other_stack();
 	if (depth < 0 || depth % 8 || depth / 8 + 1 > INT16_MAX)
 		return make_row(FG_ROW_UNSUPPORTED);
 	row.cfa_offset_8 = (int16_t)(depth / 8 + 1);
