@@ -46,7 +46,7 @@ enum fg_row_kind {
 	FG_ROW_DEREF_RBP_8,   /* CFA = *(RBP + o) + 8 */
 };
 enum { FG_FRAME_ON_ANY_STACK = 1 }; /* cfa_offset_8 of FG_ROW_FRAME_POINTER: not this one's only */
-enum { FG_RBP_SAME = -128 }; /* RBP not saved: keep the current value */
+enum { FG_RBP_SAME = -128 };        /* RBP not saved: keep the current value */
 
 struct fg_unwind_row {        /* rules hold from `address` up to the next row's */
 	uint32_t address;     /* in the module's file-relative (p_vaddr) space */

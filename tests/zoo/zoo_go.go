@@ -6,6 +6,8 @@
 //	crypto      hashes, in assembly that uses RBP for data
 //	goroutines  many goroutines, channels, garbage collection, preemption, timers
 //	inline      functions that are inlined into their caller, at known lines
+//	frames      prints "ADDRESS FUNCTION FILE:LINE" for addresses of its own code, as Go's runtime
+//	            knows them, and ends
 package main
 
 import (
@@ -18,6 +20,8 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"reflect"
+	"runtime"
 	"sort"
 	"sync"
 	"time"
@@ -162,10 +166,29 @@ func inline() {
 	}
 }
 
+func frames() {
+	around := []interface{}{frames, json.Marshal, http.Serve, sort.Slice, runtime.GC}
+	for _, function := range around {
+		pc := reflect.ValueOf(function).Pointer()
+		for i := uintptr(0); i < 800; i++ {
+			// One byte more: CallersFrames takes return addresses; not the end of padding,
+			// where that is the next function.
+			if next := runtime.FuncForPC(pc + i*7 + 1); next != nil && next.Entry() == pc+i*7+1 {
+				continue
+			}
+			frame, _ := runtime.CallersFrames([]uintptr{pc + i*7 + 1}).Next()
+			if frame.Func != nil || frame.Function != "" {
+				fmt.Printf("%x %s %s:%d\n", pc+i*7, frame.Function, frame.File, frame.Line)
+			}
+		}
+	}
+}
+
 func main() {
-	modes := map[string]func(){"http": serve, "crypto": crypto, "goroutines": goroutines, "inline": inline}
+	modes := map[string]func(){"http": serve, "crypto": crypto, "goroutines": goroutines,
+		"inline": inline, "frames": frames}
 	if len(os.Args) != 2 || modes[os.Args[1]] == nil {
-		fmt.Fprintln(os.Stderr, "usage: zoo_go http|crypto|goroutines|inline")
+		fmt.Fprintln(os.Stderr, "usage: zoo_go http|crypto|goroutines|inline|frames")
 		os.Exit(2)
 	}
 	modes[os.Args[1]]()
