@@ -24,7 +24,7 @@ static inline uint32_t go_image_u32(const uint8_t *table, size_t len, uint64_t a
 {
 	uint32_t value = 0;
 
-	if (at + 4 <= len)
+	if (at < len && len - at >= 4)
 		memcpy(&value, table + at, 4);
 	return value;
 }
