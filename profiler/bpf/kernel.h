@@ -31,11 +31,16 @@ struct signal_struct {
 	unsigned long long sum_sched_runtime; /* of threads that are gone */
 } FG_CORE;
 
+struct thread_struct {
+	unsigned long fsbase;
+} FG_CORE;
+
 struct task_struct {
 	int pid, tgid;
 	void *stack;
 	void *mm;
 	struct signal_struct *signal;
+	struct thread_struct thread;
 } FG_CORE;
 
 /* The kernel's names (user space's header calls them rip, rsp, rbp). The flavour suffix keeps it

@@ -16,6 +16,7 @@
 
 #include "profiler/bpf/shared.h"
 #include "profiler/bpf/unwind.bpf.h"
+#include "profiler/bpf/script.bpf.h"
 
 char fg_license[] SEC("license") = "Dual BSD/GPL";
 
@@ -157,12 +158,15 @@ static __always_inline void take_sample(struct bpf_perf_event_data *ctx,
 	state->sample.guessed = 0;
 	state->sample.cpu = (__u16)bpf_get_smp_processor_id();
 	state->sample.result = FG_BPF_KERNEL_ONLY;
-	if (read_user_regs(ctx, state))
+	if (read_user_regs(ctx, state)) {
 		unwind(state);
+		fg_script();
+	}
 	if (state->miss)
 		report_miss(target, ids >> 32, state->miss, now_ns);
 
-	__u64 frames = (__u64)state->sample.kernel_count + state->sample.user_count;
+	__u64 frames = (__u64)state->sample.kernel_count + state->sample.user_count +
+		       state->sample.script_count;
 	__u64 size = offsetof(struct fg_bpf_sample, frames) + frames * sizeof(__u64);
 
 	if (size > sizeof(state->sample))

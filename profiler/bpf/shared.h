@@ -12,6 +12,8 @@
 #include <stdint.h>
 #endif
 
+#include "profiler/bpf/script.h"
+
 #define FG_BPF_ABI 2
 
 enum {
@@ -78,6 +80,7 @@ struct fg_bpf_mapping {
 struct fg_bpf_space {
 	uint64_t starts[FG_MAPPINGS_MAX];
 	struct fg_bpf_mapping mappings[FG_MAPPINGS_MAX];
+	struct fg_bpf_script script;
 };
 struct fg_bpf_shard {
 	struct fg_unwind_row rows[FG_ROWS_PER_SHARD];
@@ -120,6 +123,7 @@ enum fg_bpf_result {
 	FG_BPF_DEPTH,
 	FG_BPF_BAD,
 	FG_BPF_KERNEL_ONLY,
+	FG_BPF_SCRIPT = 9, /* the native stack is complete, the interpreter's is not */
 	FG_BPF_RESULT_COUNT
 };
 
