@@ -22,6 +22,7 @@ struct helper {
 	struct fg_session *session;
 	struct fg_modules modules;
 	struct fg_targets targets;
+	struct fg_scripts *scripts;
 	struct fg_drain *drain;
 	bool greeted, started, stopping;
 	uint64_t slice_ns, border_ns, slice; /* length (0: no slices), next border, its number */
@@ -173,8 +174,11 @@ static int begin(struct helper *helper, const Fg__Wire__Start *start, struct fg_
 	if (rc)
 		return rc;
 	fg_modules_init(&helper->modules, helper->session, &helper->wire);
-	fg_targets_init(&helper->targets, helper->session, &helper->modules);
-	rc = fg_drain_new(helper->session, &helper->targets, &helper->wire, &helper->drain, err);
+	rc = fg_scripts_new(&helper->scripts, err);
+	fg_targets_init(&helper->targets, helper->session, &helper->modules, helper->scripts);
+	if (!rc)
+		rc = fg_drain_new(helper->session, &helper->targets, &helper->wire, helper->scripts,
+				  &helper->drain, err);
 	if (!rc)
 		rc = send_kallsyms(helper, err);
 	if (!rc)
@@ -224,6 +228,29 @@ static int take_enable(struct helper *helper, const struct fg_wire_message *mess
 	return fg_session_enable(helper->session, on, err);
 }
 
+/* An unknown version is no error: its native frames are still right. */
+static int take_runtime(struct helper *helper, const struct fg_wire_message *message,
+			struct fg_err *err)
+{
+	Fg__Wire__Runtime *runtime = fg__wire__runtime__unpack(NULL, message->len, message->body);
+	Fg__Wire__Notice notice = FG__WIRE__NOTICE__INIT;
+	struct fg_err local;
+
+	if (!runtime || !helper->started || !runtime->n_addresses) {
+		if (runtime)
+			fg__wire__runtime__free_unpacked(runtime, NULL);
+		return fg_err_set(err, FG_E_INVALID, "malformed RUNTIME");
+	}
+	int rc = fg_scripts_add_runtime(helper->scripts, runtime->module, runtime->kind,
+					runtime->version, runtime->addresses[0], &local);
+
+	fg__wire__runtime__free_unpacked(runtime, NULL);
+	if (!rc)
+		return fg_targets_runtime(&helper->targets, err);
+	notice.text = local.message;
+	return fg_wire_send(&helper->wire, FG_WIRE_NOTICE, &notice.base, -1, err);
+}
+
 static int take_message(struct helper *helper, const struct fg_wire_message *message,
 			struct fg_err *err)
 {
@@ -234,6 +261,8 @@ static int take_message(struct helper *helper, const struct fg_wire_message *mes
 		return take_start(helper, message, err);
 	case FG_WIRE_ENABLE:
 		return take_enable(helper, message, err);
+	case FG_WIRE_RUNTIME:
+		return take_runtime(helper, message, err);
 	case FG_WIRE_STOP:
 		helper->stopping = true;
 		return 0;
@@ -383,6 +412,7 @@ int fg_helper_serve(int fd, struct fg_err *err)
 	if (rc)
 		report(helper, err);
 	fg_drain_free(helper->drain);
+	fg_scripts_free(helper->scripts);
 	fg_targets_done(&helper->targets);
 	fg_modules_done(&helper->modules);
 	fg_session_free(helper->session);

@@ -12,11 +12,12 @@
 #include "profiler/wire.pb-c.h"
 
 void fg_targets_init(struct fg_targets *targets, struct fg_session *session,
-		     struct fg_modules *modules)
+		     struct fg_modules *modules, struct fg_scripts *scripts)
 {
 	memset(targets, 0, sizeof(*targets));
 	targets->session = session;
 	targets->modules = modules;
+	targets->scripts = scripts;
 }
 
 void fg_targets_done(struct fg_targets *targets)
@@ -151,11 +152,12 @@ static size_t add_module_mapping(struct fg_bpf_space *space, size_t count,
 	return count;
 }
 
-static int build_space(struct fg_targets *targets, uint32_t tgid,
+static int build_space(struct fg_targets *targets, struct fg_process *process,
 		       const struct fg_mappings *mappings, struct fg_err *err)
 {
 	struct fg_bpf_space *space = &targets->scratch;
 	size_t count = 0;
+	pid_t pid = (pid_t)process->tgid;
 
 	memset(space, 0, sizeof(*space));
 	for (size_t i = 0; i < mappings->count; i++) {
@@ -171,11 +173,17 @@ static int build_space(struct fg_targets *targets, uint32_t tgid,
 			count = add_mapping(space, count, mapping->start, &entry);
 			continue;
 		}
-		int rc = fg_modules_find(targets->modules, (pid_t)tgid, mapping, &module, err);
+		int rc = fg_modules_find(targets->modules, pid, mapping, &module, err);
 
 		if (rc)
 			return rc;
+		size_t before = count;
+
 		count = add_module_mapping(space, count, mapping, module);
+		if (count > before && !space->script.image)
+			fg_scripts_describe(targets->scripts, module->id, pid,
+					    space->mappings[before].bias, &process->image,
+					    &space->script);
 	}
 	for (size_t i = count; i < FG_MAPPINGS_MAX; i++)
 		space->starts[i] = FG_NO_START;
@@ -186,7 +194,7 @@ static int install_space(struct fg_targets *targets, struct fg_process *process,
 			 const struct fg_mappings *mappings, uint64_t hash, struct fg_err *err)
 {
 	uint32_t space = process->space;
-	int rc = build_space(targets, process->tgid, mappings, err);
+	int rc = build_space(targets, process, mappings, err);
 
 	/* Others that share the old space keep it. */
 	if (!rc && (!space || targets->spaces[space].users > 1))
@@ -303,6 +311,7 @@ static int forked(struct fg_targets *targets, const struct fg_bpf_event *event, 
 	if (!parent || !parent->space)
 		return refresh(targets, child, err);
 	join_space(targets, child, parent->space);
+	child->image = parent->image;
 	/* The kernel side copied the parent's space at that moment; it may have moved on since. */
 	return fg_session_set_target(targets->session, child->tgid, child->space, err);
 }
@@ -341,8 +350,10 @@ static int handle(struct fg_targets *targets, const struct fg_bpf_event *event, 
 		exited(targets, event);
 		return 0;
 	case FG_EVENT_EXEC:
-		if (process)
+		if (process) {
 			leave_space(targets, process);
+			process->image = 0;
+		}
 		FG_FALLTHROUGH;
 	default:
 		if (!process) { /* its fork event was lost */
@@ -365,6 +376,43 @@ int fg_targets_event(struct fg_targets *targets, const struct fg_bpf_event *even
 		return tell_limit(targets, &local, err);
 	if (rc && err)
 		*err = local;
+	return rc;
+}
+
+/* In place: those that share the space share what is new in it. */
+static int describe_space(struct fg_targets *targets, struct fg_process *process,
+			  struct fg_err *err)
+{
+	struct fg_mappings mappings = {0};
+	struct fg_err ignored;
+
+	if (fg_mappings_read((pid_t)process->tgid, &mappings, &ignored) != 0)
+		return 0;
+	int rc = build_space(targets, process, &mappings, err);
+
+	fg_mappings_done(&mappings);
+	if (!rc && targets->scratch.script.image)
+		rc = fg_session_set_space(targets->session, process->space, &targets->scratch, err);
+	for (size_t i = 0; i < targets->count; i++) {
+		if (targets->items[i].space == process->space)
+			targets->items[i].image = process->image;
+	}
+	return rc;
+}
+
+int fg_targets_runtime(struct fg_targets *targets, struct fg_err *err)
+{
+	uint8_t done[FG_SPACES_MAX] = {0};
+	int rc = 0;
+
+	for (size_t i = 0; !rc && i < targets->count; i++) {
+		uint32_t space = targets->items[i].space;
+
+		if (!space || done[space])
+			continue;
+		done[space] = 1;
+		rc = describe_space(targets, &targets->items[i], err);
+	}
 	return rc;
 }
 

@@ -10,10 +10,12 @@
 #define FG_PROFILER_TARGET_H
 
 #include "profiler/modules.h"
+#include "profiler/script.h"
 
 struct fg_process {
 	uint32_t tgid;
 	uint32_t space;       /* 0: none yet */
+	uint32_t image;       /* of an interpreter's program, kept over fork until exec; 0: none */
 	uint64_t baseline_ns; /* CPU time before it was a target */
 	uint64_t cpu_ns;      /* last reading, baseline included */
 };
@@ -26,6 +28,7 @@ struct fg_space {
 struct fg_targets {
 	struct fg_session *session;
 	struct fg_modules *modules;
+	struct fg_scripts *scripts;
 	struct fg_process *items;
 	size_t count, capacity;
 	struct fg_space spaces[FG_SPACES_MAX]; /* [0] is never used */
@@ -35,13 +38,15 @@ struct fg_targets {
 };
 
 void fg_targets_init(struct fg_targets *targets, struct fg_session *session,
-		     struct fg_modules *modules);
+		     struct fg_modules *modules, struct fg_scripts *scripts);
 void fg_targets_done(struct fg_targets *targets);
 /** Adds a root and the children that it already has. Errors: NOT_FOUND, PERMISSION. */
 int fg_targets_add_tree(struct fg_targets *targets, uint32_t pid, struct fg_err *err) FG_MUST_USE;
 /** Reacts to an event of the kernel side. Processes that vanish meanwhile are no error. */
 int fg_targets_event(struct fg_targets *targets, const struct fg_bpf_event *event,
 		     struct fg_err *err) FG_MUST_USE;
+/** The client has told of an interpreter: spaces that have it are described again. */
+int fg_targets_runtime(struct fg_targets *targets, struct fg_err *err) FG_MUST_USE;
 /** CPU-ns that the targets used since they became targets, exited ones included. */
 uint64_t fg_targets_cpu_ns(struct fg_targets *targets);
 
