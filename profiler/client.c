@@ -247,6 +247,7 @@ void fg_profiler_free(struct fg_profiler *profiler)
 	if (profiler->kallsyms_fd >= 0)
 		close(profiler->kallsyms_fd);
 	fg_samples_done(&profiler->samples);
+	fg_client_scripts_done(&profiler->scripts);
 	free(profiler->modules);
 	free(profiler->stats);
 	free(profiler->slices);

@@ -228,6 +228,47 @@ static int64_t resolve_kernel(struct fg_builder *builder, uint64_t address, bool
 	return add_location(builder, &location, &symbol, err);
 }
 
+static int64_t resolve_script(struct fg_builder *builder, uint64_t frame, bool *ret_unnamed,
+			      struct fg_err *err)
+{
+	const struct fg_client_scripts *scripts = &builder->profiler->scripts;
+	uint64_t content = frame & FG_FRAME_ADDRESS_MASK & ~FG_SCRIPT_ENTRY;
+	uint64_t number = content >> FG_SCRIPT_NAME_SHIFT;
+
+	if (number >= scripts->count)
+		return fg_builder_placeholder(builder, "[unknown]",
+					      FG_LOC_PLACEHOLDER | FG_LOC_UNNAMED, err);
+	const struct fg_client_script_name *name = &scripts->names[number];
+	char path[32];
+
+	(void)snprintf(path, sizeof(path), "%s%u.%u",
+		       fg_runtime_name((enum fg_runtime)(name->runtime & 0xff)),
+		       name->runtime >> 16 & 0xff, name->runtime >> 8 & 0xff);
+	int64_t module = add_profile_module(builder, path, "", NULL, err);
+
+	if (module < 0)
+		return module;
+	/* One that could not be read stands for many. */
+	bool gone = name->name[0] == '[';
+	struct fg_plocation location = {
+		.module = (uint32_t)module,
+		.flags = FG_LOC_SCRIPT | (gone ? FG_LOC_UNNAMED : 0),
+	};
+	const struct fg_symbol symbol = {
+		.line_count = 1,
+		.lines = {{
+			.name = name->name,
+			.system_name = name->name,
+			.filename = name->file,
+			.line = (uint32_t)(content & FG_SCRIPT_LINE_MASK),
+			.start_line = name->first_line,
+		}},
+	};
+
+	*ret_unnamed = gone;
+	return add_location(builder, &location, &symbol, err);
+}
+
 static int64_t resolve_user(struct fg_builder *builder, uint64_t frame, bool *ret_unnamed,
 			    struct fg_err *err)
 {
@@ -237,6 +278,8 @@ static int64_t resolve_user(struct fg_builder *builder, uint64_t frame, bool *re
 	struct fg_symbol symbol;
 
 	*ret_unnamed = true;
+	if (id == FG_MODULE_SCRIPT)
+		return resolve_script(builder, frame, ret_unnamed, err);
 	if (id == FG_MODULE_ANON)
 		return fg_builder_placeholder(builder, "[jit]",
 					      FG_LOC_JIT | FG_LOC_UNNAMED | guessed, err);

@@ -11,6 +11,7 @@
 
 #include "profiler/bpf/shared.h"
 #include "profiler/client.h"
+#include "profiler/client_script.h"
 #include "profiler/samples.h"
 #include "profiler/wire.h"
 
@@ -66,6 +67,7 @@ struct fg_profiler {
 	struct fg_profiler_slice *slices;
 	size_t slices_count, slices_capacity;
 	struct fg_samples samples;
+	struct fg_client_scripts scripts;
 };
 
 /** A client over a connected stream (taken) without a helper of its own; start() and tests. */

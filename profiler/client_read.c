@@ -129,6 +129,8 @@ static int take_module(struct fg_profiler *profiler, const struct fg_wire_messag
 
 	if (rc && fd >= 0)
 		close(fd);
+	if (!rc)
+		rc = fg_client_script_module(profiler, module->id, err);
 	fg__wire__module__free_unpacked(module, NULL);
 	return rc;
 }
@@ -315,6 +317,8 @@ static int take_message(struct fg_profiler *profiler, const struct fg_wire_messa
 		return take_stats(profiler, message, err);
 	case FG_WIRE_SLICE:
 		return take_slice(profiler, message, err);
+	case FG_WIRE_SCRIPT:
+		return fg_client_script_take(profiler, message, err);
 	case FG_WIRE_DONE:
 		profiler->state = FG_CLIENT_DONE;
 		return 0;
