@@ -88,7 +88,8 @@ int fg_client_handshake(struct fg_profiler *profiler, uint64_t deadline_ns, stru
 {
 	int rc = send_start(profiler, err);
 
-	while (!rc && profiler->state < FG_CLIENT_RUNNING)
+	/* The first samples too shall have the functions of interpreters. */
+	while (!rc && (profiler->state < FG_CLIENT_RUNNING || profiler->scripts.unanswered))
 		rc = take_until(profiler, deadline_ns, err);
 	return rc;
 }

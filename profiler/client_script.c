@@ -30,19 +30,21 @@ static int tell_helper(struct fg_profiler *profiler, uint32_t id, const struct f
 		       struct fg_err *err)
 {
 	Fg__Wire__Runtime message = FG__WIRE__RUNTIME__INIT;
-	uint64_t address = interp->address;
+	uint64_t addresses[] = {interp->address, interp->code_type};
 
 	message.module = id;
 	message.kind = (uint32_t)interp->runtime;
 	message.version = interp->version;
-	message.addresses = &address;
-	message.n_addresses = 1;
+	message.addresses = addresses;
+	message.n_addresses = FG_ARRAY_LEN(addresses);
 	int rc = fg_wire_send(&profiler->wire, FG_WIRE_RUNTIME, &message.base, -1, err);
 
 	/* At once: until the helper knows, stacks of this interpreter are incomplete. A peer that
 	 * is gone is noticed when reading. */
-	if (!rc)
+	if (!rc) {
 		(void)!fg_wire_flush(&profiler->wire, NULL);
+		profiler->scripts.unanswered++;
+	}
 	return rc;
 }
 
@@ -107,6 +109,8 @@ int fg_client_script_take(struct fg_profiler *profiler, const struct fg_wire_mes
 
 	if (!script || script->first != scripts->count)
 		rc = fg_err_set(err, FG_E_INVALID, "flamegate-profiler sent a malformed SCRIPT");
+	if (!rc && !script->n_names && scripts->unanswered)
+		scripts->unanswered--;
 	for (size_t i = 0; !rc && i < script->n_names; i++)
 		rc = add_name(scripts, script->names[i], err);
 	if (script)

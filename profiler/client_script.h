@@ -31,6 +31,7 @@ struct fg_client_scripts {
 	size_t count, capacity;
 	struct fg_client_loop loops[FG_SCRIPT_LOOPS_MAX];
 	size_t loop_count;
+	size_t unanswered; /* RUNTIMEs */
 };
 
 void fg_client_scripts_done(struct fg_client_scripts *scripts);

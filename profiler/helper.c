@@ -236,19 +236,19 @@ static int take_runtime(struct helper *helper, const struct fg_wire_message *mes
 	Fg__Wire__Notice notice = FG__WIRE__NOTICE__INIT;
 	struct fg_err local;
 
-	if (!runtime || !helper->started || !runtime->n_addresses) {
+	if (!runtime || !helper->started || runtime->n_addresses != 2) {
 		if (runtime)
 			fg__wire__runtime__free_unpacked(runtime, NULL);
 		return fg_err_set(err, FG_E_INVALID, "malformed RUNTIME");
 	}
 	int rc = fg_scripts_add_runtime(helper->scripts, runtime->module, runtime->kind,
-					runtime->version, runtime->addresses[0], &local);
+					runtime->version, runtime->addresses, &local);
 
 	fg__wire__runtime__free_unpacked(runtime, NULL);
-	if (!rc)
-		return fg_targets_runtime(&helper->targets, err);
 	notice.text = local.message;
-	return fg_wire_send(&helper->wire, FG_WIRE_NOTICE, &notice.base, -1, err);
+	rc = rc ? fg_wire_send(&helper->wire, FG_WIRE_NOTICE, &notice.base, -1, err)
+		: fg_targets_runtime(&helper->targets, err);
+	return rc ? rc : fg_scripts_acknowledge(helper->scripts, &helper->wire, err);
 }
 
 static int take_message(struct helper *helper, const struct fg_wire_message *message,

@@ -22,7 +22,7 @@ enum {
 
 struct runtime {
 	uint32_t module, kind, version;
-	uint64_t address; /* p_vaddr */
+	uint64_t address, code_type; /* p_vaddr; the second may be 0 */
 };
 
 /* A code object that was read: its name's number + 1, 0 for a free slot. */
@@ -89,7 +89,7 @@ void fg_scripts_free(struct fg_scripts *scripts)
 }
 
 int fg_scripts_add_runtime(struct fg_scripts *scripts, uint32_t module, uint32_t kind,
-			   uint32_t version, uint64_t address, struct fg_err *err)
+			   uint32_t version, const uint64_t addresses[2], struct fg_err *err)
 {
 	struct fg_script_layout layout;
 
@@ -103,8 +103,11 @@ int fg_scripts_add_runtime(struct fg_scripts *scripts, uint32_t module, uint32_t
 
 	if (rc && !(fg_script_layout_needs_debug(kind, version) && rc == -FG_E_INVALID))
 		return rc;
-	scripts->runtimes[scripts->runtime_count++] = (struct runtime){
-		.module = module, .kind = kind, .version = version, .address = address};
+	scripts->runtimes[scripts->runtime_count++] = (struct runtime){.module = module,
+								       .kind = kind,
+								       .version = version,
+								       .address = addresses[0],
+								       .code_type = addresses[1]};
 	/* Made when the first interpreter is seen: other targets do without. */
 	if (!scripts->codes) {
 		scripts->codes = calloc(CODES, sizeof(*scripts->codes));
@@ -164,6 +167,7 @@ void fg_scripts_describe(struct fg_scripts *scripts, uint32_t module, pid_t pid,
 		*image = (uint32_t)++scripts->image_count;
 	}
 	layout.bpf.image = *image;
+	layout.bpf.code_type = runtime->code_type ? bias + runtime->code_type : 0;
 	scripts->images[*image - 1] = layout;
 	*how = layout.bpf;
 }
@@ -331,6 +335,14 @@ static int tell_gone(struct fg_scripts *scripts, struct fg_wire *wire, struct fg
 	scripts->gone_told = true;
 	notice.text = text;
 	return fg_wire_send(wire, FG_WIRE_NOTICE, &notice.base, -1, err);
+}
+
+int fg_scripts_acknowledge(struct fg_scripts *scripts, struct fg_wire *wire, struct fg_err *err)
+{
+	Fg__Wire__Script message = FG__WIRE__SCRIPT__INIT;
+
+	message.first = scripts->sent_count;
+	return fg_wire_send(wire, FG_WIRE_SCRIPT, &message.base, -1, err);
 }
 
 int fg_scripts_send(struct fg_scripts *scripts, struct fg_wire *wire, struct fg_err *err)

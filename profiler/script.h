@@ -26,10 +26,12 @@ struct fg_scripts;
 
 int fg_scripts_new(struct fg_scripts **ret, struct fg_err *err) FG_MUST_USE;
 void fg_scripts_free(struct fg_scripts *scripts);
-/** What the client found in module `module`. UNSUPPORTED for an unknown version (worth a notice),
+/** What the client found in module `module`: addresses of the runtime and of its type of code
+ *  objects (or 0). UNSUPPORTED for an unknown version (worth a notice),
  *  LIMIT for too many. */
 int fg_scripts_add_runtime(struct fg_scripts *scripts, uint32_t module, uint32_t kind,
-			   uint32_t version, uint64_t address, struct fg_err *err) FG_MUST_USE;
+			   uint32_t version, const uint64_t addresses[2],
+			   struct fg_err *err) FG_MUST_USE;
 /** Whether the module holds an interpreter. */
 bool fg_scripts_knows(const struct fg_scripts *scripts, uint32_t module);
 /** Fills `how` for process `pid`, which has `module` mapped at `bias`, and gives its program a
@@ -40,6 +42,9 @@ void fg_scripts_describe(struct fg_scripts *scripts, uint32_t module, pid_t pid,
  *  many. Returns how many. */
 size_t fg_scripts_resolve(struct fg_scripts *scripts, uint32_t tgid, const uint64_t *words,
 			  size_t count, uint64_t *out);
+/** Answers a RUNTIME: a SCRIPT without names. */
+int fg_scripts_acknowledge(struct fg_scripts *scripts, struct fg_wire *wire,
+			   struct fg_err *err) FG_MUST_USE;
 /** Queues names that were not sent yet. Call before the samples that use them. */
 int fg_scripts_send(struct fg_scripts *scripts, struct fg_wire *wire,
 		    struct fg_err *err) FG_MUST_USE;

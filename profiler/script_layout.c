@@ -13,7 +13,8 @@ enum {
 /* From each version's headers, by offsetof. */
 struct python {
 	uint32_t version;
-	uint16_t runtime_head, interp_threads, thread_id, thread_frame, cframe_frame;
+	uint16_t runtime_head, interp_threads, thread_id, thread_frame, cframe_frame,
+		cframe_previous;
 	uint16_t frame_code, frame_previous, frame_instr, frame_entry, frame_owner, frame_bytes;
 	uint16_t code_line, code_file, code_name, code_qualname, code_table, code_instr;
 	uint16_t ascii_size, wide_size;
@@ -85,6 +86,7 @@ static const struct python pythons[] = {
 		.thread_id = 152,
 		.thread_frame = 56,
 		.cframe_frame = 8,
+		.cframe_previous = 16,
 		.frame_code = 32,
 		.frame_previous = 48,
 		.frame_instr = 56,
@@ -108,6 +110,7 @@ static const struct python pythons[] = {
 		.thread_id = 136,
 		.thread_frame = 56,
 		.cframe_frame = 0,
+		.cframe_previous = 8,
 		.frame_code = 0,
 		.frame_previous = 8,
 		.frame_instr = 56,
@@ -130,6 +133,7 @@ static const struct python pythons[] = {
 enum {
 	INTERP_NEXT = 0,
 	THREAD_NEXT = 8,
+	OBJECT_TYPE = 8,
 	STRING_LENGTH = 16, /* the hash follows */
 	STRING_STATE = 32,
 	BYTES_SIZE = 16,
@@ -137,12 +141,12 @@ enum {
 };
 
 /* The part of a code object that is read, around the words that tell it from another. */
-static int set_code(struct fg_script_layout *layout, const uint32_t words[4], struct fg_err *err)
+static int set_code(struct fg_script_layout *layout, const uint32_t words[5], struct fg_err *err)
 {
 	struct fg_bpf_script *bpf = &layout->bpf;
 	uint32_t low = words[0], high = words[0];
 
-	for (int i = 1; i < 4; i++) {
+	for (int i = 1; i < 5; i++) {
 		low = FG_MIN(low, words[i]);
 		high = FG_MAX(high, words[i]);
 	}
@@ -156,6 +160,7 @@ static int set_code(struct fg_script_layout *layout, const uint32_t words[4], st
 	bpf->code_file = (uint16_t)(words[1] - low);
 	bpf->code_scope = (uint16_t)(words[2] - low);
 	bpf->code_line = (uint16_t)(words[3] - low);
+	bpf->code_is = (uint16_t)(words[4] - low);
 	return 0;
 }
 
@@ -165,10 +170,8 @@ static int make_python(const struct python *from, uint64_t address, struct fg_sc
 	/* Before 3.11 there is no qualified name; and each frame is a call of the native loop. */
 	bool qualified = from->code_qualname != 0;
 	const uint32_t words[] = {
-		from->code_name,
-		from->code_file,
-		qualified ? from->code_qualname : from->code_name,
-		from->code_line,
+		from->code_name, from->code_file, qualified ? from->code_qualname : from->code_name,
+		from->code_line, OBJECT_TYPE,
 	};
 
 	layout->bpf = (struct fg_bpf_script){
@@ -180,6 +183,7 @@ static int make_python(const struct python *from, uint64_t address, struct fg_sc
 		.thread_id = from->thread_id,
 		.thread_frame = from->thread_frame,
 		.cframe_frame = from->cframe_frame,
+		.cframe_previous = from->cframe_previous,
 		.frame_bytes = from->frame_bytes,
 		.frame_code = from->frame_code,
 		.frame_previous = from->frame_previous,
@@ -226,6 +230,7 @@ enum field {
 	STRING_STATE_FIELD,
 	STRING_LENGTH_FIELD,
 	ASCII_SIZE,
+	OBJECT_TYPE_FIELD,
 	FIELD_COUNT
 };
 enum { WORD_COOKIE = 0, WORD_VERSION = 1, WORD_FREE_THREADED = 2 };
@@ -237,6 +242,7 @@ static const uint8_t places_3_13[FIELD_COUNT] = {
 	[CODE_QUALNAME] = 37,      [CODE_TABLE] = 38,          [CODE_LINE] = 39,
 	[CODE_INSTR] = 43,         [BYTES_SIZE_FIELD] = 65,    [BYTES_DATA_FIELD] = 66,
 	[STRING_STATE_FIELD] = 68, [STRING_LENGTH_FIELD] = 69, [ASCII_SIZE] = 70,
+	[OBJECT_TYPE_FIELD] = 45,
 };
 static const uint8_t places_3_14[FIELD_COUNT] = {
 	[RUNTIME_HEAD] = 5,        [INTERP_NEXT_FIELD] = 8,    [INTERP_THREADS] = 9,
@@ -246,6 +252,7 @@ static const uint8_t places_3_14[FIELD_COUNT] = {
 	[CODE_QUALNAME] = 42,      [CODE_TABLE] = 43,          [CODE_LINE] = 44,
 	[CODE_INSTR] = 48,         [BYTES_SIZE_FIELD] = 75,    [BYTES_DATA_FIELD] = 76,
 	[STRING_STATE_FIELD] = 78, [STRING_LENGTH_FIELD] = 79, [ASCII_SIZE] = 80,
+	[OBJECT_TYPE_FIELD] = 51,
 };
 
 static int check_debug(uint32_t version, const uint64_t *debug, struct fg_err *err)
@@ -276,7 +283,7 @@ static int read_debug(const uint8_t *places, const uint64_t *debug, uint64_t out
 	}
 	if (out[FRAME_PREVIOUS] % 8 || out[FRAME_CODE] % 8 || out[FRAME_INSTR] % 8 ||
 	    out[CODE_NAME] % 8 || out[CODE_FILE] % 8 || out[CODE_QUALNAME] % 8 ||
-	    out[CODE_LINE] % 4)
+	    out[OBJECT_TYPE_FIELD] % 8 || out[CODE_LINE] % 4)
 		return fg_err_set(err, FG_E_INVALID, "offsets of _PyRuntime are not aligned");
 	return 0;
 }
@@ -317,7 +324,8 @@ static int make_debug_python(uint32_t version, uint64_t address, const uint64_t 
 		.shim_owner = OWNER_CSTACK,
 	};
 	const uint32_t words[] = {(uint32_t)at[CODE_NAME], (uint32_t)at[CODE_FILE],
-				  (uint32_t)at[CODE_QUALNAME], (uint32_t)at[CODE_LINE]};
+				  (uint32_t)at[CODE_QUALNAME], (uint32_t)at[CODE_LINE],
+				  (uint32_t)at[OBJECT_TYPE_FIELD]};
 
 	layout->string_length = (uint16_t)at[STRING_LENGTH_FIELD];
 	layout->string_state = (uint16_t)at[STRING_STATE_FIELD];
@@ -354,7 +362,7 @@ static int make_php(uint32_t version, uint64_t address, struct fg_script_layout 
 				  "PHP %u.%u is not known: native frames only", version >> 8,
 				  version & 0xff);
 	/* The first line is behind the file's name. */
-	const uint32_t words[] = {NAME, file, SCOPE, file + 8u};
+	const uint32_t words[] = {NAME, file, SCOPE, file + 8u, NAME};
 
 	layout->bpf = (struct fg_bpf_script){
 		.head = address + CURRENT,

@@ -38,6 +38,8 @@ static bool read_code(const struct fg_script_layout *layout, uint32_t image, uin
 
 	if (!read_at(memory, address + how->code_start, bytes, len))
 		return false;
+	if (how->code_type && word_at(bytes, how->code_is) != how->code_type)
+		return false;
 	*ret = (struct code){
 		.name = word_at(bytes, how->code_name),
 		.file = word_at(bytes, how->code_file),

@@ -25,6 +25,7 @@ struct fg_script_work {
 	__u64 interp, thread;
 	__u64 code, flags, check, place, same_at; /* of the frame at hand */
 	__u64 frame, last; /* `last`: slot of the last frame's first word, 0 if none */
+	__u64 cframe;      /* the innermost, if the version has them */
 	__u64 broken;
 	__u64 frame_buf[FG_SCRIPT_FRAME_BYTES / 8];
 	__u64 code_buf[FG_SCRIPT_CODE_BYTES / 8];
@@ -143,6 +144,8 @@ __attribute__((noinline)) int fg_script_read_code(__u32 slot)
 	}
 	if (bpf_probe_read_user(work->code_buf, bytes & (FG_SCRIPT_CODE_BYTES - 1),
 				(const void *)(code + how->code_start)))
+		return -1;
+	if (how->code_type && fg_code_word(work, how->code_is) != how->code_type)
 		return -1;
 	name = fg_code_word(work, how->code_name);
 	file = fg_code_word(work, how->code_file);
@@ -321,6 +324,7 @@ static __always_inline __u64 fg_script_first_frame(struct fg_script_work *work, 
 		work->broken = 1;
 		return 0;
 	}
+	work->cframe = frame;
 	if (work->how.cframe_frame != FG_SCRIPT_NO_OFFSET && frame &&
 	    bpf_probe_read_user(&frame, sizeof(frame),
 				(const void *)(frame + work->how.cframe_frame))) {
@@ -359,6 +363,28 @@ __attribute__((noinline)) int fg_script_begin(__u32 slot)
 	return 1;
 }
 
+/* On entry the native loop links its cframe before that has a frame: what it called last time may
+ * still stand there. Then the frame below is the one that runs: 1. */
+__attribute__((noinline)) int fg_script_again(__u32 slot)
+{
+	struct fg_unwind_state *state = bpf_map_lookup_elem(&fg_state, &slot);
+	struct fg_script_work *work = bpf_map_lookup_elem(&fg_script_works, &slot);
+	__u64 previous = 0;
+
+	if (!state || !work || !work->broken || state->sample.script_count != 1 ||
+	    work->how.kind != FG_SCRIPT_PYTHON || work->how.cframe_frame == FG_SCRIPT_NO_OFFSET)
+		return 0;
+	if (bpf_probe_read_user(&previous, sizeof(previous),
+				(const void *)(work->cframe + work->how.cframe_previous)) ||
+	    !previous)
+		return 0;
+	if (bpf_probe_read_user(&work->frame, sizeof(work->frame),
+				(const void *)(previous + work->how.cframe_frame)))
+		return 0;
+	work->broken = 0;
+	return 1;
+}
+
 __attribute__((noinline)) int fg_script_end(__u32 slot)
 {
 	struct fg_unwind_state *state = bpf_map_lookup_elem(&fg_state, &slot);
@@ -376,7 +402,7 @@ static __always_inline void fg_script(void)
 	if (!fg_script_begin(0))
 		return;
 	for (int i = 0; i < FG_SCRIPT_STEPS_MAX / FG_SCRIPT_STEPS_AT_ONCE; i++) {
-		if (fg_script_frames(0))
+		if (fg_script_frames(0) && !fg_script_again(0))
 			break;
 	}
 	fg_script_end(0);

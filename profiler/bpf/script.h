@@ -38,11 +38,14 @@ enum {
 /* Offsets in bytes. Those below `code_start` count from there. */
 struct fg_bpf_script {
 	uint64_t head;
+	uint64_t code_type;  /* what the word at code_is must hold; 0: not looked at */
 	uint32_t image;      /* number of this program image; 0: no interpreter */
 	uint32_t entry_mask; /* of the word at frame_entry: entered by native code */
 	uint32_t interp_next, interp_threads;
 	uint16_t thread_next, thread_id, thread_frame;
 	uint16_t cframe_frame; /* FG_SCRIPT_NO_OFFSET: thread_frame is the frame itself */
+	uint16_t cframe_previous;
+	uint16_t code_is;
 	uint16_t frame_bytes, frame_code, frame_previous, frame_instr;
 	uint16_t frame_entry, frame_owner;
 	uint16_t code_start, code_bytes;
@@ -56,6 +59,7 @@ struct fg_bpf_script {
 	uint8_t native_type;   /* PHP: the code's first byte when it is native; 0: none */
 	uint16_t native_bytes; /* of such a code */
 	uint16_t line_instr;   /* FG_PLACE_LINE: of the line in an instruction */
+	uint32_t reserved;
 };
 
 /* First word of a frame: flags above the address. */
@@ -78,6 +82,6 @@ static inline uint64_t fg_script_check(uint64_t hash)
 	return hash & ~FG_SCRIPT_PLACE_MASK;
 }
 
-_Static_assert(sizeof(struct fg_bpf_script) == 72, "as both sides see it");
+_Static_assert(sizeof(struct fg_bpf_script) == 88, "as both sides see it");
 
 #endif

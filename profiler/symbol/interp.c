@@ -10,11 +10,11 @@
 
 enum { SYMBOLS_MAX = 4 << 20, LOOP_BYTES_MAX = 4 << 20, RODATA_MAX = 64 << 20 };
 
-enum wanted { PY_RUNTIME, PY_LOOP, PY_VERSION, PHP_GLOBALS, PHP_LOOP, WANTED_COUNT };
+enum wanted { PY_RUNTIME, PY_LOOP, PY_VERSION, PY_CODE, PHP_GLOBALS, PHP_LOOP, WANTED_COUNT };
 static const char *const wanted_names[WANTED_COUNT] = {
-	[PY_RUNTIME] = "_PyRuntime", [PY_LOOP] = "_PyEval_EvalFrameDefault",
-	[PY_VERSION] = "Py_Version", [PHP_GLOBALS] = "executor_globals",
-	[PHP_LOOP] = "execute_ex",
+	[PY_RUNTIME] = "_PyRuntime",        [PY_LOOP] = "_PyEval_EvalFrameDefault",
+	[PY_VERSION] = "Py_Version",        [PY_CODE] = "PyCode_Type",
+	[PHP_GLOBALS] = "executor_globals", [PHP_LOOP] = "execute_ex",
 };
 
 struct found {
@@ -264,6 +264,8 @@ static void detect(Elf *elf, const char *path, struct fg_interp *ret)
 		ret->runtime = FG_RUNTIME_PYTHON;
 		ret->version = python_version(elf, &found, path);
 		ret->address = found.symbols[PY_RUNTIME].st_value;
+		if (found.has[PY_CODE])
+			ret->code_type = found.symbols[PY_CODE].st_value;
 		set_loops(elf, &found.symbols[PY_LOOP], ret);
 	} else if (found.has[PHP_LOOP]) {
 		ret->runtime = FG_RUNTIME_PHP;

@@ -17,6 +17,7 @@ struct fg_interp {
 	enum fg_runtime runtime;
 	uint32_t version; /* major << 8 | minor; 0: not found out */
 	uint64_t address; /* p_vaddr of _PyRuntime or executor_globals; 0: frames cannot be read */
+	uint64_t code_type;                               /* p_vaddr of PyCode_Type, or 0 */
 	struct fg_interp_loop loops[FG_INTERP_LOOPS_MAX]; /* the function that runs bytecode */
 	size_t loop_count;
 };
