@@ -163,6 +163,19 @@ static void put_group(struct merge *merge)
 	}
 }
 
+/* How many times native code entered the interpreter, as its own frames tell. */
+static size_t count_groups(const struct merge *merge)
+{
+	size_t groups = 0;
+
+	for (size_t i = 0; i < merge->script_count; i++)
+		groups += enters(merge->scripts, merge->script[i]);
+	/* The walk may have been cut inside a group. */
+	if (merge->script_count && !enters(merge->scripts, merge->script[merge->script_count - 1]))
+		groups++;
+	return groups;
+}
+
 size_t fg_client_script_merge(const struct fg_client_scripts *scripts,
 			      const struct fg_raw_stack *stack, const uint64_t *frames,
 			      uint64_t *out, enum fg_stack_result *result)
@@ -174,20 +187,22 @@ size_t fg_client_script_merge(const struct fg_client_scripts *scripts,
 		.script_count = stack->script_count,
 		.out = out,
 	};
-	size_t loops = 0, groups = 0;
+	size_t loops = 0, groups = count_groups(&merge);
 
 	for (size_t i = stack->kernel_count; i < native_count; i++)
 		loops += is_loop(scripts, frames[i]);
-	for (size_t i = 0; i < merge.script_count; i++)
-		groups += enters(scripts, merge.script[i]);
-	/* The walk may have been cut inside a group. */
-	if (merge.script_count && !enters(scripts, merge.script[merge.script_count - 1]))
-		groups++;
 	bool whole = *result == FG_STACK_COMPLETE || *result == FG_STACK_GUESSED;
-	/* Where native code has just entered the loop, or is about to leave it, the innermost loop
-	 * has no function yet: from the roots on the two agree. */
-	size_t skip = whole && loops == groups + 1 ? 1 : 0;
+	/* Where native code is about to enter the loop, or has just left it, one of the two is
+	 * ahead at the leaf: a loop without a function yet, or a function whose loop is not there.
+	 * From the roots on they agree. Without any function nothing was read. */
+	size_t skip = whole && groups && loops == groups + 1;
 
+	if (whole && groups == loops + 1) {
+		put_group(&merge);
+		merge.out_count = 0;
+	}
+	if (whole && (loops > groups + skip || groups > loops + 1))
+		*result = FG_STACK_SCRIPT;
 	for (size_t i = 0; i < native_count; i++) {
 		bool loop = i >= stack->kernel_count && is_loop(scripts, frames[i]);
 
@@ -198,10 +213,8 @@ size_t fg_client_script_merge(const struct fg_client_scripts *scripts,
 			put_group(&merge);
 		}
 	}
-	/* What no native frame stands for is still what ran: above all others. */
+	/* What no native frame stands for was running all the same: nearest to the root. */
 	while (merge.at < merge.script_count)
 		put_group(&merge);
-	if (whole && loops != groups && loops != groups + 1)
-		*result = FG_STACK_SCRIPT;
 	return merge.out_count;
 }
