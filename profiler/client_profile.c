@@ -45,7 +45,8 @@ static int build_stack(struct fg_builder *builder, uint32_t raw, struct fg_err *
 		bool kernel = i < stack->kernel_count, unnamed = true;
 		/* All but the interrupted kernel address are return addresses. */
 		uint64_t frame = kernel && i ? frames[i] - 1 : frames[i];
-		int64_t location = fg_builder_location(builder, frame, kernel, &unnamed, err);
+		int64_t location =
+			fg_builder_location(builder, frame, stack->context, kernel, &unnamed, err);
 
 		if (location < 0)
 			return (int)location;
@@ -81,15 +82,23 @@ static bool is_measured(const struct fg_profiler_phase *phase)
 }
 
 static void count_sample(struct fg_profile_info *info, const struct fg_raw_stack *stack,
-			 enum fg_stack_result result, bool leaf_unnamed, uint64_t *unnamed)
+			 enum fg_stack_result result, bool leaf_unnamed, bool attributed,
+			 uint64_t *unnamed)
 {
 	info->samples++;
+	info->attributed += attributed;
 	info->guessed_frames += stack->guessed;
 	*unnamed += leaf_unnamed;
 	if (result == FG_STACK_COMPLETE)
 		info->complete++;
 	else
 		info->incomplete_by[result]++;
+}
+
+/* Merging with an interpreter's frames may have found more than the raw stack knew. */
+static enum fg_stack_result result_in(const struct fg_builder *builder, uint32_t stack)
+{
+	return (enum fg_stack_result)builder->profile->stacks[stack].result;
 }
 
 static int add_samples(struct fg_builder *builder,
@@ -110,6 +119,9 @@ static int add_samples(struct fg_builder *builder,
 
 		if (name < 0)
 			return (int)name;
+		rc = fg_client_attribute(builder, options, raw, &sample, err);
+		if (rc)
+			return rc;
 		sample.stack = builder->stacks[raw->stack];
 		sample.phase = (uint32_t)name;
 		if (raw->time_ns > options->run_start_ns)
@@ -119,13 +131,28 @@ static int add_samples(struct fg_builder *builder,
 		if (rc)
 			return rc;
 		if (is_measured(phase))
-			count_sample(
-				info, &samples->stacks[raw->stack],
-				(enum fg_stack_result)builder->profile->stacks[sample.stack].result,
-				builder->leaf_unnamed[raw->stack], &unnamed);
+			count_sample(info, &samples->stacks[raw->stack],
+				     result_in(builder, sample.stack),
+				     builder->leaf_unnamed[raw->stack], sample.endpoint != 0,
+				     &unnamed);
 	}
 	info->unnamed_share = info->samples ? (double)unnamed / (double)info->samples : 0;
 	return 0;
+}
+
+static void fill_source(const struct fg_profiler *profiler, uint64_t user_ns,
+			struct fg_profile_info *info)
+{
+	/* In user mode alone a sample stands for user time. */
+	uint64_t sampled_ns = profiler->user_only ? user_ns : info->target_cpu_ns;
+
+	(void)snprintf(info->source, sizeof(info->source), "%s",
+		       profiler->source == FG_PROFILER_PERF ? "perf" : "bpf");
+	if (profiler->user_only)
+		info->user_cpu_ns = FG_MAX(user_ns, (uint64_t)1);
+	if (sampled_ns)
+		info->samples_per_cpu_s =
+			(double)info->samples * (double)FG_NS_PER_S / (double)sampled_ns;
 }
 
 static void fill_totals(const struct fg_profiler *profiler,
@@ -133,6 +160,7 @@ static void fill_totals(const struct fg_profiler *profiler,
 			struct fg_profile_info *info)
 {
 	const struct fg_profiler_phase *phases = options->phases;
+	uint64_t user_ns = 0;
 
 	for (size_t i = 0; i < options->phase_count; i++) {
 		if (!is_measured(&phases[i]))
@@ -144,9 +172,13 @@ static void fill_totals(const struct fg_profiler *profiler,
 		info->bpf_ns += to.bpf_ns - from.bpf_ns;
 		info->helper_cpu_ns += to.helper_cpu_ns - from.helper_cpu_ns;
 		info->target_cpu_ns += to.target_cpu_ns - from.target_cpu_ns;
+		user_ns += to.target_user_ns - from.target_user_ns;
+		info->label_receives += to.label_receives - from.label_receives;
+		info->label_ns += to.label_ns > from.label_ns ? to.label_ns - from.label_ns : 0;
 	}
 	info->lost += profiler->samples.dropped;
 	info->present = true;
+	fg_client_labels_describe(&profiler->labels, options->run_start_ns, info);
 	info->frequency_hz = profiler->frequency_hz;
 	info->cpus = profiler->cpus;
 	info->partial = profiler->state == FG_CLIENT_LOST;
@@ -156,9 +188,7 @@ static void fill_totals(const struct fg_profiler *profiler,
 	else if (profiler->notice[0])
 		(void)snprintf(info->why_absent, sizeof(info->why_absent), "incomplete: %s",
 			       profiler->notice);
-	if (info->target_cpu_ns)
-		info->samples_per_cpu_s =
-			(double)info->samples * (double)FG_NS_PER_S / (double)info->target_cpu_ns;
+	fill_source(profiler, user_ns, info);
 }
 
 static void stamp(struct fg_profile *profile, const struct fg_profiler *profiler,

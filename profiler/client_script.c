@@ -7,7 +7,7 @@
 
 #include "gate/base/str.h"
 #include "gate/base/vec.h"
-#include "profiler/client_internal.h"
+#include "profiler/client_builder.h"
 #include "profiler/wire.pb-c.h"
 
 void fg_client_scripts_done(struct fg_client_scripts *scripts)
@@ -58,9 +58,13 @@ int fg_client_script_module(struct fg_profiler *profiler, uint32_t id, struct fg
 		return 0;
 	const char *name = fg_runtime_name(interp.runtime);
 
+	/* Stack copies have no other memory. */
+	if (profiler->source == FG_PROFILER_PERF)
+		interp.address = 0;
 	if (!interp.address || !interp.version) {
 		notice(profiler, name,
-		       interp.runtime == FG_RUNTIME_PHP && !interp.address
+		       interp.runtime == FG_RUNTIME_PHP && !interp.address &&
+				       profiler->source != FG_PROFILER_PERF
 			       ? "a thread-safe build: only native frames"
 		       : interp.address ? "of unknown version: only native frames"
 					: "only native frames");
@@ -217,4 +221,45 @@ size_t fg_client_script_merge(const struct fg_client_scripts *scripts,
 	while (merge.at < merge.script_count)
 		put_group(&merge);
 	return merge.out_count;
+}
+
+int64_t fg_client_script_location(struct fg_builder *builder, uint64_t frame, bool *ret_unnamed,
+				  struct fg_err *err)
+{
+	const struct fg_client_scripts *scripts = &builder->profiler->scripts;
+	uint64_t content = frame & FG_FRAME_ADDRESS_MASK & ~FG_SCRIPT_ENTRY;
+	uint64_t number = content >> FG_SCRIPT_NAME_SHIFT;
+
+	*ret_unnamed = true;
+	if (number >= scripts->count)
+		return fg_builder_placeholder(builder, "[unknown]",
+					      FG_LOC_PLACEHOLDER | FG_LOC_UNNAMED, err);
+	const struct fg_client_script_name *name = &scripts->names[number];
+	char path[32];
+
+	(void)snprintf(path, sizeof(path), "%s%u.%u",
+		       fg_runtime_name((enum fg_runtime)(name->runtime & 0xff)),
+		       name->runtime >> 16 & 0xff, name->runtime >> 8 & 0xff);
+	int64_t module = fg_builder_module(builder, path, "", NULL, err);
+
+	if (module < 0)
+		return module;
+	/* One that could not be read stands for many. */
+	*ret_unnamed = name->name[0] == '[';
+	struct fg_plocation location = {
+		.module = (uint32_t)module,
+		.flags = FG_LOC_SCRIPT | (*ret_unnamed ? FG_LOC_UNNAMED : 0),
+	};
+	const struct fg_symbol symbol = {
+		.line_count = 1,
+		.lines = {{
+			.name = name->name,
+			.system_name = name->name,
+			.filename = name->file,
+			.line = (uint32_t)(content & FG_SCRIPT_LINE_MASK),
+			.start_line = name->first_line,
+		}},
+	};
+
+	return fg_builder_symbol(builder, &location, &symbol, err);
 }

@@ -130,7 +130,7 @@ static const struct runtime *find_runtime(const struct fg_scripts *scripts, uint
 
 bool fg_scripts_knows(const struct fg_scripts *scripts, uint32_t module)
 {
-	return find_runtime(scripts, module) != NULL;
+	return scripts && find_runtime(scripts, module) != NULL;
 }
 
 static bool read_process(void *context, uint64_t address, void *out, size_t len)

@@ -18,7 +18,6 @@
 
 enum {
 	FG_SCRIPT_NAMES_MAX = 1 << 18,
-	FG_SCRIPT_IMAGES_MAX = 4096, /* programs that ran an interpreter; later ones: native only */
 	FG_SCRIPT_RUNTIMES_MAX = 256,
 };
 
@@ -32,7 +31,7 @@ void fg_scripts_free(struct fg_scripts *scripts);
 int fg_scripts_add_runtime(struct fg_scripts *scripts, uint32_t module, uint32_t kind,
 			   uint32_t version, const uint64_t addresses[2],
 			   struct fg_err *err) FG_MUST_USE;
-/** Whether the module holds an interpreter. */
+/** Whether the module holds an interpreter. `scripts` may be NULL. */
 bool fg_scripts_knows(const struct fg_scripts *scripts, uint32_t module);
 /** Fills `how` for process `pid`, which has `module` mapped at `bias`, and gives its program a
  *  number in *image (kept if not 0). Nothing is filled when the memory does not look like it. */

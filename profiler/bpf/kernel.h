@@ -31,6 +31,24 @@ struct signal_struct {
 	unsigned long long sum_sched_runtime; /* of threads that are gone */
 } FG_CORE;
 
+struct ns_common {
+	unsigned int inum;
+} FG_CORE;
+
+struct pid_namespace {
+	struct ns_common ns;
+} FG_CORE;
+
+struct upid {
+	int nr;
+	struct pid_namespace *ns;
+} FG_CORE;
+
+struct pid {
+	unsigned int level;
+	struct upid numbers[1]; /* one per level; really level + 1 of them */
+} FG_CORE;
+
 struct thread_struct {
 	unsigned long fsbase;
 } FG_CORE;
@@ -40,13 +58,9 @@ struct task_struct {
 	void *stack;
 	void *mm;
 	struct signal_struct *signal;
+	struct task_struct *group_leader;
+	struct pid *thread_pid;
 	struct thread_struct thread;
-} FG_CORE;
-
-/* The kernel's names (user space's header calls them rip, rsp, rbp). The flavour suffix keeps it
- * apart from that header's struct. */
-struct pt_regs___kernel {
-	unsigned long bp, ip, sp, orig_ax;
 } FG_CORE;
 
 enum bpf_func_id___newer {

@@ -39,6 +39,15 @@ struct {
 	__type(value, struct fg_script_work);
 } fg_script_works SEC(".maps");
 
+/* By number of the program image. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, FG_SCRIPT_IMAGES_MAX);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, __u32);
+	__type(value, struct fg_bpf_script);
+} fg_script_images SEC(".maps");
+
 /* Where a thread's state was last time; checked again before it is believed. A thread that has none
  * (thread 0) is looked for again after a growing while. */
 struct fg_script_thread {
@@ -238,8 +247,9 @@ __attribute__((noinline)) int fg_script_frame(__u32 slot)
 	}
 	work->flags =
 		fg_frame_half(work, how->frame_entry) & how->entry_mask ? FG_SCRIPT_WORD_ENTRY : 0;
-	if (state->sample.script_count >= 2 * FG_SCRIPT_FRAMES_MAX || work->code >> 47 ||
-	    fg_script_read_code(slot) || fg_script_read_same(slot) || fg_script_read_place(slot))
+	if (state->sample.script_count >= 2 * FG_SCRIPT_FRAMES_MAX ||
+	    work->code >> FG_ARCH_USER_BITS || fg_script_read_code(slot) ||
+	    fg_script_read_same(slot) || fg_script_read_place(slot))
 		return FG_ENDED;
 	work->last = (__u64)state->sample.kernel_count + state->sample.user_count +
 		     state->sample.script_count;
@@ -336,30 +346,24 @@ static __always_inline __u64 fg_script_first_frame(struct fg_script_work *work, 
 
 /* Prepares the walk: 1 if there is one to make. Global so that what it may find does not multiply
  * the ways through the caller's loop. */
-__attribute__((noinline)) int fg_script_begin(__u32 slot)
+__attribute__((noinline)) int fg_script_begin(__u32 image)
 {
-	struct fg_unwind_state *state = bpf_map_lookup_elem(&fg_state, &slot);
-	struct fg_script_work *work = bpf_map_lookup_elem(&fg_script_works, &slot);
-	__u32 zero = 0, space_index;
-	const struct fg_bpf_space *space = 0;
+	__u32 zero = 0;
+	struct fg_unwind_state *state = bpf_map_lookup_elem(&fg_state, &zero);
+	struct fg_script_work *work = bpf_map_lookup_elem(&fg_script_works, &zero);
+	const struct fg_bpf_script *how = bpf_map_lookup_elem(&fg_script_images, &image);
 
-	if (!state || !work)
+	if (!state || !work || !how)
 		return 0;
-	space_index = state->space;
-	void *space_map = bpf_map_lookup_elem(&fg_spaces, &space_index);
-
-	if (space_map)
-		space = bpf_map_lookup_elem(space_map, &zero);
-	if (!space || !space->script.image)
-		return 0;
-	work->how = space->script;
+	work->how = *how;
 	work->thread = 0;
 	work->last = 0;
 	work->broken = 0;
-	work->frame = fg_script_first_frame(work, state->sample.tid, state->sample.time_ns);
+	work->frame = fg_script_first_frame(work, (__u32)bpf_get_current_pid_tgid(),
+					    state->sample.time_ns);
 	if (!work->frame && !work->broken)
 		return 0;
-	fg_script_put(state, work->how.image);
+	fg_script_put(state, image);
 	return 1;
 }
 
@@ -396,10 +400,10 @@ __attribute__((noinline)) int fg_script_end(__u32 slot)
 	return 0;
 }
 
-/* After the native stack: appends what the interpreter was doing, if the address space has one. */
-static __always_inline void fg_script(void)
+/* After the native stack: appends what the interpreter was doing, if the process runs one. */
+static __always_inline void fg_script(__u32 image)
 {
-	if (!fg_script_begin(0))
+	if (!image || !fg_script_begin(image))
 		return;
 	for (int i = 0; i < FG_SCRIPT_STEPS_MAX / FG_SCRIPT_STEPS_AT_ONCE; i++) {
 		if (fg_script_frames(0) && !fg_script_again(0))

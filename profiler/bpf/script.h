@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
- * How the frames of an interpreter are read: offsets that the helper fills per address space, the
+ * How the frames of an interpreter are read: offsets that the helper fills per program image, the
  * words that the BPF side emits, and the check that both sides compute.
  *
  * Script words of a sample stand behind its user frames: one head (the image's number), then two
@@ -31,7 +31,8 @@ enum fg_script_place {
 enum {
 	FG_SCRIPT_FRAME_BYTES = 128, /* powers of two: bounds by mask */
 	FG_SCRIPT_CODE_BYTES = 256,
-	FG_SCRIPT_FRAMES_MAX = 127, /* with the head in FG_SCRIPT_WORDS_MAX */
+	FG_SCRIPT_IMAGES_MAX = 4096, /* programs that ran an interpreter; later ones: native only */
+	FG_SCRIPT_FRAMES_MAX = 127,  /* with the head in FG_SCRIPT_WORDS_MAX */
 	FG_SCRIPT_NO_OFFSET = 0xffff,
 };
 

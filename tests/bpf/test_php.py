@@ -61,16 +61,15 @@ def write(bench, name, text):
     return path
 
 
-def run(bench, name):
+def run(bench, name, gone_limit=0.002):
     php = bench.need("php8.2")
     write(bench, "part.php", PART)
     child = bench.start(php, "-n", write(bench, f"{name}.php", PROGRAMS[name]), ready="ready")
     result = bench.profile(child.pid, seconds=3, hz=499)
     check_complete(result)
-    # An included file's code lives while it runs; it is named at the first reading that meets it.
     gone = result.having("[php: gone]")
     print(f"  gone {gone}")
-    check(gone <= result.info["samples"] * 0.05, f"{gone} names are gone")
+    check(gone <= result.info["samples"] * gone_limit, f"{gone} names are gone")
     for reason, _, frames in result.stacks:
         check(reason != "complete" or frames.count("execute_ex") <= 1,
               f"native loops are left in {frames}")
@@ -97,7 +96,9 @@ def case_shares(bench):
 
 
 def case_shapes(bench):
-    result = run(bench, "shapes")
+    # Without opcache an included file's code lives while it runs, which is less than the 50 ms
+    # until names are read: what no reading has met yet says so.
+    result = run(bench, "shapes", gone_limit=0.15)
     for path in (("{main}", "Shop::total", "array_map", "Shop::{closure}", "Shop::price", "burn"),
                  ("{main}", *["down"] * 31, "burn"),
                  ("{main}", "Shop::numbers", "burn"),
@@ -137,7 +138,9 @@ def case_server(bench):
     check_complete(result)
     a, b = samples_of(result, "{main}", "page_a", "burn"), samples_of(result, "{main}", "page_b",
                                                                       "burn")
-    print(f"  page_a {a} page_b {b}")
+    gone = result.having("[php: gone]")
+    print(f"  page_a {a} page_b {b} gone {gone}")
+    check(gone < result.info["samples"] * 0.1, f"{gone} names are gone")
     check(a > 20 and b > 20, f"{a} and {b} samples of the two pages")
     check(0.6 < a / b < 1.7, f"{a} and {b} samples of two equal pages")
 
