@@ -180,21 +180,48 @@ static size_t count_groups(const struct merge *merge)
 	return groups;
 }
 
+static size_t count_loops(const struct fg_client_scripts *scripts, const struct fg_raw_stack *stack,
+			  const uint64_t *frames)
+{
+	size_t loops = 0;
+
+	for (size_t i = 0; i < stack->user_count; i++)
+		loops += is_loop(scripts, frames[stack->kernel_count + i]);
+	return loops;
+}
+
+/* `skip`: loops at the leaf that ran nothing yet. */
+static void put_stack(struct merge *merge, const struct fg_raw_stack *stack, const uint64_t *frames,
+		      size_t skip)
+{
+	size_t native_count = (size_t)stack->kernel_count + stack->user_count;
+
+	for (size_t i = 0; i < native_count; i++) {
+		bool loop = i >= stack->kernel_count && is_loop(merge->scripts, frames[i]);
+
+		if (loop && !skip && merge->at < merge->script_count) {
+			put_group(merge);
+		} else {
+			merge->out[merge->out_count++] = frames[i];
+			skip -= loop && skip;
+		}
+	}
+	/* What no native frame stands for was running all the same: nearest to the root. */
+	while (merge->at < merge->script_count)
+		put_group(merge);
+}
+
 size_t fg_client_script_merge(const struct fg_client_scripts *scripts,
 			      const struct fg_raw_stack *stack, const uint64_t *frames,
 			      uint64_t *out, enum fg_stack_result *result)
 {
-	size_t native_count = (size_t)stack->kernel_count + stack->user_count;
 	struct merge merge = {
 		.scripts = scripts,
-		.script = frames + native_count,
+		.script = frames + stack->kernel_count + stack->user_count,
 		.script_count = stack->script_count,
 		.out = out,
 	};
-	size_t loops = 0, groups = count_groups(&merge);
-
-	for (size_t i = stack->kernel_count; i < native_count; i++)
-		loops += is_loop(scripts, frames[i]);
+	size_t loops = count_loops(scripts, stack, frames), groups = count_groups(&merge);
 	bool whole = *result == FG_STACK_COMPLETE || *result == FG_STACK_GUESSED;
 	/* Where native code is about to enter the loop, or has just left it, one of the two is
 	 * ahead at the leaf: a loop without a function yet, or a function whose loop is not there.
@@ -207,19 +234,7 @@ size_t fg_client_script_merge(const struct fg_client_scripts *scripts,
 	}
 	if (whole && (loops > groups + skip || groups > loops + 1))
 		*result = FG_STACK_SCRIPT;
-	for (size_t i = 0; i < native_count; i++) {
-		bool loop = i >= stack->kernel_count && is_loop(scripts, frames[i]);
-
-		if (!loop || merge.at == merge.script_count || skip) {
-			out[merge.out_count++] = frames[i];
-			skip -= loop && skip;
-		} else {
-			put_group(&merge);
-		}
-	}
-	/* What no native frame stands for was running all the same: nearest to the root. */
-	while (merge.at < merge.script_count)
-		put_group(&merge);
+	put_stack(&merge, stack, frames, skip);
 	return merge.out_count;
 }
 

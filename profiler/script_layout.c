@@ -281,10 +281,18 @@ static int read_debug(const uint8_t *places, const uint64_t *debug, uint64_t out
 			return fg_err_set(err, FG_E_INVALID, "offset %d of _PyRuntime is %llu", i,
 					  (unsigned long long)out[i]);
 	}
-	if (out[FRAME_PREVIOUS] % 8 || out[FRAME_CODE] % 8 || out[FRAME_INSTR] % 8 ||
-	    out[CODE_NAME] % 8 || out[CODE_FILE] % 8 || out[CODE_QUALNAME] % 8 ||
-	    out[OBJECT_TYPE_FIELD] % 8 || out[CODE_LINE] % 4)
-		return fg_err_set(err, FG_E_INVALID, "offsets of _PyRuntime are not aligned");
+	static const struct {
+		uint8_t field, bytes;
+	} aligned[] = {
+		{FRAME_PREVIOUS, 8}, {FRAME_CODE, 8},    {FRAME_INSTR, 8},       {CODE_NAME, 8},
+		{CODE_FILE, 8},      {CODE_QUALNAME, 8}, {OBJECT_TYPE_FIELD, 8}, {CODE_LINE, 4},
+	};
+
+	for (size_t i = 0; i < FG_ARRAY_LEN(aligned); i++) {
+		if (out[aligned[i].field] % aligned[i].bytes)
+			return fg_err_set(err, FG_E_INVALID, "offset %u of _PyRuntime is odd",
+					  aligned[i].field);
+	}
 	return 0;
 }
 

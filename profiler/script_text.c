@@ -150,7 +150,7 @@ static bool read_php_string(const struct fg_script_layout *layout, uint64_t addr
 		out[--count] = '\0';
 	if (count && (unsigned char)out[count - 1] >= 0xc0 && length > count)
 		out[--count] = '\0';
-	return true;
+	return count != 0;
 }
 
 static bool read_string(const struct fg_script_layout *layout, uint64_t address,

@@ -268,24 +268,20 @@ __attribute__((noinline)) int fg_script_frames(__u32 slot)
 	return FG_GO_ON;
 }
 
-/* The thread's state, remembered or searched; 0 if it has none. */
-static __always_inline void fg_script_find(struct fg_script_work *work, __u32 tid, __u64 now_ns)
+/* Whether the state at work->thread is this thread's. */
+static __always_inline bool fg_script_is_ours(const struct fg_script_work *work)
 {
-	struct fg_script_thread *known = bpf_map_lookup_elem(&fg_script_threads, &tid);
-	struct fg_script_thread found = {.image = work->how.image};
 	__u64 id = 0;
 
-	if (known && known->image == work->how.image) {
-		work->thread = known->thread;
-		if (work->thread &&
-		    !bpf_probe_read_user(&id, sizeof(id),
-					 (const void *)(work->thread + work->how.thread_id)) &&
-		    id == work->self)
-			return;
-		if (!work->thread && now_ns < known->next_ns)
-			return;
-		found.wait_ms = work->thread ? 0 : known->wait_ms;
-	}
+	return work->thread &&
+	       !bpf_probe_read_user(&id, sizeof(id),
+				    (const void *)(work->thread + work->how.thread_id)) &&
+	       id == work->self;
+}
+
+/* Walks the list; 0 if it has no such thread, or runs out on one that is not ours. */
+static __always_inline void fg_script_search(struct fg_script_work *work)
+{
 	work->thread = 0;
 	if (bpf_probe_read_user(&work->interp, sizeof(work->interp), (const void *)work->how.head))
 		return;
@@ -293,12 +289,23 @@ static __always_inline void fg_script_find(struct fg_script_work *work, __u32 ti
 		if (fg_script_look_at_threads(0))
 			break;
 	}
-	/* The loop may have run out on a thread that is not ours. */
-	if (work->thread &&
-	    (bpf_probe_read_user(&id, sizeof(id),
-				 (const void *)(work->thread + work->how.thread_id)) ||
-	     id != work->self))
+	if (!fg_script_is_ours(work))
 		work->thread = 0;
+}
+
+/* The thread's state, remembered or searched; 0 if it has none. */
+static __always_inline void fg_script_find(struct fg_script_work *work, __u32 tid, __u64 now_ns)
+{
+	struct fg_script_thread *known = bpf_map_lookup_elem(&fg_script_threads, &tid);
+	struct fg_script_thread found = {.image = work->how.image};
+
+	if (known && known->image == work->how.image) {
+		work->thread = known->thread;
+		if (fg_script_is_ours(work) || (!work->thread && now_ns < known->next_ns))
+			return;
+		found.wait_ms = work->thread ? 0 : known->wait_ms;
+	}
+	fg_script_search(work);
 	found.thread = work->thread;
 	found.wait_ms = found.wait_ms ? found.wait_ms * 2 : FG_NO_THREAD_FIRST_MS;
 	if (found.wait_ms > FG_NO_THREAD_LAST_MS)

@@ -162,47 +162,64 @@ static void add_loop(struct fg_interp *interp, uint64_t start, uint64_t end)
 			(struct fg_interp_loop){.start = start, .end = end};
 }
 
-/* Every byte is tried as the start of a jump: most are none, and what they seem to reach is
- * anywhere. Only a function that is reached behind its first instruction, and often enough for its
- * size, is a part that was moved away; calls and tail calls reach starts. */
-void fg_interp_add_cold(const uint8_t *code, size_t len, uint64_t start, const struct fg_fdes *fdes,
-			struct fg_interp *ret)
-{
-	enum { CANDIDATES = 64, VOTES_MIN = 3, JUMP_BYTES = 6 };
+enum { CANDIDATES = 64, VOTES_MIN = 3, JUMP_BYTES = 6 };
+struct candidates {
 	struct {
 		const struct fg_fde *fde;
 		unsigned votes;
-	} candidates[CANDIDATES] = {0};
-	size_t count = 0;
+	} items[CANDIDATES];
+	size_t count;
+};
+
+static void vote(struct candidates *candidates, const struct fg_fde *fde, uint64_t target)
+{
+	size_t k = 0;
+
+	while (k < candidates->count && candidates->items[k].fde != fde)
+		k++;
+	if (k == CANDIDATES)
+		return;
+	candidates->items[k].fde = fde;
+	candidates->items[k].votes += target != fde->start;
+	candidates->count = FG_MAX(candidates->count, k + 1);
+}
+
+/* Where a jcc or jmp with 32 bits at code[i] leads; false if there is none. */
+static bool read_jump(const uint8_t *code, size_t i, uint64_t start, uint64_t *ret)
+{
+	bool jcc = code[i] == 0x0f && (code[i + 1] & 0xf0) == 0x80;
+	size_t at = jcc ? i + 2 : i + 1;
+	int32_t distance;
+
+	if (!jcc && code[i] != 0xe9)
+		return false;
+	memcpy(&distance, code + at, sizeof(distance));
+	*ret = start + at + sizeof(distance) + (uint64_t)(int64_t)distance;
+	return true;
+}
+
+/* Every byte is tried as the start of a jump: most are none, and what they seem to reach is
+ * anywhere. Only a function that is reached behind its first instruction, and more than once or
+ * twice, is a part that was moved away; calls and tail calls reach starts. */
+void fg_interp_add_cold(const uint8_t *code, size_t len, uint64_t start, const struct fg_fdes *fdes,
+			struct fg_interp *ret)
+{
+	struct candidates candidates = {0};
 
 	for (size_t i = 0; i + JUMP_BYTES <= len; i++) {
-		/* jcc rel32, jmp rel32 */
-		bool jcc = code[i] == 0x0f && (code[i + 1] & 0xf0) == 0x80;
-		size_t at = jcc ? i + 2 : i + 1;
-		int32_t distance;
+		uint64_t target;
 
-		if (!jcc && code[i] != 0xe9)
-			continue;
-		memcpy(&distance, code + at, sizeof(distance));
-		uint64_t target = start + at + sizeof(distance) + (uint64_t)(int64_t)distance;
-
-		if (target >= start && target < start + len)
+		if (!read_jump(code, i, start, &target) ||
+		    (target >= start && target < start + len))
 			continue;
 		const struct fg_fde *fde = fg_fdes_find(fdes, target);
-		size_t k = 0;
 
-		if (!fde || (fde->start <= start && fde->end > start))
-			continue;
-		while (k < count && candidates[k].fde != fde)
-			k++;
-		if (k == count && count < CANDIDATES)
-			candidates[count++].fde = fde;
-		if (k < count)
-			candidates[k].votes += target != fde->start;
+		if (fde && fde->start != start)
+			vote(&candidates, fde, target);
 	}
-	for (size_t k = 0; k < count; k++) {
-		if (candidates[k].votes >= VOTES_MIN)
-			add_loop(ret, candidates[k].fde->start, candidates[k].fde->end);
+	for (size_t k = 0; k < candidates.count; k++) {
+		if (candidates.items[k].votes >= VOTES_MIN)
+			add_loop(ret, candidates.items[k].fde->start, candidates.items[k].fde->end);
 	}
 }
 
