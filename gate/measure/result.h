@@ -73,7 +73,7 @@ struct fg_profile_info {
 	uint64_t attributed;      /* of `samples`: a request's class is known */
 	uint64_t label_receives;  /* receives that began or went on with a labelled request */
 	struct fg_profile_slow slow;
-	uint64_t label_ns; /* what finding them cost, over all receives of the machine */
+	uint64_t label_ns; /* what finding them cost, estimated from one in 64 */
 };
 
 /** Share of complete stacks among the samples that have a user part. A kernel-only stack (a child

@@ -157,7 +157,7 @@ static int profile(const struct fg_profiler_options *options, uint64_t duration_
 
 static int print_probes(const char *helper_path)
 {
-	struct fg_probe probes[16];
+	struct fg_probe probes[32];
 	size_t count = fg_profiler_probe(helper_path, probes, FG_ARRAY_LEN(probes));
 
 	for (size_t i = 0; i < count; i++)
