@@ -183,7 +183,7 @@ events {{ worker_connections 64; }}
 http {{ access_log off; gzip on; gzip_min_length 1; client_body_temp_path {bench.dir}/t; proxy_temp_path {bench.dir}/t;
 fastcgi_temp_path {bench.dir}/t; uwsgi_temp_path {bench.dir}/t; scgi_temp_path {bench.dir}/t;
 server {{ listen 127.0.0.1:{port}; location / {{ root {bench.dir}; }} }} }}""")
-    os.chmod(bench.dir, 0o755)
+    os.chmod(bench.dir, os.stat(bench.dir).st_mode | 0o755)
     child = bench.start(nginx, "-c", conf, "-p", bench.dir, "-e", f"{bench.dir}/log")
     wait_port(port)
     request = b"GET /index.html HTTP/1.1\r\nHost: x\r\nAccept-Encoding: gzip\r\n\r\n" * 50
