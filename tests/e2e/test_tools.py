@@ -501,6 +501,27 @@ class Doctor(Tools):
         self.assertRegex(done.stdout, r"fix: ulimit -n \d+")
 
 
+class Completion(Tools):
+    def complete(self, *words):
+        """What bash offers for the last word."""
+        script = (f'source <({kit.PROGRAM} help --completion); COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _flamegate; '
+                  'printf "%s\\n" "${COMPREPLY[@]}"')
+        done = subprocess.run(["bash", "-c", script, "bash", "flamegate", *words], cwd=self.dir, text=True, capture_output=True)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        return done.stdout.split()
+
+    def test_bash_offers_what_there_is(self):
+        self.write("scenario.yaml", "")
+        self.assertEqual(self.complete("pro"), ["profile"])
+        self.assertEqual(self.complete("help", "fl"), ["flame"])
+        self.assertEqual(self.complete("top", "--call"), ["--callers", "--callees"])
+        self.assertEqual(self.complete("run", "scen"), ["scenario.yaml"])
+        self.assertEqual(self.complete("top", "lat"), ["latest"])
+        self.assertEqual(self.complete("profile", "--pid", ""), [])
+        self.assertEqual(self.complete("nonsense", "--x"), [])
+        self.assertIn("run", self.complete(""))
+
+
 def children(pid):
     found = []
     for entry in pathlib.Path("/proc").iterdir():
