@@ -2,7 +2,6 @@
 #include "profiler/helper.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -109,11 +108,18 @@ static int send_ready(struct helper *helper, uint32_t frequency_hz, uint64_t per
 static int send_kallsyms(struct helper *helper, struct fg_err *err)
 {
 	Fg__Wire__Empty empty;
-	int fd = fg_wire_can_pass_fd(&helper->wire) ? open("/proc/kallsyms", O_RDONLY | O_CLOEXEC)
-						    : -1;
+	struct fg_kernel_names names;
+	int rc = fg_kernel_names_open(fg_rights_client_sees_kernel(), &names, err);
 
+	if (rc)
+		return rc;
+	fg_drain_set_kernel(helper->drain, &names);
 	fg__wire__empty__init(&empty);
-	return fd < 0 ? 0 : fg_wire_send(&helper->wire, FG_WIRE_KALLSYMS, &empty.base, fd, err);
+	if (names.fd >= 0 && fg_wire_can_pass_fd(&helper->wire))
+		return fg_wire_send(&helper->wire, FG_WIRE_KALLSYMS, &empty.base, names.fd, err);
+	if (names.fd >= 0)
+		close(names.fd);
+	return 0;
 }
 
 bool fg_helper_slice_on(uint64_t slice)
