@@ -37,6 +37,16 @@ struct fg_cpu_series {
 	size_t count, capacity;
 };
 
+/* Requests that took longer than most of their class. */
+enum { FG_SLOW_SECONDS_MAX = 32 };
+struct fg_profile_slow {
+	uint64_t requests; /* above `quantile` of their class; 0: none could be told */
+	uint64_t above_ns; /* the quantile's value when there is one class only; else 0 */
+	double quantile;   /* 95 */
+	uint32_t seconds[FG_SLOW_SECONDS_MAX]; /* with far more than their part of them */
+	size_t second_count;
+};
+
 /* How complete and how expensive the profile was; also the place where servers lose it. */
 struct fg_profile_info {
 	bool present;
@@ -54,6 +64,13 @@ struct fg_profile_info {
 	uint64_t bpf_ns; /* time spent in our BPF program */
 	uint64_t helper_cpu_ns;
 	uint64_t target_cpu_ns; /* measured phase, exact clock */
+	/* Request classes on samples. */
+	bool labels;              /* samples carry them, at least for a part of the run */
+	char labels_problem[200]; /* why not, or since when no more; "": nothing to say */
+	uint64_t attributed;      /* of `samples`: a request's class is known */
+	uint64_t label_receives;  /* receives that began or went on with a labelled request */
+	struct fg_profile_slow slow;
+	uint64_t label_ns; /* what finding them cost, over all receives of the machine */
 };
 
 /** Share of complete stacks among the samples that have a user part. A kernel-only stack (a child
@@ -118,6 +135,8 @@ struct fg_result {
 int fg_result_new(const struct fg_registry *registry, struct fg_result **ret,
 		  struct fg_err *err) FG_MUST_USE;
 void fg_result_free(struct fg_result *result);
+/** True for what `flamegate profile` made: a profile over a time, without load. */
+bool fg_result_is_recording(const struct fg_result *result);
 /** Adds one worker's second: to the series, and to totals per scenario unless
  *  fg_result_is_warmup(). Slices may come in any order and several per second. After a failure the
  *  result may hold a part of the slice. */

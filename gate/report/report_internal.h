@@ -58,6 +58,17 @@ void fg_report_samples(const struct fg_profile_info *info, struct fg_buf *out);
 /** "PASSED: 3 of 3 thresholds", "FAILED: 1 of 3 thresholds (exit 99)". */
 void fg_report_outcome(const struct fg_result *result, struct fg_buf *out);
 
+/** "attribution 98.7 %; finding the class took 0.07 % …", or why there is none; "" when nobody
+ *  asked. */
+void fg_report_attribution(const struct fg_profile_info *info, struct fg_buf *out);
+/** Whether cpu per request class can be told from so many samples of all. */
+bool fg_report_tells_classes(const struct fg_profile_info *info, uint64_t attributed, uint64_t all);
+void fg_report_labels(const struct fg_report_pen *pen, const struct fg_profile_info *info);
+/** What slow requests and slow seconds do that others do not. */
+int fg_report_slow(const struct fg_report_pen *pen, const struct fg_profile_info *info,
+		   const struct fg_profile *profile, const struct fg_cost *all,
+		   struct fg_err *err) FG_MUST_USE;
+
 /** One row of the request table: both halves of a class. */
 struct fg_report_class {
 	const struct fg_class *def;
@@ -76,5 +87,37 @@ int fg_report_class_of(const struct fg_result *result, const struct fg_profile *
 bool fg_report_shows(const struct fg_cost_row *row);
 int fg_report_cost(const struct fg_profile *profile, struct fg_cost **ret,
 		   struct fg_err *err) FG_MUST_USE;
+
+/* Rows of the table of functions: self, total, what self is worth, name, place. */
+struct fg_report_functions {
+	const struct fg_cost_row *const *rows;
+	size_t count;
+	bool more;          /* there are others, which is shown */
+	uint64_t samples;   /* that shares are of; > 0 */
+	double sample_ns;   /* what one is worth; < 0 unknown */
+	const char *suffix; /* "", "/s" */
+};
+int fg_report_functions_text(const struct fg_report_pen *pen,
+			     const struct fg_report_functions *functions,
+			     struct fg_err *err) FG_MUST_USE;
+/** USAGE with what there is instead when no sample is of that phase or class (NULL: any). */
+int fg_report_check_labels(const struct fg_profile *profile, const char *phase,
+			   const char *endpoint, struct fg_err *err) FG_MUST_USE;
+/** What one sample of the phase (and class) is worth per request, or of a recording per second;
+ *  < 0 unknown. `ret_unit`: "request", "second" or "". */
+double fg_report_sample_ns(const struct fg_result *result, const struct fg_profile *profile,
+			   const char *phase, const char *endpoint, const char **ret_unit);
+/** The end text of a recording. */
+int fg_report_recording(const struct fg_report_pen *pen, const struct fg_result *result,
+			const struct fg_profile *profile, struct fg_err *err) FG_MUST_USE;
+/** "499 Hz on 2 CPUs; own cost …": how the profile was taken and what that took. */
+void fg_report_own_cost(const struct fg_result *result, struct fg_buf *out);
+/** Why the share of complete stacks is low; nothing from 99 % on. */
+void fg_report_incomplete(const struct fg_report_pen *pen, const struct fg_profile_info *info);
+/** That a profile is missing or partial, and why. */
+void fg_report_why_absent(const struct fg_report_pen *pen, const struct fg_profile_info *info);
+/** A line, wrapped. */
+void fg_report_wrapped(const struct fg_report_pen *pen, unsigned column, unsigned indent,
+		       const struct fg_buf *line);
 
 #endif
