@@ -112,7 +112,6 @@ int fg_drain_new(struct fg_session *session, struct fg_targets *targets, struct 
 void fg_drain_set_kernel(struct fg_drain *drain, const struct fg_kernel_names *names)
 {
 	drain->kernel = *names;
-	drain->kernel.fd = -1; /* not ours */
 }
 
 void fg_drain_free(struct fg_drain *drain)

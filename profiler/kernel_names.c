@@ -9,6 +9,7 @@
 
 #include "gate/base/file.h"
 #include "gate/base/num.h"
+#include "profiler/wire.pb-c.h"
 
 static const char path[] = "/proc/kallsyms";
 
@@ -89,33 +90,49 @@ static int write_sealed(const struct fg_buf *bytes, struct fg_err *err)
 	return rc ? rc : fd;
 }
 
-int fg_kernel_names_open(bool as_they_are, struct fg_kernel_names *ret, struct fg_err *err)
+static int send_fd(int fd, struct fg_wire *wire, struct fg_err *err)
 {
-	FG_AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);
+	Fg__Wire__Empty empty = FG__WIRE__EMPTY__INIT;
+
+	if (fg_wire_can_pass_fd(wire))
+		return fg_wire_send(wire, FG_WIRE_KALLSYMS, &empty.base, fd, err);
+	close(fd);
+	return 0;
+}
+
+static int send_shifted(int fd, struct fg_wire *wire, struct fg_kernel_names *ret,
+			struct fg_err *err)
+{
 	FG_AUTO_BUF struct fg_buf text = {0};
 	FG_AUTO_BUF struct fg_buf shifted = {0};
-	struct fg_kernel_names names = {.fd = -1, .hidden = !as_they_are};
 	struct fg_err ignored;
 
-	if (fd >= 0 && as_they_are) {
-		names.fd = fd;
-		fd = -1;
-	} else if (fd >= 0) {
-		fg_buf_init(&text, FG_KERNEL_NAMES_BYTES_MAX);
-		int rc = fg_file_read_fd(fd, path, FG_KERNEL_NAMES_BYTES_MAX, &text, &ignored);
+	fg_buf_init(&text, FG_KERNEL_NAMES_BYTES_MAX);
+	if (fg_file_read_fd(fd, path, FG_KERNEL_NAMES_BYTES_MAX, &text, &ignored) != 0 ||
+	    fg_kernel_names_shift(text.data, text.len, &shifted, &ret->shift, &ignored) != 0)
+		return 0;
+	int sealed = write_sealed(&shifted, err);
 
-		if (!rc)
-			rc = fg_kernel_names_shift(text.data, text.len, &shifted, &names.shift,
-						   &ignored);
-		if (!rc) {
-			names.fd = write_sealed(&shifted, err);
-			if (names.fd < 0)
-				return names.fd;
-			names.hidden = false;
-		}
-	}
-	*ret = names;
-	return 0;
+	if (sealed < 0)
+		return sealed;
+	ret->hidden = false;
+	return send_fd(sealed, wire, err);
+}
+
+int fg_kernel_names_send(bool as_they_are, struct fg_wire *wire, struct fg_kernel_names *ret,
+			 struct fg_err *err)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	*ret = (struct fg_kernel_names){.hidden = !as_they_are};
+	if (fd < 0)
+		return 0;
+	if (as_they_are)
+		return send_fd(fd, wire, err);
+	int rc = send_shifted(fd, wire, ret, err);
+
+	close(fd);
+	return rc;
 }
 
 uint64_t fg_kernel_names_address(const struct fg_kernel_names *names, uint64_t address)

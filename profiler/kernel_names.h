@@ -10,6 +10,7 @@
 #define FG_PROFILER_KERNEL_NAMES_H
 
 #include "gate/base/buf.h"
+#include "profiler/wire.h"
 
 enum {
 	FG_KERNEL_NAMES_BASE = 1 << 24, /* where a shifted kernel begins */
@@ -17,13 +18,12 @@ enum {
 };
 
 struct fg_kernel_names {
-	int fd;         /* to be given away; −1: none */
 	uint64_t shift; /* to be taken off the samples' kernel addresses */
 	bool hidden;    /* no addresses could be read: the samples' ones must not be told either */
 };
 
-/** As they are, or shifted unless `as_they_are`. No names are no error. The caller closes fd. */
-int fg_kernel_names_open(bool as_they_are, struct fg_kernel_names *ret,
+/** Sends them to the client, as they are or shifted. No names are no error. */
+int fg_kernel_names_send(bool as_they_are, struct fg_wire *wire, struct fg_kernel_names *ret,
 			 struct fg_err *err) FG_MUST_USE;
 /** The lines of functions of a kallsyms text, `_text` moved to FG_KERNEL_NAMES_BASE. NO_DATA when
  *  there is no such symbol or its address is hidden. `*ret` needs fg_buf_done(). */

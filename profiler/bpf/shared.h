@@ -169,8 +169,8 @@ struct fg_bpf_served {
 	uint8_t ports[FG_LABEL_PORTS];
 };
 struct fg_bpf_label_stats { /* per CPU */
-	uint64_t receives;  /* of all sockets of the machine */
-	uint64_t labelled;  /* that began or went on with a request of ours */
+	uint64_t receives;  /* on ports that labelled clients use */
+	uint64_t labelled;  /* of these with a label */
 	uint64_t timed, timed_ns;
 };
 
