@@ -14,6 +14,10 @@ import sys
 import test_profiler as base
 from test_profiler import check
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "bench"))
+import bench_shares
+import benchkit
+
 
 def life(bench, *arguments, program=None, seconds=3, hz=997):
     program = program or f"{bench.zoo}/zoo_life"
@@ -225,6 +229,19 @@ def case_kernel_addresses(bench):
     kernel = sum(c for _, c, f in result.stacks if any(x.endswith("_[k]") for x in f))
     print(f"  {named} of {kernel} stacks with a kernel part have names")
     check(kernel > 0 and named == kernel, f"{named} of {kernel} stacks have kernel names")
+
+
+def case_shares(bench):
+    """A program that knows the CPU time of each of its functions: the profile says the same."""
+    for hz in (99, 499, 997):
+        with benchkit.Bench(bench.build) as kit:
+            exact, seen, elsewhere = bench_shares.run(kit, hz, 6)
+        samples = sum(seen.values())
+        check(samples > base.SAMPLES_MIN, f"{hz} Hz: {samples} samples")
+        chi2, p = bench_shares.chi_squared(exact, seen)
+        print(f"  {hz} Hz: {samples} samples, {elsewhere} elsewhere; chi-squared {chi2:.2f} (3 degrees), p {p:.4f}")
+        check(p > 1e-4, f"{hz} Hz: p {p:.2g}; true {exact}, sampled {seen}")
+        check(elsewhere < 0.1 * samples + base.SEEN_MIN, f"{hz} Hz: {elsewhere} samples elsewhere")
 
 
 def case_verifier(bench):
