@@ -13,6 +13,7 @@
 #include "profiler/announce.h"
 #include "profiler/proc.h"
 #include "profiler/rights.h"
+#include "profiler/script_target.h"
 #include "profiler/wire.pb-c.h"
 
 void fg_targets_init(struct fg_targets *targets, struct fg_session *session,
@@ -123,6 +124,7 @@ static int draft_space(struct fg_targets *targets, struct fg_process *process,
 {
 	struct fg_space_draft *draft = &targets->draft;
 
+	process->is_go = false;
 	draft->count = 0;
 	draft->left_out = mappings->left_out;
 	for (size_t i = 0; i < mappings->count; i++) {
@@ -146,6 +148,7 @@ static int draft_space(struct fg_targets *targets, struct fg_process *process,
 
 		if (rc)
 			return rc;
+		process->is_go |= module->is_go;
 		add_module_mapping(draft, mapping, module, process);
 	}
 	return 0;
@@ -181,14 +184,16 @@ static int install_space(struct fg_targets *targets, struct fg_process *process,
 {
 	int rc = draft_space(targets, process, mappings, err);
 
+	fg_announce_go(process);
 	if (!rc && targets->draft.left_out)
 		rc = tell_left_out(targets, process->tgid, err);
 	if (!rc)
 		rc = fg_spaces_install(&targets->spaces, &process->space, &targets->draft, hash,
 				       fg_clock_monotonic_ns(), err);
-	return rc ? rc
-		  : fg_session_set_target(targets->session, process->tgid,
-					  &targets->spaces.items[process->space].range, err);
+	if (!rc)
+		rc = fg_session_set_target(targets->session, process->tgid,
+					   &targets->spaces.items[process->space].range, err);
+	return rc ? rc : fg_script_target_installed(targets, process, err);
 }
 
 static void forget(struct fg_targets *targets, struct fg_process *process, uint64_t cpu_ns)
@@ -309,6 +314,7 @@ static int forked(struct fg_targets *targets, const struct fg_bpf_event *event, 
 	if (!parent || !parent->space)
 		return refresh(targets, child, err);
 	child->space = parent->space;
+	child->image = parent->image;
 	fg_spaces_join(&targets->spaces, child->space);
 	fg_announce_inherit(child, parent);
 	rc = fg_announce_process(targets, child, err);
@@ -401,6 +407,7 @@ static int handle(struct fg_targets *targets, const struct fg_bpf_event *event, 
 		if (process) {
 			leave_space(targets, process);
 			process->told = process->known = false;
+			process->image = 0;
 		}
 		FG_FALLTHROUGH;
 	default:
