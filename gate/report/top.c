@@ -152,6 +152,8 @@ double fg_report_sample_ns(const struct fg_result *result, const struct fg_profi
 	double sample_ns = (double)profile->period_ns;
 
 	*ret_unit = "";
+	if (profile->type == FG_PROFILE_FAULTS)
+		return -1; /* counts, no times */
 	if (samples && result->measured_target_cpu_ns && profile->type == FG_PROFILE_CPU)
 		sample_ns = (double)result->measured_target_cpu_ns / (double)samples;
 	if (!measured)
