@@ -38,6 +38,10 @@ struct fg_profiler_options {
  *  what this kernel lacks), NOT_FOUND (helper or target). Nothing is left running on failure. */
 int fg_profiler_start(const struct fg_profiler_options *options, struct fg_profiler **ret,
 		      struct fg_err *err) FG_MUST_USE;
+/** What samples: BPF or PERF, never AUTO. */
+enum fg_profiler_source fg_profiler_source(const struct fg_profiler *profiler);
+/** One sentence when it is not what people expect, with the reason and the fix; else "". */
+const char *fg_profiler_source_note(const struct fg_profiler *profiler);
 int fg_profiler_fd(const struct fg_profiler *profiler);
 /** Takes in whatever is readable; never blocks. After the helper's death returns an error once;
  *  then fg_profiler_fd() is -1. */
@@ -132,5 +136,9 @@ struct fg_probe {
 /** Fills at most `max` probes (kernel, BTF, capabilities, paranoid, kallsyms, helper, a perf event
  *  that really delivers …) by trying; returns how many. */
 size_t fg_profiler_probe(const char *helper_path, struct fg_probe *out, size_t max);
+/** The same of one process: owner, namespaces, runtime options, unwind tables, debug files. A probe
+ *  without a name is one more fix of the one before. Its command line and environment are never
+ *  told. */
+size_t fg_profiler_probe_target(uint32_t pid, struct fg_probe *out, size_t max);
 
 #endif
