@@ -9,8 +9,8 @@
  *   backend=N asks 127.0.0.1:N (connect, one byte, one byte back) before the work of /one and /ten
  *   close     closes after each response     v6     listens on [::1]
  *   rounds=N  of the unit
- * GET or POST of /zero, /one, /ten; a body is read and summed up, with its bytes costing as they
- * do.
+ * GET or POST of /zero, /one, /ten, and /slow (40 in a function of its own); a body is read and
+ * summed up, with its bytes costing as they do.
  */
 #include <errno.h>
 #include <netinet/in.h>
@@ -47,6 +47,17 @@ static NOINLINE void burn(uint64_t units)
 	}
 }
 
+/* What only slow requests do: 40 units, under a name of its own. */
+static NOINLINE void burn_slowly(void)
+{
+	uint64_t x = 2;
+
+	for (uint64_t i = 0; i < 40 * options.rounds; i++) {
+		x = x * 6364136223846793005u + 1;
+		__asm__ volatile("" : "+r"(x));
+	}
+}
+
 static void ask_backend(void)
 {
 	struct sockaddr_in address = {.sin_family = AF_INET,
@@ -78,6 +89,8 @@ static bool respond(struct connection *c)
 
 	if (units && options.backend)
 		ask_backend();
+	if (strstr(c->head, " /slow "))
+		burn_slowly();
 	burn(units);
 	c->used = 0;
 	if (options.close) {
