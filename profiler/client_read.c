@@ -325,6 +325,25 @@ static int take_notice(struct fg_profiler *profiler, const struct fg_wire_messag
 	return 0;
 }
 
+/* Messages that come once, or not at all. */
+static int take_word(struct fg_profiler *profiler, const struct fg_wire_message *message,
+		     struct fg_err *err)
+{
+	switch (message->type) {
+	case FG_WIRE_LABELS:
+		return fg_client_labels_take(&profiler->labels, message, &profiler->wire, err);
+	case FG_WIRE_DONE:
+		profiler->state = FG_CLIENT_DONE;
+		return 0;
+	case FG_WIRE_ERROR:
+		return take_error(message, err);
+	case FG_WIRE_NOTICE:
+		return take_notice(profiler, message, err);
+	default:
+		return malformed("message type", err);
+	}
+}
+
 static int take_message(struct fg_profiler *profiler, const struct fg_wire_message *message,
 			struct fg_err *err)
 {
@@ -349,17 +368,8 @@ static int take_message(struct fg_profiler *profiler, const struct fg_wire_messa
 		return take_stats(profiler, message, err);
 	case FG_WIRE_SLICE:
 		return take_slice(profiler, message, err);
-	case FG_WIRE_LABELS:
-		return fg_client_labels_take(&profiler->labels, message, &profiler->wire, err);
-	case FG_WIRE_DONE:
-		profiler->state = FG_CLIENT_DONE;
-		return 0;
-	case FG_WIRE_ERROR:
-		return take_error(message, err);
-	case FG_WIRE_NOTICE:
-		return take_notice(profiler, message, err);
 	default:
-		return malformed("message type", err);
+		return take_word(profiler, message, err);
 	}
 }
 

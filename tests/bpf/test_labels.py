@@ -100,7 +100,7 @@ class Lab:
         self.bench.children.append(child)
         if during:
             during(child)
-        out, err = child.communicate(timeout=seconds + 60)
+        out, err = child.communicate(timeout=2 * seconds + 60)
         return Run(subprocess.CompletedProcess(argv, child.returncode, out, err), bundle)
 
 

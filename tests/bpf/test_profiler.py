@@ -103,6 +103,14 @@ class Bench:
         check(done.returncode == 0 and not result.errors, f"profile_pid: {result.errors}")
         return result
 
+    def rest(self):
+        """Ends the load, so that the next target gets one of its own."""
+        self.stopping.set()
+        for thread in self.threads:
+            thread.join()
+        self.threads = []
+        self.stopping.clear()
+
     def load(self, work, threads=2):
         def run():
             while not self.stopping.is_set():
