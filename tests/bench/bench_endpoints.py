@@ -20,7 +20,7 @@ import benchkit as kit  # noqa: E402
 import test_labels as labels  # noqa: E402
 from test_profiler import Bench, free_port  # noqa: E402
 
-RATE = 60  # iterations of three requests: about a third of a core
+RATE = 50  # iterations of six requests: a third of a core and more
 BPFTOOL = "/usr/sbin/bpftool"
 
 
@@ -31,17 +31,18 @@ def endpoints(build, mode, samples):
         server = lab.ratio_server(mode)
         probe = lab.run(*server, seconds=3, rate=RATE, vus=8)
         per_s = probe.profile["samples"] / 3
-        run = lab.run(*server, seconds=math.ceil(1.1 * samples / per_s), rate=RATE, vus=8)
+        seconds = math.ceil(1.1 * samples / per_s)
+        run = lab.run(*server, seconds=seconds, rate=RATE, vus=8)
+        size = sum(path.stat().st_size for path in pathlib.Path(run.bundle).iterdir())
     finally:
         bench.close()
     cpu = run.cpu()
     ratio = (cpu["ten"] - cpu["zero"]) / (cpu["one"] - cpu["zero"])
     sigma = labels.tolerance(run, cpu, slack=0) / 4
-    size = sum(path.stat().st_size for path in pathlib.Path(run.bundle).iterdir()) if pathlib.Path(run.bundle).exists() else 0
-    print(f"{mode}: {run.profile['samples']} samples in {run.json.get('durationNs', 0) / 1e9:.0f} s, attribution "
+    print(f"{mode}: {run.profile['samples']} samples in {seconds} s, attribution "
           f"{100 * run.attribution:.2f} %; zero {cpu['zero'] * 1e6:.1f} one {cpu['one'] * 1e6:.0f} ten {cpu['ten'] * 1e6:.0f} µs; "
-          f"ratio {ratio:.3f}, error {10 * (ratio - 10):+.2f} % (one sigma {100 * sigma:.2f} %); {labels.label_cost(run)}"
-          + (f"; bundle {size} bytes" if size else ""), flush=True)
+          f"ratio {ratio:.3f}, error {10 * (ratio - 10):+.2f} % (one sigma {100 * sigma:.2f} %); {labels.label_cost(run)}; "
+          f"bundle {size} bytes", flush=True)
 
 
 def our_program():
