@@ -6,7 +6,7 @@
  *   threads   a thread per connection        loop   one thread, epoll
  *   prefork   two processes with a loop each
  *   split     reads the head of a request in two receives
- *   backend=N asks 127.0.0.1:N (connect, one byte, one byte back) before the work of /one and /ten
+ *   backend=N asks 127.0.0.1:N (connect, one byte, one byte back) before the work
  *   close     closes after each response     v6     listens on [::1]
  *   rounds=N  of the unit
  * GET or POST of /zero, /one, /ten, and /slow (40 in a function of its own); a body is read and
@@ -87,7 +87,7 @@ static bool respond(struct connection *c)
 		"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok";
 	uint64_t units = strstr(c->head, " /ten ") ? 10 : strstr(c->head, " /one ") ? 1 : 0;
 
-	if (units && options.backend)
+	if (options.backend)
 		ask_backend();
 	if (strstr(c->head, " /slow "))
 		burn_slowly();
