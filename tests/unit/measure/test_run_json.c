@@ -156,6 +156,8 @@ static void assert_same_profile_info(const struct fg_profile_info *a,
 	assert_true(a->samples_per_cpu_s == b->samples_per_cpu_s);
 	assert_true(a->bpf_ns == b->bpf_ns && a->helper_cpu_ns == b->helper_cpu_ns);
 	assert_true(a->target_cpu_ns == b->target_cpu_ns);
+	assert_memory_equal(&a->labels, &b->labels, /* request classes: to the struct's end */
+			    sizeof(*a) - offsetof(struct fg_profile_info, labels));
 }
 
 static void assert_same_thresholds(const struct fg_result *a, const struct fg_result *b)

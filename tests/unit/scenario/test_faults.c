@@ -279,7 +279,6 @@ static void test_later(void **state)
 		HEAD "ab: { epochs: 3 }\n" MAIN GET,
 		HEAD "profile: { types: [cpu, offcpu] }\n" MAIN GET,
 		HEAD "profile: { source: pyroscope }\n" MAIN GET,
-		HEAD "profile: { labels: on }\n" MAIN GET,
 		HEAD "profile: { runtimeFlags: auto }\n" MAIN GET,
 		HEAD "profile: { scrape: [{ url: /x }] }\n" MAIN GET,
 		HEAD "gate: { rules: [{ newFunctions: { minShare: 3% } }] }\n" MAIN GET,
