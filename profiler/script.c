@@ -50,6 +50,8 @@ struct fg_scripts {
 	uint32_t name_count, sent_count;
 	Fg__Wire__ScriptName *pending;
 	size_t pending_count, pending_capacity;
+	void (*more)(void *context);
+	void *more_context;
 	uint32_t allowed_tgid; /* whose memory we may read, until the next batch */
 	uint64_t gone;         /* frames whose names could not be read */
 	bool gone_told;
@@ -230,6 +232,42 @@ static struct code_slot *find_code(struct fg_scripts *scripts, uint64_t word, ui
 	return &scripts->codes[i];
 }
 
+void fg_scripts_set_more(struct fg_scripts *scripts, void (*more)(void *context), void *context)
+{
+	scripts->more = more;
+	scripts->more_context = context;
+}
+
+void fg_scripts_captured(struct fg_scripts *scripts, const struct fg_bpf_script_name *captured)
+{
+	struct fg_err ignored;
+	uint32_t name;
+
+	if (!captured->image || captured->image > scripts->image_count || !scripts->codes)
+		return;
+	const struct fg_script_layout *layout = &scripts->images[captured->image - 1];
+	struct code_slot *slot = find_code(scripts, captured->word, captured->check);
+
+	if (slot->name || !fg_script_text_captured(layout, captured, &scripts->text) ||
+	    intern(scripts, &scripts->text, layout->runtime, &name, &ignored) != 0)
+		return;
+	*slot = (struct code_slot){
+		.word = captured->word, .check = captured->check, .name = name + 1};
+	scripts->code_count++;
+}
+
+/* The slot of a code object. What BPF captured comes before the sample that met it, but may have
+ * come after the last look at it. */
+static struct code_slot *find_captured(struct fg_scripts *scripts, uint64_t word, uint64_t check)
+{
+	struct code_slot *slot = find_code(scripts, word, check);
+
+	if (slot->name || !scripts->more)
+		return slot;
+	scripts->more(scripts->more_context);
+	return find_code(scripts, word, check);
+}
+
 /* Its number may belong to somebody else by now. */
 static bool may_read(struct fg_scripts *scripts, uint32_t tgid)
 {
@@ -268,7 +306,7 @@ static uint64_t read_frame(struct fg_scripts *scripts, uint32_t tgid, uint32_t i
 {
 	const struct fg_script_layout *layout = &scripts->images[image - 1];
 	uint64_t check = second & ~FG_SCRIPT_PLACE_MASK;
-	struct code_slot *slot = find_code(scripts, word, check);
+	struct code_slot *slot = find_captured(scripts, word, check);
 	pid_t pid = (pid_t)tgid;
 	const struct fg_script_memory memory = {.read = read_process, .context = &pid};
 	bool readable = may_read(scripts, tgid);
