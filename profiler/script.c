@@ -43,6 +43,8 @@ struct fg_scripts {
 	size_t runtime_count;
 	struct fg_script_layout *images; /* [image − 1] */
 	size_t image_count, image_capacity;
+	uint32_t released[FG_SCRIPT_IMAGES_MAX]; /* a ring: oldest first */
+	size_t released_at, released_count;
 	struct code_slot *codes;
 	size_t code_count;
 	struct place_slot *places;
@@ -144,6 +146,33 @@ static bool read_process(void *context, uint64_t address, void *out, size_t len)
 	return process_vm_readv(pid, &local, 1, &remote, 1, 0) == (ssize_t)len;
 }
 
+void fg_scripts_release(struct fg_scripts *scripts, uint32_t image)
+{
+	if (!scripts || scripts->released_count == FG_SCRIPT_IMAGES_MAX)
+		return;
+	size_t end = scripts->released_at + scripts->released_count++;
+
+	scripts->released[end % FG_SCRIPT_IMAGES_MAX] = image;
+}
+
+/* A number that nobody uses; 0 if there is none. Samples of its last owner have been drained
+ * unless 4 096 programs ended within 50 ms, and their checks would not fit. */
+static uint32_t take_image(struct fg_scripts *scripts)
+{
+	struct fg_err ignored;
+
+	if (FG_VEC_ROOM(scripts, images, image_count, image_capacity, FG_SCRIPT_IMAGES_MAX,
+			&ignored) == 0)
+		return (uint32_t)++scripts->image_count;
+	if (!scripts->released_count)
+		return 0;
+	uint32_t image = scripts->released[scripts->released_at];
+
+	scripts->released_at = (scripts->released_at + 1) % FG_SCRIPT_IMAGES_MAX;
+	scripts->released_count--;
+	return image;
+}
+
 void fg_scripts_describe(struct fg_scripts *scripts, uint32_t module, pid_t pid, uint64_t bias,
 			 uint32_t *image, struct fg_bpf_script *how)
 {
@@ -162,12 +191,10 @@ void fg_scripts_describe(struct fg_scripts *scripts, uint32_t module, pid_t pid,
 	if (fg_script_layout_make(runtime->kind, runtime->version, address,
 				  needs_debug ? debug : NULL, &layout, &ignored) != 0)
 		return;
-	if (!*image) {
-		if (FG_VEC_ROOM(scripts, images, image_count, image_capacity, FG_SCRIPT_IMAGES_MAX,
-				&ignored) != 0)
-			return;
-		*image = (uint32_t)++scripts->image_count;
-	}
+	if (!*image)
+		*image = take_image(scripts);
+	if (!*image)
+		return;
 	layout.bpf.image = *image;
 	layout.bpf.code_type = runtime->code_type ? bias + runtime->code_type : 0;
 	scripts->images[*image - 1] = layout;

@@ -37,6 +37,8 @@ bool fg_scripts_knows(const struct fg_scripts *scripts, uint32_t module);
  *  number in *image (kept if not 0). Nothing is filled when the memory does not look like it. */
 void fg_scripts_describe(struct fg_scripts *scripts, uint32_t module, pid_t pid, uint64_t bias,
 			 uint32_t *image, struct fg_bpf_script *how);
+/** No process runs this image any more: its number is used again, as late as possible. */
+void fg_scripts_release(struct fg_scripts *scripts, uint32_t image);
 /** A name that the BPF side captured. */
 void fg_scripts_captured(struct fg_scripts *scripts, const struct fg_bpf_script_name *captured);
 /** What to call for captured names that may have come meanwhile. */

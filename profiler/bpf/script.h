@@ -31,7 +31,7 @@ enum fg_script_place {
 enum {
 	FG_SCRIPT_FRAME_BYTES = 128, /* powers of two: bounds by mask */
 	FG_SCRIPT_CODE_BYTES = 256,
-	FG_SCRIPT_IMAGES_MAX = 4096, /* programs that ran an interpreter; later ones: native only */
+	FG_SCRIPT_IMAGES_MAX = 4096, /* programs that run an interpreter; more have native frames */
 	FG_SCRIPT_FRAMES_MAX = 127,  /* with the head in FG_SCRIPT_WORDS_MAX */
 	FG_SCRIPT_NO_OFFSET = 0xffff,
 };

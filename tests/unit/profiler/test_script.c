@@ -518,6 +518,37 @@ static void test_gone(void **state)
 	own_done(&own);
 }
 
+/* Numbers of programs that ended are used again, the oldest first; without any nothing is filled.
+ */
+static void test_images(void **state)
+{
+	struct own own;
+
+	(void)state;
+	own_init(&own);
+	for (uint32_t i = 2; i <= FG_SCRIPT_IMAGES_MAX; i++) {
+		uint32_t image = 0;
+
+		fg_scripts_describe(own.scripts, 5, getpid(), 0, &image, &own.how);
+		assert_int_equal(image, i);
+	}
+	uint32_t image = 0;
+	struct fg_bpf_script how = {0};
+
+	fg_scripts_describe(own.scripts, 5, getpid(), 0, &image, &how);
+	assert_int_equal(image, 0);
+	assert_int_equal(how.image, 0);
+	fg_scripts_release(own.scripts, 9);
+	fg_scripts_release(own.scripts, 3);
+	fg_scripts_describe(own.scripts, 5, getpid(), 0, &image, &how);
+	assert_int_equal(image, 9);
+	image = 0;
+	fg_scripts_describe(own.scripts, 5, getpid(), 0, &image, &how);
+	assert_int_equal(image, 3);
+	assert_int_equal(how.image, 3);
+	own_done(&own);
+}
+
 static void test_runtimes(void **state)
 {
 	struct own own;
@@ -560,6 +591,7 @@ int main(void)
 		cmocka_unit_test(test_lines),
 		cmocka_unit_test(test_resolve),
 		cmocka_unit_test(test_gone),
+		cmocka_unit_test(test_images),
 		cmocka_unit_test(test_runtimes),
 	};
 
