@@ -13,6 +13,10 @@
 #include "gate/base/file.h"
 #include "profiler/client_names.h"
 
+static_assert((int)FG_PROFILER_SHORT == (int)FG_NAME_SHORT &&
+		      (int)FG_PROFILER_RAW == (int)FG_NAME_RAW,
+	      "both sides name the same styles");
+
 enum { KALLSYMS_MAX = 64 << 20, FIRST_SLOTS = 4096 };
 
 int64_t fg_builder_text(struct fg_builder *builder, const char *text, struct fg_err *err)
@@ -117,9 +121,14 @@ static int init_tables(struct fg_builder *builder, struct fg_err *err)
 	return 0;
 }
 
-int fg_builder_init(struct fg_builder *builder, struct fg_profiler *profiler, struct fg_err *err)
+int fg_builder_init(struct fg_builder *builder, struct fg_profiler *profiler,
+		    const struct fg_profiler_symbols *symbols, struct fg_err *err)
 {
-	struct fg_symbolizer_options options = {.inlines = true};
+	struct fg_symbolizer_options options = {
+		.inlines = true,
+		.style = (enum fg_name_style)symbols->demangle,
+		.fetch = {symbols->open_debug, symbols->context},
+	};
 	struct fg_err ignored;
 	char kallsyms[64];
 

@@ -38,7 +38,7 @@ struct fg_builder {
 
 /** On failure done() is still needed. */
 int fg_builder_init(struct fg_builder *builder, struct fg_profiler *profiler,
-		    struct fg_err *err) FG_MUST_USE;
+		    const struct fg_profiler_symbols *symbols, struct fg_err *err) FG_MUST_USE;
 void fg_builder_done(struct fg_builder *builder);
 /* Each interns: an index ≥ 0, or a negative error code. */
 int64_t fg_builder_text(struct fg_builder *builder, const char *text,

@@ -217,7 +217,7 @@ int fg_profiler_profile(struct fg_profiler *profiler,
 {
 	struct fg_builder builder;
 	struct fg_profile_info filled = {0};
-	int rc = fg_builder_init(&builder, profiler, err);
+	int rc = fg_builder_init(&builder, profiler, &options->symbols, err);
 
 	if (!rc) {
 		int64_t location =

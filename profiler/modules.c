@@ -319,6 +319,7 @@ static int add_module(struct fg_modules *modules, const struct fg_mapping *mappi
 	}
 	memcpy(module->segments, table.segments, sizeof(module->segments));
 	module->segment_count = table.segment_count;
+	module->is_go = table.is_go;
 	(void)fg_unwind_table_gap(&table, &module->gap_start, &module->gap_end);
 	if (place_rows(modules, &table, module, &problem) != 0)
 		note_problem(opened, &problem);

@@ -34,6 +34,7 @@ struct fg_module {
 	struct fg_module_part parts[FG_MODULE_PARTS_MAX];
 	size_t part_count;           /* 0: no rows */
 	uint64_t gap_start, gap_end; /* the longest code without rows: gap.h */
+	bool is_go;
 };
 
 struct fg_modules {

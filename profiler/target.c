@@ -124,6 +124,7 @@ static int draft_space(struct fg_targets *targets, struct fg_process *process,
 {
 	struct fg_space_draft *draft = &targets->draft;
 
+	process->is_go = false;
 	draft->count = 0;
 	draft->left_out = mappings->left_out;
 	for (size_t i = 0; i < mappings->count; i++) {
@@ -147,6 +148,7 @@ static int draft_space(struct fg_targets *targets, struct fg_process *process,
 
 		if (rc)
 			return rc;
+		process->is_go |= module->is_go;
 		add_module_mapping(draft, mapping, module, process);
 	}
 	return 0;
@@ -182,6 +184,7 @@ static int install_space(struct fg_targets *targets, struct fg_process *process,
 {
 	int rc = draft_space(targets, process, mappings, err);
 
+	fg_announce_go(process);
 	if (!rc && targets->draft.left_out)
 		rc = tell_left_out(targets, process->tgid, err);
 	if (!rc)

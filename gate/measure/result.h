@@ -50,7 +50,7 @@ struct fg_profile_slow {
 /* How complete and how expensive the profile was; also the place where servers lose it. */
 struct fg_profile_info {
 	bool present;
-	char why_absent[256]; /* reason and fix when not present or partial */
+	char why_absent[768]; /* reason and fix when not present or partial */
 	bool partial;         /* helper died or was stopped early */
 	uint32_t frequency_hz;
 	uint32_t cpus;
@@ -163,6 +163,9 @@ int fg_result_trend(const struct fg_result *result, enum fg_trend trend, const s
 /** CPU-ns of the target per completed request (one that got a whole answer, whatever its status)
  *  over the measured phase; < 0 when unknown. */
 double fg_result_cpu_per_request_ns(const struct fg_result *result);
+/** The share of the target's CPU time that the profile's samples stand for: 1, or the part in user
+ *  mode where only that was sampled. */
+double fg_result_sampled_share(const struct fg_result *result);
 /** Share of a scenario's due events that were not dropped, 0…1; < 0 for VU executors. */
 double fg_result_achieved(const struct fg_result *result, size_t scenario);
 /** True if the class half matches every tag (NULL: no tags). */

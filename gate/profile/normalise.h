@@ -24,4 +24,8 @@ void fg_normalise_source(const char *name, struct fg_buf *out);
  *  file's path, no line. */
 void fg_normalise_script(const char *name, const char *file, struct fg_buf *out);
 
+/** Appends the name with each list of template arguments as <…> and Go's shapes gone, all else as
+ * it is: for people. It has the same key as the name. */
+void fg_normalise_templates(const char *name, struct fg_buf *out);
+
 #endif

@@ -184,6 +184,9 @@ void fg_report_samples(const struct fg_profile_info *info, struct fg_buf *out)
 	if (kernel_only > 0)
 		fg_buf_addf(out, ", %.1f %% in the kernel only",
 			    100.0 * (double)kernel_only / (double)info->samples);
+	if (strcmp(info->source, "perf") == 0)
+		fg_buf_addf(out, ", by perf events%s",
+			    info->user_cpu_ns ? " of user mode alone" : "");
 }
 
 static void add_passed(const struct fg_result *result, size_t judged, size_t warned,

@@ -153,7 +153,8 @@ double fg_report_sample_ns(const struct fg_result *result, const struct fg_profi
 
 	*ret_unit = "";
 	if (samples && result->measured_target_cpu_ns && profile->type == FG_PROFILE_CPU)
-		sample_ns = (double)result->measured_target_cpu_ns / (double)samples;
+		sample_ns = (double)result->measured_target_cpu_ns *
+			    fg_result_sampled_share(result) / (double)samples;
 	if (!measured)
 		return -1;
 	if (fg_result_is_recording(result)) {
@@ -164,7 +165,7 @@ double fg_report_sample_ns(const struct fg_result *result, const struct fg_profi
 	}
 	*ret_unit = "request";
 	if (!endpoint && all_requests >= 0 && samples && profile->type == FG_PROFILE_CPU)
-		return all_requests / (double)samples;
+		return all_requests * fg_result_sampled_share(result) / (double)samples;
 	if (endpoint && !tells_classes(result, profile, phase))
 		return -1;
 	uint64_t requests = requests_of(result, endpoint);

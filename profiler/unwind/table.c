@@ -16,6 +16,7 @@
 #include <sys/stat.h>
 
 #include "profiler/unwind/ehframe.h"
+#include "profiler/unwind/gorows.h"
 
 enum { IMAGE_BYTES_MAX = 64 << 20 };
 #define FILE_BYTES_MAX (4ull << 30)
@@ -131,6 +132,7 @@ static int fill(Elf *elf, const char *name, bool rows, struct fg_unwind_table *t
 {
 	GElf_Ehdr header;
 	struct fg_fdes fdes = {0};
+	struct fg_gotab go;
 	int rc = check_machine(elf, name, &header, err);
 
 	if (!rc)
@@ -141,13 +143,19 @@ static int fill(Elf *elf, const char *name, bool rows, struct fg_unwind_table *t
 	read_build_id(elf, table);
 	if (table->segment_count == 0 || !rows)
 		return 0;
+	fg_gotab_find(elf, &go);
+	table->is_go = go.format != FG_GO_NONE;
 	rc = fg_fdes_read(elf, &fdes, err);
 	if (rc)
 		return fg_err_wrap(err, "%s", name);
 	table->fde_count = fdes.count;
 	table->has_eh_frame = fdes.from_eh_frame && fdes.count;
-	rc = fg_ehframe_rows(elf, &fdes, table, err);
+	/* Go's .debug_frame says what its own table says, at more expense */
+	if (go.base == 0 || fdes.from_eh_frame)
+		rc = fg_ehframe_rows(elf, &fdes, table, err);
 	fg_fdes_done(&fdes);
+	if (!rc && go.base)
+		rc = fg_gorows_add(elf, &go, table, err);
 	if (rc)
 		return fg_err_wrap(err, "%s", name);
 	return index_pages(table, name, err);

@@ -32,6 +32,7 @@ struct fg_unwind_table {
 	bool is_pie;
 	bool has_eh_frame;
 	size_t fde_count, unsupported_rows;
+	bool is_go; /* written in Go, at least in part */
 };
 
 /** `fd` is not closed. A file without .eh_frame gives a table with no rows and is no error. */
