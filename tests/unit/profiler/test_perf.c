@@ -324,10 +324,13 @@ __attribute__((noinline)) static void capture(void)
 		copy[i] = from[i];
 }
 
+static int deeper(int depth);
+static int (*volatile again)(int) = deeper; /* or the compiler makes a loop of it */
+
 static int deeper(int depth)
 {
 	if (depth > 0)
-		return deeper(depth - 1) + 1;
+		return again(depth - 1) + 1;
 	capture();
 	return 0;
 }
