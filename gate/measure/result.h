@@ -73,9 +73,9 @@ struct fg_profile_info {
 	uint64_t helper_cpu_ns;
 	uint64_t target_cpu_ns; /* measured phase, exact clock */
 	uint64_t lost_by[FG_LOSS_COUNT];
-	char source[8];         /* "bpf", or "perf": stack copies, without privileges */
-	uint64_t user_cpu_ns;   /* > 0: only user mode was sampled, and this is its part of
-				   target_cpu_ns */
+	char source[8];       /* "bpf", or "perf": stack copies, without privileges */
+	uint64_t user_cpu_ns; /* > 0: only user mode was sampled, and this is its part of
+				 target_cpu_ns */
 	/* Request classes on samples. */
 	bool labels;              /* samples carry them, at least for a part of the run */
 	char labels_problem[200]; /* why not, or since when no more; "": nothing to say */

@@ -33,9 +33,13 @@ void fg_report_own_cost(const struct fg_result *result, struct fg_buf *out)
 		    info->cpus == 1 ? "" : "s");
 	if (info->samples == 0 || result->measured_ns == 0)
 		return;
-	fg_buf_addf(out, "; own cost %s per sample",
-		    fg_num_format_ns((double)info->bpf_ns / (double)info->samples, text));
-	if (result->measured_target_cpu_ns)
+	/* Only a BPF program can take its own time. */
+	if (info->bpf_ns == 0)
+		fg_buf_add_str(out, "; own cost unknown");
+	else
+		fg_buf_addf(out, "; own cost %s per sample",
+			    fg_num_format_ns((double)info->bpf_ns / (double)info->samples, text));
+	if (info->bpf_ns && result->measured_target_cpu_ns)
 		fg_buf_addf(out, " (%.2f %% of the target's CPU)",
 			    100.0 * (double)info->bpf_ns / (double)result->measured_target_cpu_ns);
 	fg_buf_addf(out, ", helper %.1f %% of a core",
