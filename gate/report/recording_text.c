@@ -6,6 +6,14 @@
 #include "gate/report/table.h"
 #include "gate/report/top.h"
 
+/* What the profiler wants known about a profile that is there. */
+static void write_notice(const struct fg_report_pen *pen, const struct fg_profile_info *info)
+{
+	fg_buf_add_str(pen->out, "  profile: ");
+	fg_text_wrap(info->why_absent, 11, 11, pen->width, pen->out);
+	fg_buf_add_char(pen->out, '\n');
+}
+
 static void write_title(const struct fg_report_pen *pen, const struct fg_result *result)
 {
 	FG_AUTO_BUF struct fg_buf line = {.max = 4096};
@@ -73,8 +81,10 @@ int fg_report_recording(const struct fg_report_pen *pen, const struct fg_result 
 	int rc = 0;
 
 	write_title(pen, result);
-	if (!profile || result->profile.why_absent[0])
+	if (!profile || result->profile.partial)
 		fg_report_why_absent(pen, &result->profile);
+	else if (result->profile.why_absent[0])
+		write_notice(pen, &result->profile);
 	if (profile && profile->sample_count > 0)
 		rc = write_table(pen, result, profile, err);
 	else if (profile)
