@@ -12,6 +12,7 @@
 #include "profiler/bpf/shared.h"
 #include "profiler/client.h"
 #include "profiler/client_process.h"
+#include "profiler/client_script.h"
 #include "profiler/client_labels.h"
 #include "profiler/samples.h"
 #include "profiler/wire.h"
@@ -44,6 +45,7 @@ struct fg_client_module {
 /* Totals since READY, as the helper sent them. */
 struct fg_client_stats {
 	uint64_t time_ns, hits, samples, lost, bpf_ns, helper_cpu_ns, target_cpu_ns;
+	uint64_t target_user_ns; /* where only user mode is sampled; else 0 */
 	uint64_t label_receives, label_ns;
 };
 
@@ -58,6 +60,9 @@ struct fg_profiler {
 	uint32_t frequency_hz;
 	uint64_t period_ns;
 	uint32_t cpus;
+	enum fg_profiler_source source; /* asked for; from READY on the one that runs */
+	bool user_only;                 /* the kernel's part is not sampled */
+	char source_note[1024];         /* "" or why it is not BPF */
 	struct fg_profiler_program programs[FG_CLIENT_PROGRAMS_MAX];
 	size_t program_count;
 	int kallsyms_fd;
@@ -71,6 +76,7 @@ struct fg_profiler {
 	struct fg_samples samples;
 	struct fg_client_processes processes;
 	struct fg_client_labels labels;
+	struct fg_client_scripts scripts;
 };
 
 /** A client over a connected stream (taken) without a helper of its own; start() and tests. */

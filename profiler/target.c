@@ -13,6 +13,7 @@
 #include "profiler/announce.h"
 #include "profiler/proc.h"
 #include "profiler/rights.h"
+#include "profiler/script_target.h"
 #include "profiler/wire.pb-c.h"
 
 void fg_targets_init(struct fg_targets *targets, struct fg_session *session,
@@ -61,26 +62,6 @@ static uint64_t hash_mappings(const struct fg_mappings *mappings)
 	return hash ? hash : 1;
 }
 
-/* The executable segment that a mapping shows most of; NULL if none (then p_vaddr is unknown). */
-static const struct fg_unwind_segment *segment_of(const struct fg_module *module,
-						  const struct fg_mapping *mapping)
-{
-	const struct fg_unwind_segment *best = NULL;
-	uint64_t best_overlap = 0, length = mapping->end - mapping->start;
-
-	for (size_t i = 0; i < module->segment_count; i++) {
-		const struct fg_unwind_segment *s = &module->segments[i];
-		uint64_t from = FG_MAX(s->file_offset, mapping->offset);
-		uint64_t to = FG_MIN(s->file_offset + s->file_size, mapping->offset + length);
-
-		if (from < to && to - from > best_overlap) {
-			best_overlap = to - from;
-			best = s;
-		}
-	}
-	return best;
-}
-
 /* V8's builtins have no rows but keep the frame pointer; node maps them a second time elsewhere. */
 static void add_rows(struct fg_space_draft *draft, uint64_t start,
 		     const struct fg_bpf_mapping *entry, const struct fg_module *module,
@@ -113,18 +94,14 @@ static void add_rows(struct fg_space_draft *draft, uint64_t start,
 static void add_module_mapping(struct fg_space_draft *draft, const struct fg_mapping *mapping,
 			       const struct fg_module *module, struct fg_process *process)
 {
-	const struct fg_unwind_segment *segment = segment_of(module, mapping);
+	const struct fg_unwind_segment *segment = fg_module_segment(module, mapping);
 	struct fg_bpf_mapping entry = {
 		.end = mapping->end,
-		.bias = mapping->start - mapping->offset,
+		.bias = fg_module_bias(module, mapping, segment),
 		.module = module->id,
 		.kind = FG_MAP_NO_ROWS,
 	};
 
-	if (segment)
-		entry.bias += segment->file_offset - segment->vaddr;
-	else if (module->kind == FG_MAPPING_VDSO && module->segment_count)
-		entry.bias = mapping->start - (module->segments[0].vaddr & ~0xfffull);
 	if (!module->part_count || (!segment && module->kind != FG_MAPPING_VDSO)) {
 		fg_space_draft_add(draft, mapping->start, &entry);
 		return;
@@ -213,9 +190,10 @@ static int install_space(struct fg_targets *targets, struct fg_process *process,
 	if (!rc)
 		rc = fg_spaces_install(&targets->spaces, &process->space, &targets->draft, hash,
 				       fg_clock_monotonic_ns(), err);
-	return rc ? rc
-		  : fg_session_set_target(targets->session, process->tgid,
-					  &targets->spaces.items[process->space].range, err);
+	if (!rc)
+		rc = fg_session_set_target(targets->session, process->tgid,
+					   &targets->spaces.items[process->space].range, err);
+	return rc ? rc : fg_script_target_installed(targets, process, err);
 }
 
 static void forget(struct fg_targets *targets, struct fg_process *process, uint64_t cpu_ns)
@@ -336,6 +314,7 @@ static int forked(struct fg_targets *targets, const struct fg_bpf_event *event, 
 	if (!parent || !parent->space)
 		return refresh(targets, child, err);
 	child->space = parent->space;
+	child->image = parent->image;
 	fg_spaces_join(&targets->spaces, child->space);
 	fg_announce_inherit(child, parent);
 	rc = fg_announce_process(targets, child, err);
@@ -428,6 +407,7 @@ static int handle(struct fg_targets *targets, const struct fg_bpf_event *event, 
 		if (process) {
 			leave_space(targets, process);
 			process->told = process->known = false;
+			process->image = 0;
 		}
 		FG_FALLTHROUGH;
 	default:

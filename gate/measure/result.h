@@ -50,7 +50,7 @@ struct fg_profile_slow {
 /* How complete and how expensive the profile was; also the place where servers lose it. */
 struct fg_profile_info {
 	bool present;
-	char why_absent[256]; /* reason and fix when not present or partial */
+	char why_absent[768]; /* reason and fix when not present or partial */
 	bool partial;         /* helper died or was stopped early */
 	uint32_t frequency_hz;
 	uint32_t cpus;
@@ -64,13 +64,16 @@ struct fg_profile_info {
 	uint64_t bpf_ns; /* time spent in our BPF program */
 	uint64_t helper_cpu_ns;
 	uint64_t target_cpu_ns; /* measured phase, exact clock */
+	char source[8];         /* "bpf", or "perf": stack copies, without privileges */
+	uint64_t user_cpu_ns;   /* > 0: only user mode was sampled, and this is its part of
+				   target_cpu_ns */
 	/* Request classes on samples. */
 	bool labels;              /* samples carry them, at least for a part of the run */
 	char labels_problem[200]; /* why not, or since when no more; "": nothing to say */
 	uint64_t attributed;      /* of `samples`: a request's class is known */
 	uint64_t label_receives;  /* receives that began or went on with a labelled request */
 	struct fg_profile_slow slow;
-	uint64_t label_ns; /* what finding them cost, over all receives of the machine */
+	uint64_t label_ns; /* what finding them cost, estimated from one in 64 */
 };
 
 /** Share of complete stacks among the samples that have a user part. A kernel-only stack (a child
@@ -160,6 +163,9 @@ int fg_result_trend(const struct fg_result *result, enum fg_trend trend, const s
 /** CPU-ns of the target per completed request (one that got a whole answer, whatever its status)
  *  over the measured phase; < 0 when unknown. */
 double fg_result_cpu_per_request_ns(const struct fg_result *result);
+/** The share of the target's CPU time that the profile's samples stand for: 1, or the part in user
+ *  mode where only that was sampled. */
+double fg_result_sampled_share(const struct fg_result *result);
 /** Share of a scenario's due events that were not dropped, 0…1; < 0 for VU executors. */
 double fg_result_achieved(const struct fg_result *result, size_t scenario);
 /** True if the class half matches every tag (NULL: no tags). */

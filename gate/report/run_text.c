@@ -237,7 +237,9 @@ static int write_functions(const struct fg_report_pen *pen, const struct fg_resu
 	struct fg_report_functions functions = {
 		.rows = rows,
 		.samples = cost->samples,
-		.sample_ns = per_request < 0 ? -1 : per_request / (double)cost->samples,
+		.sample_ns = per_request < 0 ? -1
+					     : per_request * fg_result_sampled_share(result) /
+						       (double)cost->samples,
 		.suffix = ""};
 	size_t i = 0;
 

@@ -38,7 +38,10 @@ struct fg_unwind_table {
 /** `fd` is not closed. A file without .eh_frame gives a table with no rows and is no error. */
 int fg_unwind_table_build(int fd, const char *name, struct fg_unwind_table *ret,
 			  struct fg_err *err) FG_MUST_USE;
-/** The same for an ELF image in memory (the vDSO). */
+/** The same without rows: segments and build id. */
+int fg_unwind_table_describe(int fd, const char *name, struct fg_unwind_table *ret,
+			     struct fg_err *err) FG_MUST_USE;
+/** As fg_unwind_table_build(), for an ELF image in memory (the vDSO). */
 int fg_unwind_table_build_memory(const void *image, size_t len, const char *name,
 				 struct fg_unwind_table *ret, struct fg_err *err) FG_MUST_USE;
 void fg_unwind_table_done(struct fg_unwind_table *table);

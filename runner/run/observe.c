@@ -62,7 +62,7 @@ int fg_session_observe_start(struct fg_session *s, struct fg_err *err)
 		s->profile_absent[0] = '\0';
 		return fg_session_labels_check(s, err);
 	}
-	(void)snprintf(s->profile_absent, sizeof(s->profile_absent), "%.255s", why.message);
+	(void)snprintf(s->profile_absent, sizeof(s->profile_absent), "%.767s", why.message);
 	if (!profile_required(s))
 		return 0;
 	fg_session_outcome(s, FG_OUTCOME_NO_PROFILER);
