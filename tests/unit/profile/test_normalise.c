@@ -245,6 +245,41 @@ static void test_run_times(void **state)
 	check(rows, FG_ARRAY_LEN(rows));
 }
 
+static void test_interpreted_functions(void **state)
+{
+	static const struct {
+		const char *name, *file, *key;
+	} rows[] = {
+		{"Handler.do_GET", "/srv/v1/app/server.py", "Handler.do_GET app/server.py"},
+		{"Handler.do_GET", "/home/ci/job17/app/server.py", "Handler.do_GET app/server.py"},
+		{"f", "server.py", "f server.py"},
+		{"f", "/server.py", "f /server.py"},
+		{"f", "app/server.py", "f app/server.py"},
+		{"f", "", "f"},
+		/* brackets and suffixes that mean something in other languages mean nothing here */
+		{"outer.<locals>.<lambda>", "/a/b/c.py", "outer.<locals>.<lambda> b/c.py"},
+		{"f.cold", "/a/b/c.py", "f.cold b/c.py"},
+		{"_call_with_frames_removed", "<frozen importlib._bootstrap>",
+		 "_call_with_frames_removed <frozen importlib._bootstrap>"},
+		{"Shop::{closure}", "/srv/a.php", "Shop::{closure} srv/a.php"},
+		{"{closure:/srv/a.php:12}", "/srv/a.php", "{closure} srv/a.php"},
+		{"{closure:{closure:/srv/a.php:12}:13}", "/srv/a.php", "{closure} srv/a.php"},
+		{"A::{closure:/srv/a.php:1", "/srv/a.php", "A::{closure:/srv/a.php:1 srv/a.php"},
+		{"{closure:", "", "{closure:"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < FG_ARRAY_LEN(rows); i++) {
+		struct fg_buf key;
+
+		fg_buf_init(&key, 4096);
+		fg_normalise_script(rows[i].name, rows[i].file, &key);
+		fg_buf_add_char(&key, '\0');
+		assert_string_equal(key.data, rows[i].key);
+		fg_buf_done(&key);
+	}
+}
+
 static void test_kernel(void **state)
 {
 	static const struct row rows[] = {
@@ -373,6 +408,7 @@ int main(void)
 		cmocka_unit_test(test_run_times),
 		cmocka_unit_test(test_mangled),
 		cmocka_unit_test(test_templates),
+		cmocka_unit_test(test_interpreted_functions),
 		cmocka_unit_test(test_kernel),
 		cmocka_unit_test(test_sources_keep_what_tells_functions_apart),
 		cmocka_unit_test(test_long_names_are_cut),
