@@ -257,15 +257,25 @@ static void test_steps(void **state)
 		 "status goes with url"},
 		{"version: 1\ntarget: { url: \"http://a\", process: {} }\n" MAIN GET,
 		 "process needs one of pid, port, pidFile"},
+		{"version: 1\ntarget: { url: \"http://a\", process: { port: 65536 } }\n" MAIN GET,
+		 "port must be at most 65535"},
+	};
+
+	(void)state;
+	check_faults(faults, FG_ARRAY_LEN(faults));
+}
+
+static void test_symbol_keys(void **state)
+{
+	static const struct fault faults[] = {
 		{HEAD "profile: { symbols: { debuginfod: on } }\n" MAIN GET,
 		 "debuginfod is off, env (for DEBUGINFOD_URLS) or the URL of a server"},
 		{HEAD "profile: { symbols: { debuginfod: \"http://a ftp://b\" } }\n" MAIN GET,
 		 "debuginfod is off, env (for DEBUGINFOD_URLS) or the URL of a server"},
-		{HEAD "profile: { symbols: { debuginfod: [] } }\n" MAIN GET, "debuginfod wants a single value, not a list"},
+		{HEAD "profile: { symbols: { debuginfod: [] } }\n" MAIN GET,
+		 "debuginfod wants a single value, not a list"},
 		{HEAD "profile: { symbols: { demangle: none } }\n" MAIN GET,
 		 "unknown demangle \"none\""},
-		{"version: 1\ntarget: { url: \"http://a\", process: { port: 65536 } }\n" MAIN GET,
-		 "port must be at most 65535"},
 	};
 
 	(void)state;
@@ -517,6 +527,7 @@ int main(void)
 		cmocka_unit_test(test_scenarios),
 		cmocka_unit_test(test_what_cannot_be_sent),
 		cmocka_unit_test(test_steps),
+		cmocka_unit_test(test_symbol_keys),
 		cmocka_unit_test(test_later),
 		cmocka_unit_test(test_later_defaults),
 		cmocka_unit_test(test_language),
