@@ -241,6 +241,7 @@ static void fill_profile_info(struct fg_profile_info *info)
 		.cpus = 2,
 		.samples = 30100,
 		.lost = 3,
+		.lost_by = {[FG_LOSS_RING] = 1, [FG_LOSS_LIMIT] = 2},
 		.complete = 30000,
 		.guessed_frames = 5,
 		.incomplete_by = {[FG_STACK_GAP] = 60, [FG_STACK_DEPTH] = 40},
