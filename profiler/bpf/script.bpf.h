@@ -382,11 +382,12 @@ static __always_inline void fg_script_find(struct fg_script_work *work, __u32 ti
 		work->thread = known->thread;
 		if (fg_script_is_ours(work) || (!work->thread && now_ns < known->next_ns))
 			return;
-		found.wait_ms = work->thread ? 0 : known->wait_ms;
+		/* A new thread that has none yet is looked for again at once. */
+		if (!work->thread)
+			found.wait_ms = known->wait_ms ? known->wait_ms * 2 : FG_NO_THREAD_FIRST_MS;
 	}
 	fg_script_search(work);
 	found.thread = work->thread;
-	found.wait_ms = found.wait_ms ? found.wait_ms * 2 : FG_NO_THREAD_FIRST_MS;
 	if (found.wait_ms > FG_NO_THREAD_LAST_MS)
 		found.wait_ms = FG_NO_THREAD_LAST_MS;
 	found.next_ns = now_ns + found.wait_ms * 1000000ull;
