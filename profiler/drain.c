@@ -25,6 +25,7 @@ struct fg_drain {
 	struct fg_wire *wire;
 	struct fg_scripts *scripts;
 	struct ring_buffer *samples, *events, *names;
+	struct fg_kernel_names kernel;
 	struct fg_err err; /* of the callbacks */
 	int rc;
 	bool lost_told;
@@ -61,6 +62,11 @@ static int take_sample(void *context, void *data, size_t size)
 	drain->request[i] = sample->request;
 	drain->value[i] = sample->value;
 	memcpy(drain->frames + drain->frame_count, sample->frames, frames * sizeof(uint64_t));
+	for (size_t k = 0; k < sample->kernel_count; k++) {
+		uint64_t *frame = &drain->frames[drain->frame_count + k];
+
+		*frame = fg_kernel_names_address(&drain->kernel, *frame);
+	}
 	drain->frame_count += frames;
 	drain->script_count[i] =
 		(uint32_t)fg_scripts_resolve(drain->scripts, sample->tgid, sample->frames + frames,
@@ -128,6 +134,11 @@ int fg_drain_new(struct fg_session *session, struct fg_targets *targets, struct 
 	fg_scripts_set_more(scripts, take_names, drain);
 	*ret = drain;
 	return 0;
+}
+
+void fg_drain_set_kernel(struct fg_drain *drain, const struct fg_kernel_names *names)
+{
+	drain->kernel = *names;
 }
 
 void fg_drain_free(struct fg_drain *drain)

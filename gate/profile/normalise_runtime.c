@@ -74,8 +74,24 @@ static void strip_go_versions(struct fg_name *name)
 	}
 }
 
+/* "_cgo_d0a8147841cf_Cfunc_f" → "_cgo_Cfunc_f": a hash of the package's C code. */
+static void strip_cgo_hash(struct fg_name *name)
+{
+	enum { HASH_LEN = 12 };
+	static const char *const starts[] = {"_cgo_", "_cgoexp_"};
+
+	for (size_t i = 0; i < FG_ARRAY_LEN(starts); i++) {
+		size_t at = strlen(starts[i]);
+
+		if (fg_name_starts(name, 0, starts[i]) && fg_name_hex(name, at) == HASH_LEN &&
+		    name->text[at + HASH_LEN] == '_')
+			fg_name_erase(name, at, HASH_LEN + 1);
+	}
+}
+
 void fg_name_strip_go(struct fg_name *name)
 {
+	strip_cgo_hash(name);
 	if (!name->source)
 		strip_go_closures(name);
 	strip_go_versions(name);

@@ -115,11 +115,11 @@ static __always_inline void unwind(struct fg_unwind_state *state)
 	}
 }
 
-static __always_inline void take_sample(struct bpf_perf_event_data *ctx,
+static __always_inline void take_sample(struct bpf_perf_event_data *ctx, __u32 tgid,
 					struct fg_bpf_target *target, struct fg_bpf_stats *stats,
 					__u64 now_ns)
 {
-	__u32 tgid = fg_current_tgid(), zero = 0;
+	__u32 zero = 0;
 	struct fg_unwind_state *state = bpf_map_lookup_elem(&fg_state, &zero);
 
 	if (!state)
@@ -177,7 +177,7 @@ int fg_sample(struct bpf_perf_event_data *ctx)
 	target = bpf_map_lookup_elem(&fg_targets, &tgid);
 	if (!target)
 		return 0;
-	take_sample(ctx, target, stats, begin_ns);
+	take_sample(ctx, tgid, target, stats, begin_ns);
 	stats->bpf_ns += bpf_ktime_get_ns() - begin_ns;
 	/* 1 lets the kernel write its own sample of this very moment into the event's ring. */
 	return fg_oracle;
