@@ -10,6 +10,7 @@
 #include "gate/base/clock.h"
 #include "profiler/drain.h"
 #include "profiler/rights.h"
+#include "profiler/session_types.h"
 #include "profiler/wire.pb-c.h"
 
 enum { STATS_INTERVAL_MS = 200, PIDS_MAX = 4096 };
@@ -169,7 +170,7 @@ static int begin(struct helper *helper, const Fg__Wire__Start *start, struct fg_
 
 	helper->slice_ns = start->slice_ns;
 	if (!rc)
-		rc = fg_session_new(&helper->session, err);
+		rc = fg_session_new(start->types, &helper->session, err);
 	if (rc)
 		return rc;
 	fg_modules_init(&helper->modules, helper->session, &helper->wire);
@@ -185,6 +186,9 @@ static int begin(struct helper *helper, const Fg__Wire__Start *start, struct fg_
 		rc = fg_targets_add_tree(&helper->targets, start->pids[i], err);
 	if (!rc)
 		rc = fg_session_enable(helper->session, true, err);
+	for (size_t i = 0; !rc && i < helper->targets.count; i++)
+		rc = fg_session_types_asleep(fg_session_types(helper->session),
+					     helper->targets.items[i].tgid, err);
 	if (!rc)
 		rc = send_ready(helper, frequency_hz, period_ns, err);
 	helper->started = !rc;
@@ -344,6 +348,8 @@ static int finish(struct helper *helper, struct fg_err *err)
 			rc = fg_drain_events(helper->drain, err);
 		if (!rc)
 			rc = drain_all(helper, deadline_ns, err);
+		if (!rc)
+			rc = fg_drain_waiting(helper->drain, err);
 		if (!rc)
 			rc = fg_drain_stats(helper->drain, err);
 	}

@@ -18,6 +18,7 @@
 #include "gate/base/file.h"
 #include "profiler/bpf/sampler.skel.h"
 #include "profiler/rights.h"
+#include "profiler/session_types.h"
 
 struct fg_session {
 	struct fg_sampler *object;
@@ -29,6 +30,7 @@ struct fg_session {
 	uint32_t *pages;
 	struct fg_bpf_stats *stats; /* one per possible CPU */
 	int possible_cpus;
+	struct fg_session_types types;
 };
 
 /* libbpf prints its reasons; the last lines of them are the best error text there is. The buffer
@@ -86,7 +88,7 @@ static void set_limits(void)
 	}
 }
 
-int fg_session_new(struct fg_session **ret, struct fg_err *err)
+int fg_session_new(uint32_t types, struct fg_session **ret, struct fg_err *err)
 {
 	struct fg_session *session = calloc(1, sizeof(*session));
 
@@ -110,8 +112,10 @@ int fg_session_new(struct fg_session **ret, struct fg_err *err)
 	}
 	set_limits();
 	(void)libbpf_set_print(keep_log);
-	session->object = fg_sampler__open_and_load();
-	if (!session->object) {
+	session->object = fg_sampler__open();
+	if (session->object)
+		fg_session_types_choose(&session->types, session->object->obj, types);
+	if (!session->object || fg_sampler__load(session->object) != 0) {
 		int errnum = errno;
 
 		fg_session_free(session);
@@ -146,6 +150,7 @@ void fg_session_free(struct fg_session *session)
 	}
 	if (session->pages)
 		(void)munmap(session->pages, sizeof(struct fg_bpf_pages));
+	fg_session_types_done(&session->types);
 	fg_sampler__destroy(session->object);
 	free(session->stats);
 	free(session->perf_fds);
@@ -212,7 +217,7 @@ int fg_session_attach(struct fg_session *session, uint64_t period_ns, struct fg_
 	object->links.fg_free = bpf_program__attach(object->progs.fg_free);
 	if (!object->links.fg_fork || !object->links.fg_exec || !object->links.fg_free)
 		return load_error(errno, err);
-	return 0;
+	return fg_session_types_attach(&session->types, err);
 }
 
 int fg_session_enable(struct fg_session *session, bool on, struct fg_err *err)
@@ -223,7 +228,12 @@ int fg_session_enable(struct fg_session *session, bool on, struct fg_err *err)
 		if (ioctl(session->perf_fds[i], request, 0) != 0)
 			return fg_err_errno(err, errno, "switching a cpu-clock event");
 	}
-	return 0;
+	return fg_session_types_enable(&session->types, on, err);
+}
+
+struct fg_session_types *fg_session_types(struct fg_session *session)
+{
+	return &session->types;
 }
 
 uint32_t fg_session_cpus(const struct fg_session *session)
@@ -239,6 +249,8 @@ size_t fg_session_programs(const struct fg_session *session,
 
 	bpf_object__for_each_program(program, session->object->obj)
 	{
+		if (!bpf_program__autoload(program))
+			continue;
 		struct bpf_prog_info info = {0};
 		uint32_t len = sizeof(info);
 

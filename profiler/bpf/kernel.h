@@ -36,6 +36,11 @@ struct task_struct {
 	void *stack;
 	void *mm;
 	struct signal_struct *signal;
+	unsigned int __state; /* 5.14 */
+} FG_CORE;
+
+struct task_struct___before_5_14 {
+	long state;
 } FG_CORE;
 
 /* The kernel's names (user space's header calls them rip, rsp, rbp). The flavour suffix keeps it
