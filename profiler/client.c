@@ -61,6 +61,7 @@ static int send_start(struct fg_profiler *profiler, struct fg_err *err)
 	start.n_pids = profiler->pid_count;
 	start.frequency_hz = profiler->frequency_hz;
 	start.slice_ns = profiler->slice_ns;
+	start.types = fg_client_sample_types(profiler);
 	int rc = fg_wire_send(&profiler->wire, FG_WIRE_HELLO, &hello.base, -1, err);
 
 	return rc ? rc : fg_wire_send(&profiler->wire, FG_WIRE_START, &start.base, -1, err);
@@ -118,6 +119,7 @@ int fg_profiler_start(const struct fg_profiler_options *options, struct fg_profi
 	}
 	profiler->helper_pid = helper_pid;
 	profiler->slice_ns = options->slice_ns;
+	profiler->types = options->types;
 	rc = fg_client_handshake(profiler, deadline_ns, err);
 	if (rc)
 		fg_profiler_free(profiler);
@@ -247,6 +249,8 @@ void fg_profiler_free(struct fg_profiler *profiler)
 	if (profiler->kallsyms_fd >= 0)
 		close(profiler->kallsyms_fd);
 	fg_samples_done(&profiler->samples);
+	fg_waits_done(&profiler->waits);
+	free(profiler->type_stats);
 	free(profiler->modules);
 	free(profiler->stats);
 	free(profiler->slices);

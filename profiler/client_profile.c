@@ -15,7 +15,7 @@ static_assert((int)FG_BPF_COMPLETE == (int)FG_STACK_COMPLETE &&
 		      (int)FG_BPF_KERNEL_ONLY == (int)FG_STACK_KERNEL_ONLY,
 	      "both sides name the same results");
 
-static enum fg_stack_result result_of(const struct fg_raw_stack *stack)
+enum fg_stack_result fg_builder_result(const struct fg_raw_stack *stack)
 {
 	if (stack->result == FG_BPF_COMPLETE && stack->guessed)
 		return FG_STACK_GUESSED;
@@ -29,13 +29,14 @@ static bool needs_root(enum fg_stack_result result, size_t frames)
 			   result != FG_STACK_KERNEL_ONLY);
 }
 
-static int build_stack(struct fg_builder *builder, uint32_t raw, struct fg_err *err)
+int64_t fg_builder_stack(struct fg_builder *builder, uint32_t raw, size_t skip, uint32_t root,
+			 struct fg_err *err)
 {
 	const struct fg_raw_stack *stack = &builder->profiler->samples.stacks[raw];
 	const uint64_t *frames = builder->profiler->samples.frames + stack->frame_start;
 	size_t count = (size_t)stack->kernel_count + stack->user_count;
-	enum fg_stack_result result = result_of(stack);
-	uint32_t locations[FG_SAMPLE_FRAMES + 1];
+	enum fg_stack_result result = fg_builder_result(stack);
+	uint32_t locations[FG_SAMPLE_FRAMES + 2];
 
 	for (size_t i = 0; i < count; i++) {
 		bool kernel = i < stack->kernel_count, unnamed = true;
@@ -44,14 +45,23 @@ static int build_stack(struct fg_builder *builder, uint32_t raw, struct fg_err *
 		int64_t location = fg_builder_location(builder, frame, kernel, &unnamed, err);
 
 		if (location < 0)
-			return (int)location;
+			return location;
 		locations[i] = (uint32_t)location;
 		if (i == 0)
 			builder->leaf_unnamed[raw] = unnamed;
 	}
 	if (needs_root(result, count))
 		locations[count++] = builder->truncated;
-	int64_t index = fg_profile_stack(builder->profile, locations, count, result, err);
+	if (root != FG_NO_INDEX)
+		locations[count++] = root;
+	skip = FG_MIN(skip, count - 1);
+	return fg_profile_stack(builder->profile, locations + skip, count - skip, result, err);
+}
+
+/* Of a tick of the CPU clock. */
+static int build_stack(struct fg_builder *builder, uint32_t raw, struct fg_err *err)
+{
+	int64_t index = fg_builder_stack(builder, raw, 0, FG_NO_INDEX, err);
 
 	if (index < 0)
 		return (int)index;
@@ -59,8 +69,8 @@ static int build_stack(struct fg_builder *builder, uint32_t raw, struct fg_err *
 	return 0;
 }
 
-static const struct fg_profiler_phase *phase_of(const struct fg_profiler_profile_options *options,
-						uint64_t time_ns)
+const struct fg_profiler_phase *
+fg_builder_phase(const struct fg_profiler_profile_options *options, uint64_t time_ns)
 {
 	for (size_t i = 0; i < options->phase_count; i++) {
 		const struct fg_profiler_phase *phase = &options->phases[i];
@@ -71,7 +81,7 @@ static const struct fg_profiler_phase *phase_of(const struct fg_profiler_profile
 	return NULL;
 }
 
-static bool is_measured(const struct fg_profiler_phase *phase)
+bool fg_builder_is_measured(const struct fg_profiler_phase *phase)
 {
 	return phase && strcmp(phase->name, "measure") == 0;
 }
@@ -79,7 +89,7 @@ static bool is_measured(const struct fg_profiler_phase *phase)
 static void count_sample(struct fg_profile_info *info, const struct fg_raw_stack *stack,
 			 bool leaf_unnamed, uint64_t *unnamed)
 {
-	enum fg_stack_result result = result_of(stack);
+	enum fg_stack_result result = fg_builder_result(stack);
 
 	info->samples++;
 	info->guessed_frames += stack->guessed;
@@ -99,8 +109,11 @@ static int add_samples(struct fg_builder *builder,
 
 	for (size_t i = 0; i < samples->count; i++) {
 		const struct fg_raw_sample *raw = &samples->items[i];
-		const struct fg_profiler_phase *phase = phase_of(options, raw->time_ns);
+		const struct fg_profiler_phase *phase = fg_builder_phase(options, raw->time_ns);
 		struct fg_psample sample = {.count = 1};
+
+		if (raw->type != FG_SAMPLE_CPU)
+			continue;
 		int rc = builder->stacks[raw->stack] == FG_NO_INDEX
 				 ? build_stack(builder, raw->stack, err)
 				 : 0;
@@ -116,7 +129,7 @@ static int add_samples(struct fg_builder *builder,
 		rc = fg_profile_sample(builder->profile, &sample, err);
 		if (rc)
 			return rc;
-		if (is_measured(phase))
+		if (fg_builder_is_measured(phase))
 			count_sample(info, &samples->stacks[raw->stack],
 				     builder->leaf_unnamed[raw->stack], &unnamed);
 	}
@@ -131,7 +144,7 @@ static void fill_totals(const struct fg_profiler *profiler,
 	const struct fg_profiler_phase *phases = options->phases;
 
 	for (size_t i = 0; i < options->phase_count; i++) {
-		if (!is_measured(&phases[i]))
+		if (!fg_builder_is_measured(&phases[i]))
 			continue;
 		struct fg_client_stats from = fg_client_stats_at(profiler, phases[i].start_ns);
 		struct fg_client_stats to = fg_client_stats_at(profiler, phases[i].end_ns);
@@ -197,11 +210,10 @@ int fg_profiler_profile(struct fg_profiler *profiler,
 	if (!rc) {
 		stamp(builder.profile, profiler, options);
 		fill_totals(profiler, options, &filled);
-		*info = filled;
-		memset(ret, 0, FG_PROFILE_TYPE_COUNT * sizeof(struct fg_profile *));
-		ret[FG_PROFILE_CPU] = builder.profile;
-		builder.profile = NULL;
+		rc = fg_client_split_types(&builder, options, ret, &filled, err);
 	}
+	if (!rc)
+		*info = filled;
 	fg_builder_done(&builder);
 	return rc;
 }

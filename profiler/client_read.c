@@ -175,7 +175,11 @@ static int add_sample(struct fg_profiler *profiler, const Fg__Wire__Samples *bat
 		.result = (uint8_t)batch->result[i],
 		.guessed = (uint8_t)batch->guessed[i],
 	};
-	int rc = fg_samples_add(&profiler->samples, &sample, &stack, batch->frames + *at, err);
+	int rc = sample.type == FG_SAMPLE_CPU
+			 ? fg_samples_add(&profiler->samples, &sample, &stack, batch->frames + *at,
+					  err)
+			 : fg_client_take_typed(profiler, &sample, batch->value[i], &stack,
+						batch->frames + *at, err);
 
 	*at += (size_t)stack.kernel_count + stack.user_count + stack.script_count;
 	return rc;
@@ -220,6 +224,8 @@ static int take_stats(struct fg_profiler *profiler, const struct fg_wire_message
 	if (!rc)
 		rc = FG_VEC_ROOM(profiler, stats, stats_count, stats_capacity, FG_CLIENT_STATS_MAX,
 				 err);
+	if (!rc)
+		rc = fg_client_take_types(profiler, stats, err);
 	if (!rc)
 		profiler->stats[profiler->stats_count++] = (struct fg_client_stats){
 			.time_ns = stats->time_ns,

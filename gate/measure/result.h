@@ -11,6 +11,8 @@
 #define FG_MEASURE_RESULT_H
 
 #include "gate/measure/slice.h"
+#include "gate/profile/profile.h"
+#include "gate/profile/wait.h"
 
 enum { FG_RUN_ID_LEN = 32 };
 
@@ -37,6 +39,21 @@ struct fg_cpu_series {
 	size_t count, capacity;
 };
 
+/* The same of a profile of another type, in the measured phase. */
+struct fg_profile_type_info {
+	bool present;
+	uint64_t samples;   /* records: waits, ticks or faults that were looked at */
+	uint64_t complete;  /* of them: a known root was reached */
+	uint64_t with_user; /* of them: have a user part, so a root to reach */
+	uint64_t borrowed;  /* of them: with the stack of an earlier wait at the same site */
+	uint64_t value;     /* microseconds, or faults: what the records stand for */
+	uint64_t events;    /* switches of the target's threads, or samples */
+	uint64_t lost;      /* records: ring full, or a table */
+	uint64_t skipped;   /* stacks not taken, for the sake of the budget; weights make up for it */
+	uint64_t nested;    /* stacks not taken, because one was being taken on that CPU */
+	uint64_t bpf_ns;
+};
+
 /* How complete and how expensive the profile was; also the place where servers lose it. */
 struct fg_profile_info {
 	bool present;
@@ -54,6 +71,8 @@ struct fg_profile_info {
 	uint64_t bpf_ns; /* time spent in our BPF program */
 	uint64_t helper_cpu_ns;
 	uint64_t target_cpu_ns; /* measured phase, exact clock */
+	struct fg_profile_type_info types[FG_PROFILE_TYPE_COUNT]; /* [CPU] is unused */
+	uint64_t wait_us[FG_WAIT_CLASS_COUNT];                    /* of the off-CPU profile */
 };
 
 /** Share of complete stacks among the samples that have a user part. A kernel-only stack (a child
