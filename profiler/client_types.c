@@ -60,7 +60,7 @@ int fg_client_take_typed(struct fg_profiler *profiler, const struct fg_raw_sampl
 	}
 	if (stack->user_count != FG_WAIT_WORDS || stack->kernel_count || stack->script_count)
 		return malformed("wait", err);
-	return fg_waits_end(&profiler->waits, sample, frames, err);
+	return fg_waits_end(&profiler->waits, sample, value, frames, err);
 }
 
 int fg_client_take_types(struct fg_profiler *profiler, const Fg__Wire__Stats *stats,

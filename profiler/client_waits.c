@@ -155,17 +155,11 @@ static int64_t stack_of(struct waits_builder *w, const struct fg_raw_wait *wait,
 /* What the piece stands for, in the profile's unit; the rest is carried on. */
 static uint64_t weigh(struct waits_builder *w, const struct fg_raw_wait *wait, uint64_t ns)
 {
-	uint64_t weighted_ns = ns;
+	const double most_ns = 9e18;
+	uint64_t sum_ns = (uint64_t)FG_MIN((double)ns * wait->weight, most_ns) + w->rest_ns;
 
-	if (wait->probability != FG_WAIT_CERTAIN &&
-	    __builtin_mul_overflow(ns, FG_WAIT_CERTAIN, &weighted_ns))
-		weighted_ns = UINT64_MAX;
-	else if (wait->probability != FG_WAIT_CERTAIN)
-		weighted_ns /= wait->probability;
-	if (__builtin_add_overflow(weighted_ns, w->rest_ns, &weighted_ns))
-		weighted_ns = UINT64_MAX;
-	w->rest_ns = weighted_ns % PERIOD_NS;
-	return weighted_ns / PERIOD_NS;
+	w->rest_ns = sum_ns % PERIOD_NS;
+	return sum_ns / PERIOD_NS;
 }
 
 static void count_wait(struct waits_builder *w, const struct fg_raw_wait *wait)
@@ -222,6 +216,8 @@ static int add_wait(struct waits_builder *w, const struct fg_raw_wait *wait)
 {
 	int rc = 0;
 
+	if (!(wait->weight > 0)) /* others of its group stand for it */
+		return 0;
 	for (size_t i = 0; !rc && i < w->options->phase_count; i++) {
 		const struct fg_profiler_phase *phase = &w->options->phases[i];
 		uint64_t from_ns = FG_MAX(wait->out_ns, phase->start_ns);
@@ -242,7 +238,8 @@ int fg_client_add_waits(struct fg_builder *builder,
 	struct fg_waits *waits = &builder->profiler->waits;
 	int rc = waits_builder_init(&w);
 
-	fg_waits_settle(waits);
+	if (!rc)
+		rc = fg_waits_settle(waits, err);
 	for (size_t i = 0; !rc && i < waits->count; i++)
 		rc = add_wait(&w, &waits->items[i]);
 	waits_builder_done(&w);

@@ -191,30 +191,49 @@ int fg_session_types_asleep(struct fg_session_types *types, uint32_t tgid, struc
 	return rc;
 }
 
-/* A wait goes on until now; as at its end, a long one counts as it is. 1 if it counts. */
-static int make_record(const struct fg_session_types *types, uint32_t tid,
-		       const struct fg_bpf_thread *thread, uint64_t now_ns,
-		       struct fg_bpf_sample *record)
+struct waiting {
+	const struct fg_session_types *types;
+	int (*take)(void *context, const struct fg_bpf_sample *record);
+	void *context;
+	struct fg_bpf_sample *record;
+	uint64_t now_ns;
+};
+
+static int give(const struct waiting *w, uint32_t tid, const struct fg_bpf_thread *thread,
+		uint64_t value, uint64_t how)
 {
-	uint64_t how = thread->how;
+	struct fg_bpf_sample *record = w->record;
 
-	if (thread->out_ns < types->since_ns || !thread->out_ns || thread->out_ns > now_ns)
-		return 0;
-	uint64_t waited_ns = now_ns - thread->out_ns;
-
-	if (waited_ns >= thread->long_us * FG_NS_PER_US)
-		how = (how & ~FG_WAIT_PROBABILITY) | FG_WAIT_CERTAIN;
-	else if (!(how & FG_WAIT_HAS_STACK))
-		return 0;
-	record->time_ns = now_ns;
+	record->time_ns = w->now_ns;
 	record->tgid = thread->tgid;
 	record->tid = tid;
 	record->request = thread->request;
-	record->value = waited_ns;
+	record->value = value;
 	record->frames[FG_WAIT_OUT_NS] = thread->out_ns;
 	record->frames[FG_WAIT_SITE] = thread->site;
 	record->frames[FG_WAIT_HOW] = how;
-	return 1;
+	return w->take(w->context, record);
+}
+
+/* A wait goes on until now; as at its end, a long one is told in any case. */
+static int give_thread(const struct waiting *w, uint32_t tid, struct fg_bpf_thread *thread)
+{
+	uint64_t how = thread->how;
+	int rc = 0;
+
+	if (thread->out_ns >= w->types->since_ns && thread->out_ns <= w->now_ns) {
+		uint64_t waited_ns = w->now_ns - thread->out_ns;
+
+		if (waited_ns >= thread->long_us * FG_NS_PER_US)
+			how |= FG_WAIT_LONG;
+		else
+			thread->short_ns += waited_ns;
+		if (how & (FG_WAIT_LONG | FG_WAIT_HAS_STACK))
+			rc = give(w, tid, thread, waited_ns, how);
+	}
+	if (!rc && thread->short_ns)
+		rc = give(w, tid, thread, thread->short_ns, FG_WAIT_TOTAL);
+	return rc;
 }
 
 int fg_session_types_waiting(struct fg_session_types *types,
@@ -222,7 +241,7 @@ int fg_session_types_waiting(struct fg_session_types *types,
 			     void *context, struct fg_err *err)
 {
 	int map = wants(types, FG_SAMPLE_OFFCPU) ? map_fd(types, "fg_threads") : -1;
-	uint64_t now_ns = fg_clock_monotonic_ns();
+	struct waiting waiting = {.types = types, .take = take, .context = context};
 	uint32_t key, *previous = NULL;
 	int rc = 0;
 
@@ -235,6 +254,8 @@ int fg_session_types_waiting(struct fg_session_types *types,
 	record->type = FG_SAMPLE_WAIT;
 	record->result = FG_BPF_KERNEL_ONLY;
 	record->user_count = FG_WAIT_WORDS;
+	waiting.record = record;
+	waiting.now_ns = fg_clock_monotonic_ns();
 	/* Threads come and go no more: the programs are off. The count bounds it all the same. */
 	for (int i = 0; !rc && i < FG_THREADS_MAX; i++) {
 		struct fg_bpf_thread thread;
@@ -242,9 +263,8 @@ int fg_session_types_waiting(struct fg_session_types *types,
 		if (bpf_map_get_next_key(map, previous, &key) != 0)
 			break;
 		previous = &key;
-		if (bpf_map_lookup_elem(map, &key, &thread) == 0 &&
-		    make_record(types, key, &thread, now_ns, record))
-			rc = take(context, record);
+		if (bpf_map_lookup_elem(map, &key, &thread) == 0)
+			rc = give_thread(&waiting, key, &thread);
 	}
 	return rc;
 }

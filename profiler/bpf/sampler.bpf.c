@@ -79,6 +79,14 @@ static __always_inline void report_miss(struct fg_bpf_target *target, __u32 tgid
 	send_event(FG_EVENT_MISS, tgid, 0, address);
 }
 
+/* x86-64 before 5.15: the frame lies at the top of a 16-KiB stack. */
+static __always_inline const struct pt_regs___kernel *fg_old_entry_regs(struct task_struct *task)
+{
+	enum { THREAD_SIZE = 16384, PT_REGS_SIZE = 168 };
+
+	return BPF_CORE_READ(task, stack) + THREAD_SIZE - PT_REGS_SIZE;
+}
+
 /* The registers with which the task entered the kernel; false for kernel threads and tasks that
  * have given up their memory. */
 static __always_inline bool read_entry_regs(struct fg_unwind_state *state)
@@ -91,10 +99,7 @@ static __always_inline bool read_entry_regs(struct fg_unwind_state *state)
 	if (bpf_core_enum_value_exists(enum bpf_func_id___newer, BPF_FUNC_task_pt_regs___newer)) {
 		regs = (const void *)bpf_task_pt_regs(bpf_get_current_task_btf());
 	} else {
-		/* x86-64 before 5.15: the frame lies at the top of a 16-KiB stack. */
-		enum { THREAD_SIZE = 16384, PT_REGS_SIZE = 168 };
-
-		regs = BPF_CORE_READ(task, stack) + THREAD_SIZE - PT_REGS_SIZE;
+		regs = fg_old_entry_regs(task);
 	}
 	state->ip = BPF_CORE_READ(regs, ip);
 	state->sp = BPF_CORE_READ(regs, sp);

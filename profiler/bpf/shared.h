@@ -137,12 +137,14 @@ enum fg_sample_type {
 /* Waits. The stack leaves at the switch away (FG_SAMPLE_OFFCPU; value: its site), for a part of the
  * waits; FG_SAMPLE_WAIT follows when the thread runs again (time_ns: then; value: ns that it
  * waited), of the waits whose stack was taken and of all long ones, sampled or not. Three words
- * stand for its frames. A long wait counts as it is, a short one 1 / probability times. One ring
- * and the scheduler's own order put the stack before the end. */
+ * stand for its frames. What is long is settled before a wait begins. A short one counts 1 /
+ * probability times, and so that their sum is right as well, a thread's is told when it ends or
+ * profiling does; of the long ones the sum is known anyway, and those with a stack say how it is
+ * divided. One ring and the scheduler's own order put the stack before the end. */
 enum fg_wait_word {
 	FG_WAIT_OUT_NS, /* time_ns of the switch away */
 	FG_WAIT_SITE,   /* where it waited: the same code at the same depth of the same stack */
-	FG_WAIT_HOW,    /* probability × 65536, 0: not sampled at all, | FG_WAIT_… */
+	FG_WAIT_HOW,    /* probability × 65536 that the stack was taken with, | FG_WAIT_… */
 	FG_WAIT_WORDS
 };
 #define FG_WAIT_CERTAIN     65536ull
@@ -150,6 +152,8 @@ enum fg_wait_word {
 #define FG_WAIT_HAS_STACK   (1ull << 32)
 #define FG_WAIT_PREEMPTED   (1ull << 33) /* it could have run: it waited for a CPU */
 #define FG_WAIT_SINCE_START (1ull << 34) /* it slept when profiling began: no stack of it */
+#define FG_WAIT_LONG        (1ull << 35) /* all such are reported, with or without a stack */
+#define FG_WAIT_TOTAL       (1ull << 36) /* no wait: value is the sum of all the thread's short ones */
 
 enum {
 	FG_THREADS_MAX = 16384, /* threads with an account of their waits */
@@ -171,6 +175,7 @@ struct fg_bpf_thread {
 	uint32_t long_us; /* a wait of this length counted as long when it began */
 	uint32_t request; /* as fg_bpf_sample's, at the switch away */
 	uint32_t reserved;
+	uint64_t short_ns; /* sum of the short waits, with a stack or not */
 	struct fg_bpf_wait_site sites[FG_WAIT_SITES];
 };
 
@@ -239,7 +244,7 @@ _Static_assert(sizeof(struct fg_bpf_shard) == 4 << 20, "the value size that old 
 _Static_assert(sizeof(struct fg_bpf_mapping) == 32, "as both sides see it");
 _Static_assert(sizeof(struct fg_bpf_target) == 24, "as both sides see it");
 _Static_assert(sizeof(struct fg_bpf_sample) == 40 + 8 * FG_SAMPLE_FRAMES, "as both sides see it");
-_Static_assert(sizeof(struct fg_bpf_thread) == 40 + 8 * FG_WAIT_SITES, "as both sides see it");
+_Static_assert(sizeof(struct fg_bpf_thread) == 48 + 8 * FG_WAIT_SITES, "as both sides see it");
 _Static_assert(sizeof(struct fg_bpf_type_stats) == 56, "as both sides see it");
 _Static_assert(sizeof(struct fg_bpf_event) == 24, "as both sides see it");
 _Static_assert(FG_SAMPLE_FRAMES >= FG_STACK_FRAMES_MAX + FG_KERNEL_FRAMES_MAX + FG_SCRIPT_WORDS_MAX,
