@@ -10,11 +10,13 @@
 #include <sys/wait.h>
 
 #include "gate/base/clock.h"
+#include "profiler/client_jit.h"
 #include "profiler/wire.pb-c.h"
 
 enum { DEFAULT_FREQUENCY_HZ = 499, PIDS_MAX = 4096, EXIT_WAIT_MS = 1000 };
 #define DEFAULT_TIMEOUT_NS (30 * FG_NS_PER_S)
 #define STOP_TIMEOUT_NS    (4 * FG_NS_PER_S)
+#define NAMES_TIMEOUT_NS   (3 * FG_NS_PER_S)
 
 int fg_client_new(int fd, const uint32_t *pids, size_t pid_count, uint32_t frequency_hz,
 		  struct fg_profiler **ret, struct fg_err *err)
@@ -62,6 +64,7 @@ static int send_start(struct fg_profiler *profiler, struct fg_err *err)
 	start.frequency_hz = profiler->frequency_hz;
 	start.slice_ns = profiler->slice_ns;
 	start.types = fg_client_sample_types(profiler);
+	start.labels = profiler->labels.asked;
 	int rc = fg_wire_send(&profiler->wire, FG_WIRE_HELLO, &hello.base, -1, err);
 
 	return rc ? rc : fg_wire_send(&profiler->wire, FG_WIRE_START, &start.base, -1, err);
@@ -120,6 +123,7 @@ int fg_profiler_start(const struct fg_profiler_options *options, struct fg_profi
 	profiler->helper_pid = helper_pid;
 	profiler->slice_ns = options->slice_ns;
 	profiler->types = options->types;
+	fg_client_labels_ask(&profiler->labels, options->labels);
 	rc = fg_client_handshake(profiler, deadline_ns, err);
 	if (rc)
 		fg_profiler_free(profiler);
@@ -152,6 +156,7 @@ int fg_profiler_read(struct fg_profiler *profiler, struct fg_err *err)
 		profiler->state = FG_CLIENT_LOST;
 	if (rc || profiler->wire.eof)
 		close_stream(profiler);
+	fg_jit_tick(&profiler->processes, fg_clock_monotonic_ns());
 	return rc;
 }
 
@@ -230,6 +235,7 @@ int fg_profiler_stop(struct fg_profiler *profiler, struct fg_err *err)
 	}
 	close_stream(profiler);
 	reap(profiler, EXIT_WAIT_MS);
+	fg_jit_finish(&profiler->processes, fg_clock_monotonic_ns() + NAMES_TIMEOUT_NS);
 	return rc;
 }
 
@@ -248,9 +254,11 @@ void fg_profiler_free(struct fg_profiler *profiler)
 	}
 	if (profiler->kallsyms_fd >= 0)
 		close(profiler->kallsyms_fd);
+	fg_client_labels_done(&profiler->labels);
 	fg_samples_done(&profiler->samples);
 	fg_waits_done(&profiler->waits);
 	free(profiler->type_stats);
+	fg_client_processes_done(&profiler->processes);
 	free(profiler->modules);
 	free(profiler->stats);
 	free(profiler->slices);

@@ -52,6 +52,16 @@ double fg_profiler_complete_share(const struct fg_profiler *profiler FG_UNUSED)
 	return 0;
 }
 
+uint32_t *fg_profiler_labels(const struct fg_profiler *profiler FG_UNUSED)
+{
+	return NULL;
+}
+
+const char *fg_profiler_labels_problem(const struct fg_profiler *profiler FG_UNUSED)
+{
+	return WHY;
+}
+
 int fg_profiler_stop(struct fg_profiler *profiler FG_UNUSED, struct fg_err *err FG_UNUSED)
 {
 	return 0;

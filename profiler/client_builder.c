@@ -11,6 +11,7 @@
 #include <xxhash.h>
 
 #include "gate/base/file.h"
+#include "profiler/client_names.h"
 
 enum { KALLSYMS_MAX = 64 << 20, FIRST_SLOTS = 4096 };
 
@@ -144,7 +145,7 @@ int fg_builder_init(struct fg_builder *builder, struct fg_profiler *profiler, st
 	builder->no_module = (uint32_t)none;
 	for (size_t i = 0; !rc && i < builder->profiler->module_count; i++)
 		rc = add_module(builder, i, err);
-	return rc;
+	return rc ? rc : fg_names_begin(builder, err);
 }
 
 void fg_builder_done(struct fg_builder *builder)
@@ -156,6 +157,7 @@ void fg_builder_done(struct fg_builder *builder)
 	free(builder->modules);
 	free(builder->handles);
 	free(builder->slots);
+	free(builder->code_processes);
 	free(builder->stacks);
 	free(builder->leaf_unnamed);
 }
@@ -184,8 +186,8 @@ static int64_t add_line(struct fg_builder *builder, uint32_t module,
 	return index;
 }
 
-static int64_t add_location(struct fg_builder *builder, struct fg_plocation *location,
-			    const struct fg_symbol *symbol, struct fg_err *err)
+int64_t fg_builder_symbol(struct fg_builder *builder, struct fg_plocation *location,
+			  const struct fg_symbol *symbol, struct fg_err *err)
 {
 	struct fg_pline lines[FG_SYMBOL_INLINE_MAX];
 	size_t count = FG_MIN(symbol->line_count, FG_ARRAY_LEN(lines));
@@ -209,7 +211,7 @@ int64_t fg_builder_placeholder(struct fg_builder *builder, const char *name, uin
 		.lines = {{.name = name, .system_name = name, .filename = ""}},
 	};
 
-	return add_location(builder, &location, &symbol, err);
+	return fg_builder_symbol(builder, &location, &symbol, err);
 }
 
 /* Kernel addresses stay out of the profile: they would tell where this kernel lies in memory. */
@@ -225,21 +227,21 @@ static int64_t resolve_kernel(struct fg_builder *builder, uint64_t address, bool
 	*ret_unnamed = !symbol.named;
 	if (!symbol.named)
 		location.flags |= FG_LOC_UNNAMED;
-	return add_location(builder, &location, &symbol, err);
+	return fg_builder_symbol(builder, &location, &symbol, err);
 }
 
-static int64_t resolve_user(struct fg_builder *builder, uint64_t frame, bool *ret_unnamed,
-			    struct fg_err *err)
+static int64_t resolve_user(struct fg_builder *builder, uint64_t frame, uint32_t context,
+			    bool *ret_unnamed, struct fg_err *err)
 {
 	uint64_t address = frame & FG_FRAME_ADDRESS_MASK;
 	uint64_t id = (frame & ~FG_FRAME_GUESSED) >> FG_FRAME_MODULE_SHIFT;
 	uint32_t guessed = frame & FG_FRAME_GUESSED ? FG_LOC_GUESSED : 0;
+	struct fg_generated_name name;
 	struct fg_symbol symbol;
 
 	*ret_unnamed = true;
 	if (id == FG_MODULE_ANON)
-		return fg_builder_placeholder(builder, "[jit]",
-					      FG_LOC_JIT | FG_LOC_UNNAMED | guessed, err);
+		return fg_names_location(builder, context, address, guessed, ret_unnamed, err);
 	if (id < FG_MODULE_FIRST || id - FG_MODULE_FIRST >= builder->profiler->module_count)
 		return fg_builder_placeholder(builder, "[unknown]",
 					      FG_LOC_PLACEHOLDER | FG_LOC_UNNAMED | guessed, err);
@@ -249,20 +251,25 @@ static int64_t resolve_user(struct fg_builder *builder, uint64_t frame, bool *re
 	int rc = fg_symbolizer_resolve(builder->symbolizer, builder->handles[module], address,
 				       &symbol, err);
 
+	if (!rc)
+		rc = fg_names_builtin(builder, module, address, &symbol, &name, err);
 	if (rc)
 		return rc;
 	*ret_unnamed = !symbol.named;
 	if (!symbol.named)
 		location.flags |= FG_LOC_UNNAMED;
-	return add_location(builder, &location, &symbol, err);
+	return fg_builder_symbol(builder, &location, &symbol, err);
 }
 
-static struct fg_location_slot *find_slot(struct fg_builder *builder, uint64_t frame)
+static struct fg_location_slot *find_slot(struct fg_builder *builder, uint64_t frame,
+					  uint32_t context)
 {
+	const uint64_t key[] = {frame, context};
 	size_t mask = builder->slot_count - 1;
-	size_t i = (size_t)XXH3_64bits(&frame, sizeof(frame)) & mask;
+	size_t i = (size_t)XXH3_64bits(key, sizeof(key)) & mask;
 
-	while (builder->slots[i].location != FG_NO_INDEX && builder->slots[i].frame != frame)
+	while (builder->slots[i].location != FG_NO_INDEX &&
+	       (builder->slots[i].frame != frame || builder->slots[i].context != context))
 		i = (i + 1) & mask;
 	return &builder->slots[i];
 }
@@ -284,7 +291,7 @@ static int grow_slots(struct fg_builder *builder, struct fg_err *err)
 		slots[i].location = FG_NO_INDEX;
 	for (size_t i = 0; i < old_count; i++) {
 		if (old[i].location != FG_NO_INDEX)
-			*find_slot(builder, old[i].frame) = old[i];
+			*find_slot(builder, old[i].frame, old[i].context) = old[i];
 	}
 	free(old);
 	return 0;
@@ -292,23 +299,27 @@ static int grow_slots(struct fg_builder *builder, struct fg_err *err)
 
 /* Each distinct frame is symbolised once. User frames never have all of the top bits set, so the
  * two kinds share the table. */
-int64_t fg_builder_location(struct fg_builder *builder, uint64_t frame, bool kernel,
-			    bool *ret_unnamed, struct fg_err *err)
+int64_t fg_builder_location(struct fg_builder *builder, uint64_t frame, uint32_t context,
+			    bool kernel, bool *ret_unnamed, struct fg_err *err)
 {
 	int rc = grow_slots(builder, err);
 
+	if (kernel || (frame & ~FG_FRAME_GUESSED) >> FG_FRAME_MODULE_SHIFT != FG_MODULE_ANON)
+		context = 0; /* the same in every process */
+
 	if (rc)
 		return rc;
-	struct fg_location_slot *slot = find_slot(builder, frame);
+	struct fg_location_slot *slot = find_slot(builder, frame, context);
 
 	if (slot->location == FG_NO_INDEX) {
 		bool unnamed = true;
 		int64_t location = kernel ? resolve_kernel(builder, frame, &unnamed, err)
-					  : resolve_user(builder, frame, &unnamed, err);
+					  : resolve_user(builder, frame, context, &unnamed, err);
 
 		if (location < 0)
 			return location;
 		slot->frame = frame;
+		slot->context = context;
 		slot->location = (uint32_t)location;
 		slot->unnamed = unnamed;
 		builder->slots_used++;

@@ -12,6 +12,7 @@
 
 struct fg_location_slot {
 	uint64_t frame;
+	uint32_t context;  /* of generated code */
 	uint32_t location; /* FG_NO_INDEX: free */
 	bool unnamed;
 };
@@ -29,7 +30,10 @@ struct fg_builder {
 	size_t slot_count, slots_used;
 	uint32_t *stacks; /* raw stack → profile stack, FG_NO_INDEX until needed */
 	bool *leaf_unnamed;
-	uint32_t truncated; /* location */
+	uint32_t truncated;                     /* location */
+	uint32_t jit_modules[FG_RUNTIME_COUNT]; /* profile modules of generated code */
+	uint32_t
+		*code_processes; /* client module → process + 1 whose perf map names its builtins */
 };
 
 /** On failure done() is still needed. */
@@ -42,9 +46,17 @@ int64_t fg_builder_text(struct fg_builder *builder, const char *text,
 /** A location that stands for what is not known: "[truncated]". */
 int64_t fg_builder_placeholder(struct fg_builder *builder, const char *name, uint32_t flags,
 			       struct fg_err *err) FG_MUST_USE;
-/** `frame` as in bpf/shared.h, or a kernel address. */
-int64_t fg_builder_location(struct fg_builder *builder, uint64_t frame, bool kernel,
-			    bool *ret_unnamed, struct fg_err *err) FG_MUST_USE;
+/** `frame` as in bpf/shared.h, or a kernel address; `context` is its stack's. */
+int64_t fg_builder_location(struct fg_builder *builder, uint64_t frame, uint32_t context,
+			    bool kernel, bool *ret_unnamed, struct fg_err *err) FG_MUST_USE;
+/** The location with the symbol's lines. */
+int64_t fg_builder_symbol(struct fg_builder *builder, struct fg_plocation *location,
+			  const struct fg_symbol *symbol, struct fg_err *err) FG_MUST_USE;
+/** Request class and latency of a sample's request; client_labels.c. */
+int fg_client_attribute(struct fg_builder *builder,
+			const struct fg_profiler_profile_options *options,
+			const struct fg_raw_sample *raw, struct fg_psample *sample,
+			struct fg_err *err) FG_MUST_USE;
 
 /** The profile's stack for a raw one. Its first `skip` frames (leaves) are left out; `root`, a
  *  location unless FG_NO_INDEX, is added as the outermost frame. */

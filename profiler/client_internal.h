@@ -11,6 +11,8 @@
 
 #include "profiler/bpf/shared.h"
 #include "profiler/client.h"
+#include "profiler/client_process.h"
+#include "profiler/client_labels.h"
 #include "profiler/samples.h"
 #include "profiler/waits.h"
 #include "profiler/wire.h"
@@ -43,6 +45,7 @@ struct fg_client_module {
 /* Totals since READY, as the helper sent them. */
 struct fg_client_stats {
 	uint64_t time_ns, hits, samples, lost, bpf_ns, helper_cpu_ns, target_cpu_ns;
+	uint64_t label_receives, label_ns;
 };
 
 /* Of the other sample types, at the moments of fg_client_stats. */
@@ -79,6 +82,8 @@ struct fg_profiler {
 	struct fg_waits waits;
 	struct fg_client_types *type_stats; /* [i] belongs to stats[i]; NULL: CPU alone */
 	size_t type_stats_count, type_stats_capacity;
+	struct fg_client_processes processes;
+	struct fg_client_labels labels;
 };
 
 /** A client over a connected stream (taken) without a helper of its own; start() and tests. */

@@ -133,6 +133,20 @@ static int take_module(struct fg_profiler *profiler, const struct fg_wire_messag
 	return rc;
 }
 
+static int take_process(struct fg_profiler *profiler, const struct fg_wire_message *message,
+			struct fg_err *err)
+{
+	Fg__Wire__Process *process = fg__wire__process__unpack(NULL, message->len, message->body);
+
+	if (!process)
+		return malformed("PROCESS", err);
+	int fd = process->has_root_fd ? fg_wire_take_fd(&profiler->wire) : -1;
+	int rc = fg_client_process_add(&profiler->processes, process, fd, err);
+
+	fg__wire__process__free_unpacked(process, NULL);
+	return rc;
+}
+
 static void take_kallsyms(struct fg_profiler *profiler)
 {
 	int fd = fg_wire_take_fd(&profiler->wire);
@@ -154,6 +168,15 @@ static bool sample_is_sound(const Fg__Wire__Samples *batch, size_t i, size_t at)
 	       batch->guessed[i] <= UINT8_MAX && batch->type[i] < FG_SAMPLE_TYPE_COUNT;
 }
 
+static bool has_generated(const uint64_t *frames, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		if ((frames[i] & ~FG_FRAME_GUESSED) >> FG_FRAME_MODULE_SHIFT == FG_MODULE_ANON)
+			return true;
+	}
+	return false;
+}
+
 /* Adds sample i, whose frames start at *at. */
 static int add_sample(struct fg_profiler *profiler, const Fg__Wire__Samples *batch, size_t i,
 		      size_t *at, struct fg_err *err)
@@ -168,13 +191,16 @@ static int add_sample(struct fg_profiler *profiler, const Fg__Wire__Samples *bat
 		.value = (uint32_t)FG_MIN(batch->value[i], (uint64_t)UINT32_MAX),
 		.type = (uint8_t)batch->type[i],
 	};
-	const struct fg_raw_stack stack = {
+	struct fg_raw_stack stack = {
 		.kernel_count = (uint16_t)batch->kernel_count[i],
 		.user_count = (uint16_t)batch->user_count[i],
 		.script_count = (uint16_t)batch->script_count[i],
 		.result = (uint8_t)batch->result[i],
 		.guessed = (uint8_t)batch->guessed[i],
 	};
+	if (has_generated(batch->frames + *at + stack.kernel_count, stack.user_count))
+		stack.context =
+			fg_client_context(&profiler->processes, sample.tgid, sample.time_ns);
 	int rc = sample.type == FG_SAMPLE_CPU
 			 ? fg_samples_add(&profiler->samples, &sample, &stack, batch->frames + *at,
 					  err)
@@ -235,6 +261,8 @@ static int take_stats(struct fg_profiler *profiler, const struct fg_wire_message
 			.bpf_ns = stats->bpf_ns,
 			.helper_cpu_ns = stats->helper_cpu_ns,
 			.target_cpu_ns = stats->target_cpu_ns,
+			.label_receives = stats->label_receives,
+			.label_ns = stats->label_ns,
 		};
 	fg__wire__stats__free_unpacked(stats, NULL);
 	return rc;
@@ -312,6 +340,8 @@ static int take_message(struct fg_profiler *profiler, const struct fg_wire_messa
 		return take_ready(profiler, message, err);
 	case FG_WIRE_MODULE:
 		return take_module(profiler, message, err);
+	case FG_WIRE_PROCESS:
+		return take_process(profiler, message, err);
 	case FG_WIRE_KALLSYMS:
 		take_kallsyms(profiler);
 		return 0;
@@ -321,6 +351,8 @@ static int take_message(struct fg_profiler *profiler, const struct fg_wire_messa
 		return take_stats(profiler, message, err);
 	case FG_WIRE_SLICE:
 		return take_slice(profiler, message, err);
+	case FG_WIRE_LABELS:
+		return fg_client_labels_take(&profiler->labels, message, &profiler->wire, err);
 	case FG_WIRE_DONE:
 		profiler->state = FG_CLIENT_DONE;
 		return 0;
@@ -391,5 +423,7 @@ struct fg_client_stats fg_client_stats_at(const struct fg_profiler *profiler, ui
 		.bpf_ns = between(a->bpf_ns, b->bpf_ns, share),
 		.helper_cpu_ns = between(a->helper_cpu_ns, b->helper_cpu_ns, share),
 		.target_cpu_ns = between(a->target_cpu_ns, b->target_cpu_ns, share),
+		.label_receives = between(a->label_receives, b->label_receives, share),
+		.label_ns = between(a->label_ns, b->label_ns, share),
 	};
 }

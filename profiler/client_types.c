@@ -168,14 +168,17 @@ static int add_faults(struct fg_builder *builder, const struct fg_profiler_profi
 		uint64_t since_ns = raw->time_ns > options->run_start_ns
 					    ? raw->time_ns - options->run_start_ns
 					    : 0;
-		const struct fg_psample sample = {
+		struct fg_psample sample = {
 			.stack = (uint32_t)stack,
 			.phase = (uint32_t)name,
 			.side = (uint32_t)side,
 			.second = (uint32_t)(since_ns / FG_NS_PER_S),
 			.count = raw->value,
 		};
-		int rc = raw->value ? fg_profile_sample(builder->profile, &sample, err) : 0;
+		int rc = fg_client_attribute(builder, options, raw, &sample, err);
+
+		if (!rc && raw->value)
+			rc = fg_profile_sample(builder->profile, &sample, err);
 
 		if (rc)
 			return rc;

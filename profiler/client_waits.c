@@ -60,10 +60,11 @@ static int waits_builder_init(struct waits_builder *w)
 	return side < 0 ? (int)side : 0;
 }
 
-static int64_t name_of(struct waits_builder *w, uint64_t frame, bool kernel, const char **ret)
+static int64_t name_of(struct waits_builder *w, uint64_t frame, uint32_t context, bool kernel,
+		       const char **ret)
 {
 	bool unnamed;
-	int64_t index = fg_builder_location(w->builder, frame, kernel, &unnamed, w->err);
+	int64_t index = fg_builder_location(w->builder, frame, context, kernel, &unnamed, w->err);
 
 	if (index < 0)
 		return index;
@@ -98,9 +99,9 @@ static int classify(struct waits_builder *w, uint32_t raw)
 	int64_t rc = 0;
 
 	for (size_t i = 0; rc >= 0 && i < stack->kernel_count; i++)
-		rc = name_of(w, i ? frames[i] - 1 : frames[i], true, &kernel[i]);
+		rc = name_of(w, i ? frames[i] - 1 : frames[i], stack->context, true, &kernel[i]);
 	for (size_t i = 0; rc >= 0 && i < names.user_count; i++)
-		rc = name_of(w, frames[stack->kernel_count + i], false, &user[i]);
+		rc = name_of(w, frames[stack->kernel_count + i], stack->context, false, &user[i]);
 	if (rc < 0)
 		return (int)rc;
 	w->skips[raw] = (uint8_t)scheduler_frames(kernel, stack->kernel_count);
@@ -177,6 +178,18 @@ static void count_wait(struct waits_builder *w, const struct fg_raw_wait *wait)
 	info->complete += result == FG_STACK_COMPLETE;
 }
 
+/* A thread that waits for work, or reads from a socket, may be through with the request that it
+ * worked on last: such waits are nobody's. */
+static int attribute(struct waits_builder *w, const struct fg_raw_wait *wait,
+		     enum fg_wait_class class, struct fg_psample *sample)
+{
+	const struct fg_raw_sample raw = {.time_ns = wait->out_ns, .request = wait->request};
+
+	if (class == FG_WAIT_IDLE || class == FG_WAIT_NETWORK)
+		return 0;
+	return fg_client_attribute(w->builder, w->options, &raw, sample, w->err);
+}
+
 /* The part of a wait in one phase, second by second; of very long ones in longer pieces. */
 static int add_part(struct waits_builder *w, const struct fg_raw_wait *wait,
 		    const struct fg_profiler_phase *phase, uint64_t from_ns, uint64_t to_ns)
@@ -186,19 +199,17 @@ static int add_part(struct waits_builder *w, const struct fg_raw_wait *wait,
 	enum fg_wait_class class;
 	int64_t stack = stack_of(w, wait, &class);
 	int64_t name = stack < 0 ? stack : fg_builder_text(w->builder, phase->name, w->err);
-	int rc = name < 0 ? (int)name : 0;
+	struct fg_psample sample = {.side = w->side};
+	int rc = name < 0 ? (int)name : attribute(w, wait, class, &sample);
 
+	sample.stack = (uint32_t)stack;
+	sample.phase = (uint32_t)name;
 	while (!rc && from_ns < to_ns) {
 		uint64_t since_ns = from_ns > start_ns ? from_ns - start_ns : 0;
 		uint64_t end_ns = FG_MIN(to_ns, from_ns - since_ns % FG_NS_PER_S + step_ns);
-		const struct fg_psample sample = {
-			.stack = (uint32_t)stack,
-			.phase = (uint32_t)name,
-			.side = w->side,
-			.second = (uint32_t)(since_ns / FG_NS_PER_S),
-			.count = weigh(w, wait, end_ns - from_ns),
-		};
 
+		sample.second = (uint32_t)(since_ns / FG_NS_PER_S);
+		sample.count = weigh(w, wait, end_ns - from_ns);
 		sum_us += sample.count;
 		if (sample.count)
 			rc = fg_profile_sample(w->builder->profile, &sample, w->err);

@@ -12,6 +12,7 @@
 #include <xxhash.h>
 
 #include "gate/base/vec.h"
+#include "profiler/unwind/gap.h"
 #include "profiler/wire.pb-c.h"
 
 enum { IMAGE_MAX = 256 << 10 };
@@ -256,6 +257,7 @@ static int add_module(struct fg_modules *modules, const struct fg_mapping *mappi
 	}
 	memcpy(module->segments, table.segments, sizeof(module->segments));
 	module->segment_count = table.segment_count;
+	(void)fg_unwind_table_gap(&table, &module->gap_start, &module->gap_end);
 	if (place_rows(modules, &table, module, &problem) != 0)
 		note_problem(opened, &problem);
 	modules->count++;

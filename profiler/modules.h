@@ -32,7 +32,8 @@ struct fg_module {
 	struct fg_unwind_segment segments[FG_UNWIND_SEGMENTS_MAX];
 	size_t segment_count;
 	struct fg_module_part parts[FG_MODULE_PARTS_MAX];
-	size_t part_count; /* 0: no rows */
+	size_t part_count;           /* 0: no rows */
+	uint64_t gap_start, gap_end; /* the longest code without rows: gap.h */
 };
 
 struct fg_modules {

@@ -6,6 +6,8 @@
 #ifndef FG_PROFILER_RUNTIME_H
 #define FG_PROFILER_RUNTIME_H
 
+#include "gate/base/attr.h"
+
 enum fg_runtime {
 	FG_RUNTIME_NATIVE, /* C, C++, Rust, or nothing that we know */
 	FG_RUNTIME_GO,     /* rows and names from .gopclntab */
@@ -19,5 +21,16 @@ enum fg_runtime {
 };
 /** "python"; for people. */
 const char *fg_runtime_name(enum fg_runtime runtime);
+
+/* What a process's options say, as far as it matters for frames and names. */
+enum fg_runtime_flag {
+	FG_RUNTIME_PERF_MAP = 1,           /* node --perf-basic-prof */
+	FG_RUNTIME_INTERPRETED_FRAMES = 2, /* node --interpreted-frames-native-stack */
+	FG_RUNTIME_FRAME_POINTERS = 4,     /* java -XX:+PreserveFramePointer */
+	FG_RUNTIME_NO_ATTACH = 8, /* java -Xrs and the like: SIGQUIT is not for attaching */
+	FG_RUNTIME_FLAG_COUNT = 4
+};
+/** "--perf-basic-prof --interpreted-frames-native-stack"; "" for none. */
+const char *fg_runtime_flags_text(uint32_t flags, char *text, size_t size_bytes);
 
 #endif

@@ -30,6 +30,7 @@ static uint64_t hash_stack(const struct fg_raw_stack *stack, const uint64_t *fra
 	uint64_t seed = (uint64_t)stack->script_count << 48 | (uint64_t)stack->kernel_count << 32 |
 			(uint64_t)stack->result << 8 | stack->guessed;
 
+	seed ^= (uint64_t)stack->context * 0x9e3779b97f4a7c15;
 	return XXH3_64bits_withSeed(frames, frames_of(stack) * sizeof(*frames), seed);
 }
 
@@ -38,7 +39,7 @@ static bool same_stack(const struct fg_samples *samples, const struct fg_raw_sta
 {
 	return a->kernel_count == b->kernel_count && a->user_count == b->user_count &&
 	       a->script_count == b->script_count && a->result == b->result &&
-	       a->guessed == b->guessed &&
+	       a->guessed == b->guessed && a->context == b->context &&
 	       memcmp(samples->frames + a->frame_start, b_frames,
 		      frames_of(a) * sizeof(*b_frames)) == 0;
 }

@@ -18,8 +18,9 @@ enum {
 struct fg_raw_stack {
 	uint32_t frame_start;
 	uint16_t kernel_count, user_count, script_count;
-	uint8_t result;  /* enum fg_bpf_result */
-	uint8_t guessed; /* frames */
+	uint8_t result;   /* enum fg_bpf_result */
+	uint8_t guessed;  /* frames */
+	uint32_t context; /* whose generated code: client_process.h; 0: it has none */
 };
 
 struct fg_raw_sample {

@@ -7,6 +7,7 @@
 #include <xxhash.h>
 
 #include "gate/base/vec.h"
+#include "profiler/announce.h"
 #include "profiler/proc.h"
 #include "profiler/rights.h"
 #include "profiler/wire.pb-c.h"
@@ -104,11 +105,11 @@ static size_t add_mapping(struct fg_bpf_space *space, size_t count, uint64_t sta
 {
 	if (start >= entry->end)
 		return count;
-	if (count && entry->kind == FG_MAP_ANON) {
+	if (count && entry->module == FG_MODULE_ANON) {
 		struct fg_bpf_mapping *last = &space->mappings[count - 1];
 
 		/* JIT compilers map and protect page by page. */
-		if (last->kind == FG_MAP_ANON && last->end == start) {
+		if (last->module == FG_MODULE_ANON && last->end == start) {
 			last->end = entry->end;
 			return count;
 		}
@@ -120,8 +121,38 @@ static size_t add_mapping(struct fg_bpf_space *space, size_t count, uint64_t sta
 	return count + 1;
 }
 
+/* V8's builtins have no rows but keep the frame pointer; node maps them a second time elsewhere. */
+static size_t add_rows(struct fg_bpf_space *space, size_t count, uint64_t start,
+		       const struct fg_bpf_mapping *entry, const struct fg_module *module,
+		       struct fg_process *process)
+{
+	if (process->facts.runtime != FG_RUNTIME_NODE || module->gap_end <= module->gap_start ||
+	    start >= entry->end)
+		return add_mapping(space, count, start, entry);
+	struct fg_bpf_mapping piece = *entry;
+	uint64_t from = FG_MAX(start, module->gap_start + entry->bias);
+	uint64_t to = FG_MIN(entry->end, module->gap_end + entry->bias);
+
+	if (from >= to)
+		return add_mapping(space, count, start, entry);
+	/* not the copy, which begins with them: perf maps do not list that */
+	if (from > start) {
+		process->code_module = module->id;
+		process->code_bias = entry->bias;
+	}
+	piece.end = from;
+	count = add_mapping(space, count, start, &piece);
+	piece.kind = FG_MAP_JIT;
+	piece.end = to;
+	count = add_mapping(space, count, from, &piece);
+	piece.kind = entry->kind;
+	piece.end = entry->end;
+	return add_mapping(space, count, to, &piece);
+}
+
 static size_t add_module_mapping(struct fg_bpf_space *space, size_t count,
-				 const struct fg_mapping *mapping, const struct fg_module *module)
+				 const struct fg_mapping *mapping, const struct fg_module *module,
+				 struct fg_process *process)
 {
 	const struct fg_unwind_segment *segment = segment_of(module, mapping);
 	struct fg_bpf_mapping entry = {
@@ -146,12 +177,12 @@ static size_t add_module_mapping(struct fg_bpf_space *space, size_t count,
 		entry.shard = (uint8_t)part->shard;
 		entry.first_page = part->first_page;
 		entry.vaddr_pages = (uint32_t)(part->start >> FG_PAGE_SHIFT);
-		count = add_mapping(space, count, start, &entry);
+		count = add_rows(space, count, start, &entry, module, process);
 	}
 	return count;
 }
 
-static int build_space(struct fg_targets *targets, uint32_t tgid,
+static int build_space(struct fg_targets *targets, struct fg_process *process,
 		       const struct fg_mappings *mappings, struct fg_err *err)
 {
 	struct fg_bpf_space *space = &targets->scratch;
@@ -166,16 +197,20 @@ static int build_space(struct fg_targets *targets, uint32_t tgid,
 			continue;
 		if (mapping->kind == FG_MAPPING_ANON) {
 			const struct fg_bpf_mapping entry = {
-				.end = mapping->end, .module = FG_MODULE_ANON, .kind = FG_MAP_ANON};
+				.end = mapping->end,
+				.module = FG_MODULE_ANON,
+				.kind = process->facts.frame_pointers ? FG_MAP_JIT : FG_MAP_ANON,
+			};
 
 			count = add_mapping(space, count, mapping->start, &entry);
 			continue;
 		}
-		int rc = fg_modules_find(targets->modules, (pid_t)tgid, mapping, &module, err);
+		int rc = fg_modules_find(targets->modules, (pid_t)process->tgid, mapping, &module,
+					 err);
 
 		if (rc)
 			return rc;
-		count = add_module_mapping(space, count, mapping, module);
+		count = add_module_mapping(space, count, mapping, module, process);
 	}
 	for (size_t i = count; i < FG_MAPPINGS_MAX; i++)
 		space->starts[i] = FG_NO_START;
@@ -186,7 +221,7 @@ static int install_space(struct fg_targets *targets, struct fg_process *process,
 			 const struct fg_mappings *mappings, uint64_t hash, struct fg_err *err)
 {
 	uint32_t space = process->space;
-	int rc = build_space(targets, process->tgid, mappings, err);
+	int rc = build_space(targets, process, mappings, err);
 
 	/* Others that share the old space keep it. */
 	if (!rc && (!space || targets->spaces[space].users > 1))
@@ -227,10 +262,12 @@ static int refresh(struct fg_targets *targets, struct fg_process *process, struc
 	uint64_t hash = hash_mappings(&mappings);
 	int rc = 0;
 
-	if (!process->space || targets->spaces[process->space].hash != hash)
+	if (!process->space || targets->spaces[process->space].hash != hash) {
+		fg_announce_look(process, &mappings);
 		rc = install_space(targets, process, &mappings, hash, err);
+	}
 	fg_mappings_done(&mappings);
-	return rc;
+	return rc ? rc : fg_announce_process(targets, process, err);
 }
 
 static int add_process(struct fg_targets *targets, uint32_t tgid, struct fg_process **ret,
@@ -303,6 +340,10 @@ static int forked(struct fg_targets *targets, const struct fg_bpf_event *event, 
 	if (!parent || !parent->space)
 		return refresh(targets, child, err);
 	join_space(targets, child, parent->space);
+	fg_announce_inherit(child, parent);
+	rc = fg_announce_process(targets, child, err);
+	if (rc)
+		return rc;
 	/* The kernel side copied the parent's space at that moment; it may have moved on since. */
 	return fg_session_set_target(targets->session, child->tgid, child->space, err);
 }
@@ -341,8 +382,10 @@ static int handle(struct fg_targets *targets, const struct fg_bpf_event *event, 
 		exited(targets, event);
 		return 0;
 	case FG_EVENT_EXEC:
-		if (process)
+		if (process) {
 			leave_space(targets, process);
+			process->told = process->known = false;
+		}
 		FG_FALLTHROUGH;
 	default:
 		if (!process) { /* its fork event was lost */

@@ -10,12 +10,18 @@
 #define FG_PROFILER_TARGET_H
 
 #include "profiler/modules.h"
+#include "profiler/process.h"
 
 struct fg_process {
 	uint32_t tgid;
 	uint32_t space;       /* 0: none yet */
 	uint64_t baseline_ns; /* CPU time before it was a target */
 	uint64_t cpu_ns;      /* last reading, baseline included */
+	struct fg_process_facts facts;
+	uint16_t code_module; /* V8's builtins lie there; 0: none */
+	uint64_t code_bias;
+	uint64_t told_code_bias;
+	bool told, known; /* the client knows the above; it knows of this program */
 };
 
 struct fg_space {

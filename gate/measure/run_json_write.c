@@ -124,6 +124,7 @@ static void put_profile(struct fg_json_writer *w, const struct fg_profile_info *
 	fg_json_put_u64(w, "bpfNs", p->bpf_ns);
 	fg_json_put_u64(w, "helperCpuNs", p->helper_cpu_ns);
 	fg_json_put_u64(w, "targetCpuNs", p->target_cpu_ns);
+	fg_bundle_put_labels(w, p);
 	fg_json_end(w);
 }
 

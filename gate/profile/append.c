@@ -141,12 +141,15 @@ static int copy_sample(struct copier *c, const struct fg_psample *from, uint64_t
 	int64_t side = phase < 0 || drop_side ? FG_MIN(phase, (int64_t)0)
 					      : copy_string(c, from->side);
 
-	if (side < 0)
-		return (int)side;
+	int64_t latency = side < 0 ? side : copy_string(c, from->latency);
+
+	if (latency < 0)
+		return (int)latency;
 	sample.stack = (uint32_t)stack;
 	sample.endpoint = (uint32_t)endpoint;
 	sample.phase = (uint32_t)phase;
 	sample.side = (uint32_t)side;
+	sample.latency = (uint32_t)latency;
 	sample.count = count;
 	return fg_profile_sample(c->dst, &sample, c->err);
 }

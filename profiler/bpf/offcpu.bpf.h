@@ -143,19 +143,9 @@ static __always_inline void fg_wait_pay(struct fg_wait_cpu *cpu, struct fg_bpf_t
 
 /* Where the thread entered the kernel: code and depth, mixed. Preempted ones share a site, because
  * where the tick finds them says nothing of how long they will wait. */
-static __always_inline __u64 fg_wait_site(struct task_struct *task)
+static __always_inline __u64 fg_wait_site(const struct fg_arch_regs *regs)
 {
-	const struct pt_regs___kernel *regs;
-
-	if (!task->mm)
-		return 0;
-	if (bpf_core_enum_value_exists(enum bpf_func_id___newer, BPF_FUNC_task_pt_regs___newer)) {
-		/* Plain loads, unlike what the unwinder's registers are read with. */
-		regs = (const void *)bpf_task_pt_regs(task);
-		return (regs->ip ^ regs->sp * 0x9e3779b97f4a7c15ull) | 1;
-	}
-	regs = fg_old_entry_regs(task);
-	return (BPF_CORE_READ(regs, ip) ^ BPF_CORE_READ(regs, sp) * 0x9e3779b97f4a7c15ull) | 1;
+	return (regs->ip ^ regs->sp * 0x9e3779b97f4a7c15ull) | 1;
 }
 
 static __always_inline struct fg_bpf_wait_site *fg_wait_slot(struct fg_bpf_thread *thread,
@@ -290,11 +280,14 @@ static __always_inline bool fg_wait_begin(void *ctx, struct task_struct *prev, b
 		bpf_map_delete_elem(&fg_threads, &tid);
 		return false;
 	}
+	struct fg_arch_regs regs = {0};
+	bool has_regs = fg_arch_entry(&regs);
+
 	preempted = preempted || task_state == 0;
 	thread->tgid = tgid;
-	thread->site = preempted ? 0 : fg_wait_site(prev);
+	thread->site = has_regs && !preempted ? fg_wait_site(&regs) : 0;
 	thread->long_us = cpu->long_us;
-	thread->request = 0;
+	thread->request = fg_label_request(tid);
 	__u64 probability = fg_wait_probability(thread, cpu);
 
 	thread->how = probability | (preempted ? FG_WAIT_PREEMPTED : 0);
@@ -308,10 +301,8 @@ static __always_inline bool fg_wait_begin(void *ctx, struct task_struct *prev, b
 
 	if (!state)
 		return false;
-	bool has_regs = read_entry_regs(state);
-
 	thread->how |= FG_WAIT_HAS_STACK;
-	thread->request = state->sample.request;
+	state->regs = regs;
 	state->sample.value = thread->site;
 	long got = bpf_get_stack(ctx, state->sample.frames, FG_KERNEL_FRAMES_MAX * sizeof(__u64), 0);
 

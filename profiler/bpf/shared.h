@@ -92,6 +92,7 @@ struct fg_bpf_target {
 	uint64_t last_miss_ns;
 	uint32_t space; /* 0 = none yet */
 	uint32_t miss_interval_ms;
+	uint64_t generation; /* of the space's content; never used twice, 0: do not remember it */
 };
 
 /* A user frame: module << 48 | address. Addresses are those to look up: already −1 for return
@@ -190,6 +191,34 @@ struct fg_bpf_wait_control {
 #define FG_REQUEST_PORT(request)  ((request) >> 16)
 #define FG_REQUEST_LABEL(request) ((request)&0xffff)
 
+/* Where the generator says whose request is on its way, without a system call: one word per client
+ * port and side (of a comparison; client ports repeat across target ports). The word's port is the
+ * server's, so that neither a proxy between nor another server's port is taken for the client; 0:
+ * any (what lies between gives the target another port, as a published container port). */
+enum {
+	FG_LABEL_PORTS = 1 << 16,
+	FG_LABEL_SIDES = 1,
+	FG_LABEL_THREADS = 1 << 16,
+	FG_LABEL_TIMED_EVERY = 64,
+	FG_LABEL_TIMED_NS_MAX = 10000,
+};
+#define FG_LABEL_INDEX(side, port) ((uint32_t)(side)*FG_LABEL_PORTS + (port))
+#define FG_LABEL_WORD(port, label) ((uint32_t)(port) << 16 | (label))
+#define FG_LABEL_WORD_PORT(word)   ((word) >> 16)
+#define FG_LABEL_WORD_LABEL(word)  ((word)&0xffff)
+
+struct fg_bpf_labels {
+	uint32_t words[FG_LABEL_SIDES * FG_LABEL_PORTS]; /* FG_LABEL_WORD() */
+};
+struct fg_bpf_served {
+	uint8_t ports[FG_LABEL_PORTS];
+};
+struct fg_bpf_label_stats { /* per CPU */
+	uint64_t receives;  /* of all sockets of the machine */
+	uint64_t labelled;  /* that began or went on with a request of ours */
+	uint64_t timed, timed_ns;
+};
+
 struct fg_bpf_sample {
 	uint64_t time_ns; /* CLOCK_MONOTONIC */
 	uint32_t tgid, tid;
@@ -242,7 +271,7 @@ enum { FG_SAMPLE_RING_BYTES = 16 << 20, FG_EVENT_RING_BYTES = 256 << 10 };
 _Static_assert(sizeof(struct fg_unwind_row) == 8, "rows are 8 bytes");
 _Static_assert(sizeof(struct fg_bpf_shard) == 4 << 20, "the value size that old kernels take");
 _Static_assert(sizeof(struct fg_bpf_mapping) == 32, "as both sides see it");
-_Static_assert(sizeof(struct fg_bpf_target) == 24, "as both sides see it");
+_Static_assert(sizeof(struct fg_bpf_target) == 32, "as both sides see it");
 _Static_assert(sizeof(struct fg_bpf_sample) == 40 + 8 * FG_SAMPLE_FRAMES, "as both sides see it");
 _Static_assert(sizeof(struct fg_bpf_thread) == 48 + 8 * FG_WAIT_SITES, "as both sides see it");
 _Static_assert(sizeof(struct fg_bpf_type_stats) == 56, "as both sides see it");
