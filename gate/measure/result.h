@@ -39,6 +39,18 @@ struct fg_cpu_series {
 	size_t count, capacity;
 };
 
+/* The target's resident memory at the end of each second (the process tree; pages that processes
+ * share with files or each other are counted once). 0: it was not read in that second. */
+struct fg_rss_series {
+	uint64_t *bytes;
+	size_t count, capacity;
+};
+/* Of the measured phase. */
+struct fg_rss_summary {
+	uint64_t start_bytes, peak_bytes, end_bytes;
+	double growth_per_1000_requests_bytes; /* may be negative */
+};
+
 /* The same of a profile of another type, in the measured phase. */
 struct fg_profile_type_info {
 	bool present;
@@ -130,6 +142,7 @@ struct fg_result {
 	struct fg_slice *totals;         /* measured phase only */
 	struct fg_series *series;        /* second by second: series.h */
 	struct fg_cpu_series target_cpu; /* empty when the target's pid is not known */
+	struct fg_rss_series target_rss;
 	uint64_t measured_target_cpu_ns;
 	struct fg_profile_info profile;
 	uint64_t generator_cpu_ns;
@@ -171,6 +184,8 @@ int fg_result_trend(const struct fg_result *result, enum fg_trend trend, const s
 /** CPU-ns of the target per completed request (one that got a whole answer, whatever its status)
  *  over the measured phase; < 0 when unknown. */
 double fg_result_cpu_per_request_ns(const struct fg_result *result);
+/** False when it is not known. */
+bool fg_result_rss(const struct fg_result *result, struct fg_rss_summary *ret);
 /** Share of a scenario's due events that were not dropped, 0…1; < 0 for VU executors. */
 double fg_result_achieved(const struct fg_result *result, size_t scenario);
 /** True if the class half matches every tag (NULL: no tags). */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "gate/profile/wait.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "gate/base/str.h"
@@ -225,4 +226,34 @@ enum fg_wait_class fg_wait_classify(const struct fg_wait_stack *stack)
 	    !find(lock_rules, FG_ARRAY_LEN(lock_rules), stack->user, user_count, &wait))
 		(void)find(user_rules, FG_ARRAY_LEN(user_rules), stack->user, user_count, &wait);
 	return wait;
+}
+
+static bool is_idle(const struct fg_profile *profile, const struct fg_pstack *stack)
+{
+	const struct fg_plocation *root =
+		&profile->locations[profile->frames[stack->frame_start + stack->frame_count - 1]];
+	const struct fg_pline *line = &profile->lines[root->line_start];
+
+	return fg_wait_class_of_root(fg_profile_text(
+		       profile, profile->functions[line->function].name)) == FG_WAIT_IDLE;
+}
+
+int fg_wait_drop_idle(const struct fg_profile *profile, struct fg_profile *ret, struct fg_err *err)
+{
+	FG_AUTO_FREE bool *idle = calloc(profile->stack_count + 1, sizeof(*idle));
+	struct fg_profile view = *profile;
+
+	view.samples = calloc(profile->sample_count + 1, sizeof(*view.samples));
+	view.sample_count = 0;
+	if (!idle || !view.samples) {
+		free(view.samples);
+		return fg_err_nomem(err);
+	}
+	for (size_t i = 0; i < profile->stack_count; i++)
+		idle[i] = is_idle(profile, &profile->stacks[i]);
+	for (size_t i = 0; i < profile->sample_count; i++)
+		if (!idle[profile->samples[i].stack])
+			view.samples[view.sample_count++] = profile->samples[i];
+	*ret = view;
+	return 0;
 }

@@ -9,7 +9,7 @@
 #ifndef FG_PROFILE_WAIT_H
 #define FG_PROFILE_WAIT_H
 
-#include "gate/base/attr.h"
+#include "gate/profile/profile.h"
 
 enum fg_wait_class {
 	FG_WAIT_OTHER,
@@ -27,6 +27,11 @@ const char *fg_wait_class_name(enum fg_wait_class wait);
 const char *fg_wait_class_root(enum fg_wait_class wait);
 /** The class whose root frame has that name, or -1. */
 int fg_wait_class_of_root(const char *name);
+
+/** A view of `profile` without the samples that wait for work, which would drown the others:
+ *  borrows everything but ret->samples, which the caller frees. */
+int fg_wait_drop_idle(const struct fg_profile *profile, struct fg_profile *ret,
+		      struct fg_err *err) FG_MUST_USE;
 
 /* Function names of a stack, leaf first. `kernel` from the scheduler's on. */
 struct fg_wait_stack {

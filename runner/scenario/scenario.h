@@ -430,6 +430,7 @@ struct fg_scenario_file {
 	enum fg_profile_enabled profile_enabled;
 	enum fg_profile_labels profile_labels;
 	uint32_t profile_frequency_hz; /* as written; made prime later */
+	uint32_t profile_types;        /* bits 1 << enum fg_profile_type; 0: CPU */
 	unsigned threads;              /* loadgen.threads; 0 = auto */
 	char *loadgen_cpus;
 	uint64_t seed;                        /* 0: choose one and print it */
