@@ -60,9 +60,11 @@ bool fg_report_waits(const struct fg_result *result, struct fg_buf *out)
 }
 
 /* How much of it was looked at, and what looking cost. */
-static void add_effort(const struct fg_result *result, const struct fg_profile_type_info *type,
-		       struct fg_buf *out)
+static void add_effort(const struct fg_result *result, struct fg_buf *out)
 {
+	const struct fg_profile_type_info *types = result->profile.types;
+	const struct fg_profile_type_info *type =
+		&types[types[FG_PROFILE_OFFCPU].present ? FG_PROFILE_OFFCPU : FG_PROFILE_WALL];
 	char samples[FG_NUM_TEXT_MAX], events[FG_NUM_TEXT_MAX], lost[FG_NUM_TEXT_MAX];
 	double cpu_ns = (double)result->measured_ns * (double)result->profile.cpus;
 
@@ -121,17 +123,13 @@ void fg_report_other_types(const struct fg_report_pen *pen, const struct fg_resu
 	for (size_t i = 0; i < FG_ARRAY_LEN(lines); i++) {
 		FG_AUTO_BUF struct fg_buf line = {.max = 1024};
 
-		if (lines[i](result, &line))
-			fg_report_wrapped(pen, 2, 6, &line);
-	}
-	const struct fg_profile_type_info *waits = &result->profile.types[FG_PROFILE_OFFCPU];
-
-	if (!waits->present)
-		waits = &result->profile.types[FG_PROFILE_WALL];
-	if (result->profile.present && waits->present) {
-		FG_AUTO_BUF struct fg_buf line = {.max = 1024};
-
-		add_effort(result, waits, &line);
+		if (!lines[i](result, &line))
+			continue;
+		fg_report_wrapped(pen, 2, 6, &line);
+		if (lines[i] != fg_report_waits)
+			continue;
+		fg_buf_clear(&line);
+		add_effort(result, &line);
 		fg_report_wrapped(pen, 6, 6, &line);
 	}
 }
