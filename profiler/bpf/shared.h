@@ -12,7 +12,7 @@
 #include <stdint.h>
 #endif
 
-#define FG_BPF_ABI 3
+#define FG_BPF_ABI 2
 
 enum {
 	FG_ROWS_PER_SHARD = 1 << 19, /* 8-byte rows: 4 MiB, under the map value limit of 5.8 */
