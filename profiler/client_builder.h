@@ -64,8 +64,8 @@ int64_t fg_builder_stack(struct fg_builder *builder, uint32_t raw, size_t skip, 
 			 struct fg_err *err) FG_MUST_USE;
 enum fg_stack_result fg_builder_result(const struct fg_raw_stack *stack);
 /** The phase that contains the moment, or NULL. */
-const struct fg_profiler_phase *
-fg_builder_phase(const struct fg_profiler_profile_options *options, uint64_t time_ns);
+const struct fg_profiler_phase *fg_builder_phase(const struct fg_profiler_profile_options *options,
+						 uint64_t time_ns);
 bool fg_builder_is_measured(const struct fg_profiler_phase *phase);
 
 /* -- client_waits.c, client_types.c --------------------------------------------------------- */

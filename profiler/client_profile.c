@@ -70,8 +70,8 @@ static int build_stack(struct fg_builder *builder, uint32_t raw, struct fg_err *
 	return 0;
 }
 
-const struct fg_profiler_phase *
-fg_builder_phase(const struct fg_profiler_profile_options *options, uint64_t time_ns)
+const struct fg_profiler_phase *fg_builder_phase(const struct fg_profiler_profile_options *options,
+						 uint64_t time_ns)
 {
 	for (size_t i = 0; i < options->phase_count; i++) {
 		const struct fg_profiler_phase *phase = &options->phases[i];

@@ -115,8 +115,8 @@ struct fg_client_type_stats fg_client_types_at(const struct fg_profiler *profile
  */
 
 static void fill_totals(const struct fg_profiler *profiler,
-			const struct fg_profiler_profile_options *options,
-			enum fg_sample_type type, struct fg_profile_type_info *info)
+			const struct fg_profiler_profile_options *options, enum fg_sample_type type,
+			struct fg_profile_type_info *info)
 {
 	for (size_t i = 0; i < options->phase_count; i++) {
 		const struct fg_profiler_phase *phase = &options->phases[i];
@@ -160,8 +160,8 @@ static int add_faults(struct fg_builder *builder, const struct fg_profiler_profi
 		if (raw->type != FG_SAMPLE_FAULT)
 			continue;
 		int64_t stack = fg_builder_stack(builder, raw->stack, 0, FG_NO_INDEX, err);
-		int64_t name = stack < 0 ? stack
-					 : fg_builder_text(builder, phase ? phase->name : "", err);
+		int64_t name =
+			stack < 0 ? stack : fg_builder_text(builder, phase ? phase->name : "", err);
 
 		if (name < 0)
 			return (int)name;

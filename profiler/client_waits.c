@@ -115,8 +115,8 @@ static int classify(struct waits_builder *w, uint32_t raw)
 static int64_t stackless(struct waits_builder *w, const struct fg_raw_wait *wait,
 			 enum fg_wait_class class)
 {
-	const char *name = wait->since_start ? "[asleep since before the profile]"
-					     : "[stack not taken]";
+	const char *name =
+		wait->since_start ? "[asleep since before the profile]" : "[stack not taken]";
 	int64_t location = fg_builder_placeholder(w->builder, name, FG_LOC_PLACEHOLDER, w->err);
 	uint32_t locations[] = {(uint32_t)location, w->roots[class]};
 
@@ -244,8 +244,7 @@ int fg_client_add_waits(struct fg_builder *builder,
 			const struct fg_profiler_profile_options *options,
 			struct fg_profile_info *info, struct fg_err *err)
 {
-	struct waits_builder w = {
-		.builder = builder, .options = options, .info = info, .err = err};
+	struct waits_builder w = {.builder = builder, .options = options, .info = info, .err = err};
 	struct fg_waits *waits = &builder->profiler->waits;
 	int rc = waits_builder_init(&w);
 

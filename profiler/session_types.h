@@ -22,8 +22,8 @@ struct fg_session_types {
 	struct bpf_link *switch_link;
 	int *fault_fds;
 	struct bpf_link **fault_links;
-	uint32_t faults;      /* events */
-	uint64_t since_ns;    /* waits count from here; 0: off */
+	uint32_t faults;   /* events */
+	uint64_t since_ns; /* waits count from here; 0: off */
 	int possible_cpus;
 	struct fg_bpf_type_stats *stats; /* one per possible CPU */
 };
@@ -33,7 +33,8 @@ void fg_session_types_choose(struct fg_session_types *types, struct bpf_object *
 			     uint32_t wanted);
 int fg_session_types_attach(struct fg_session_types *types, struct fg_err *err) FG_MUST_USE;
 void fg_session_types_done(struct fg_session_types *types);
-int fg_session_types_enable(struct fg_session_types *types, bool on, struct fg_err *err) FG_MUST_USE;
+int fg_session_types_enable(struct fg_session_types *types, bool on,
+			    struct fg_err *err) FG_MUST_USE;
 /** Sums over the CPUs; zero for a type that is not sampled. */
 int fg_session_types_stats(struct fg_session_types *types, enum fg_sample_type type,
 			   struct fg_bpf_type_stats *ret, struct fg_err *err) FG_MUST_USE;

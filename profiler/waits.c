@@ -71,8 +71,7 @@ int fg_waits_stack(struct fg_waits *waits, uint32_t tid, uint64_t time_ns, uint6
 
 static void find_own(struct fg_waits *waits, struct fg_raw_wait *wait)
 {
-	struct fg_waits_slot *own =
-		slot_of(waits->stacks, key_of(wait->tid, wait->out_ns), false);
+	struct fg_waits_slot *own = slot_of(waits->stacks, key_of(wait->tid, wait->out_ns), false);
 
 	if (!own)
 		return;
@@ -193,15 +192,15 @@ static void weigh_group(struct fg_waits *waits, const struct member *members, si
 		struct fg_raw_wait *wait = &waits->items[members[i].wait];
 
 		if (shown_ns > 0)
-			wait->weight = wait->has_own
-					       ? all_ns / shown_ns / (double)wait->probability
-					       : 0;
+			wait->weight =
+				wait->has_own ? all_ns / shown_ns / (double)wait->probability : 0;
 		else
 			borrow(waits, wait);
 	}
 }
 
-/* A thread's short waits (items below `known`) and totals (above), so that their sum is what the thread's account says. */
+/* A thread's short waits (items below `known`) and totals (above), so that their sum is what the
+ * thread's account says. */
 static int weigh_short(struct fg_waits *waits, size_t known, const struct member *members,
 		       size_t count, struct fg_err *err)
 {
@@ -253,14 +252,13 @@ static size_t list_members(const struct fg_waits *waits, bool is_long, struct me
 
 		if (wait->is_long == is_long)
 			members[count++] = (struct member){
-				is_long ? group_of(wait)
-					: (uint64_t)wait->tgid << 32 | wait->tid,
+				is_long ? group_of(wait) : (uint64_t)wait->tgid << 32 | wait->tid,
 				(uint32_t)i};
 	}
 	for (size_t i = 0; !is_long && i < waits->total_count; i++)
-		members[count++] = (struct member){
-			(uint64_t)waits->totals[i].tgid << 32 | waits->totals[i].tid,
-			(uint32_t)(waits->count + i)};
+		members[count++] = (struct member){(uint64_t)waits->totals[i].tgid << 32 |
+							   waits->totals[i].tid,
+						   (uint32_t)(waits->count + i)};
 	qsort(members, count, sizeof(*members), by_group);
 	return count;
 }
@@ -276,8 +274,7 @@ static size_t end_of_group(const struct member *members, size_t from, size_t cou
 
 int fg_waits_settle(struct fg_waits *waits, struct fg_err *err)
 {
-	struct member *members =
-		malloc((waits->count + waits->total_count + 1) * sizeof(*members));
+	struct member *members = malloc((waits->count + waits->total_count + 1) * sizeof(*members));
 	size_t known = waits->count;
 	int rc = 0;
 

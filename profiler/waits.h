@@ -2,11 +2,12 @@
 /*
  * Waits as they came: the stack of the switch away joined with the record of its end.
  *
- * Short waits came with probability and stack, and the sum of all of a thread's. Long ones all came, their stacks again with a
- * probability: among those of one thread and site, and within a factor of two of one length, the
- * time of all is divided by what the ones with stacks show. Where none of such a group has a stack,
- * each gets the last that its thread had at the same site (same code, same depth: nearly always the
- * same stack); it is counted as borrowed. Bounded: what does not fit is counted, not kept.
+ * Short waits came with probability and stack, and the sum of all of a thread's. Long ones all
+ * came, their stacks again with a probability: among those of one thread and site, and within a
+ * factor of two of one length, the time of all is divided by what the ones with stacks show. Where
+ * none of such a group has a stack, each gets the last that its thread had at the same site (same
+ * code, same depth: nearly always the same stack); it is counted as borrowed. Bounded: what does
+ * not fit is counted, not kept.
  */
 #ifndef FG_PROFILER_WAITS_H
 #define FG_PROFILER_WAITS_H

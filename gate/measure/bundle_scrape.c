@@ -53,8 +53,7 @@ static int copy_url(const char *url, char **ret, struct fg_err *err)
 	return rc ? rc : fg_str_dup(text.data ? text.data : "", ret, err);
 }
 
-static int check(const struct fg_bundle *bundle, const struct fg_scrape *scrape,
-		 struct fg_err *err)
+static int check(const struct fg_bundle *bundle, const struct fg_scrape *scrape, struct fg_err *err)
 {
 	if (bundle->scrape_count == FG_SCRAPES_MAX)
 		return fg_err_set(err, FG_E_LIMIT, "more than %d scraped profiles", FG_SCRAPES_MAX);
@@ -63,8 +62,9 @@ static int check(const struct fg_bundle *bundle, const struct fg_scrape *scrape,
 				  scrape->name, scrape->len, FG_SCRAPE_BYTES_MAX);
 	if (strlen(scrape->name) > FG_SCRAPE_TEXT_MAX ||
 	    strlen(scrape->type) > FG_SCRAPE_TEXT_MAX || strlen(scrape->url) > FG_SCRAPE_TEXT_MAX)
-		return fg_err_set(err, FG_E_LIMIT, "a scraped profile's name, type or URL is "
-						   "longer than %d bytes",
+		return fg_err_set(err, FG_E_LIMIT,
+				  "a scraped profile's name, type or URL is "
+				  "longer than %d bytes",
 				  FG_SCRAPE_TEXT_MAX);
 	return 0;
 }

@@ -205,8 +205,7 @@ static int move_into_place(const struct place *place, struct fg_err *err)
 	return fg_file_sync_dir(place->parent, err);
 }
 
-static int write_contents(struct place *place, const struct contents *contents,
-			  struct fg_err *err)
+static int write_contents(struct place *place, const struct contents *contents, struct fg_err *err)
 {
 	int rc = fg_file_mkdirs(place->parent, err);
 

@@ -61,8 +61,8 @@ struct fg_profile_type_info {
 	uint64_t value;     /* microseconds, or faults: what the records stand for */
 	uint64_t events;    /* switches of the target's threads, or samples */
 	uint64_t lost;      /* records: ring full, or a table */
-	uint64_t skipped;   /* stacks not taken, for the sake of the budget; weights make up for it */
-	uint64_t nested;    /* stacks not taken, because one was being taken on that CPU */
+	uint64_t skipped; /* stacks not taken, for the sake of the budget; weights make up for it */
+	uint64_t nested;  /* stacks not taken, because one was being taken on that CPU */
 	uint64_t bpf_ns;
 };
 
@@ -82,7 +82,7 @@ struct fg_profile_info {
 	double samples_per_cpu_s;
 	uint64_t bpf_ns; /* time spent in our BPF program */
 	uint64_t helper_cpu_ns;
-	uint64_t target_cpu_ns; /* measured phase, exact clock */
+	uint64_t target_cpu_ns;                                   /* measured phase, exact clock */
 	struct fg_profile_type_info types[FG_PROFILE_TYPE_COUNT]; /* [CPU] is unused */
 	uint64_t wait_us[FG_WAIT_CLASS_COUNT];                    /* of the off-CPU profile */
 	/* Request classes on samples. */

@@ -138,8 +138,8 @@ static int copy_sample(struct copier *c, const struct fg_psample *from, uint64_t
 	int64_t stack = copy_stack(c, from->stack);
 	int64_t endpoint = stack < 0 ? stack : copy_string(c, from->endpoint);
 	int64_t phase = endpoint < 0 ? endpoint : copy_string(c, from->phase);
-	int64_t side = phase < 0 || drop_side ? FG_MIN(phase, (int64_t)0)
-					      : copy_string(c, from->side);
+	int64_t side =
+		phase < 0 || drop_side ? FG_MIN(phase, (int64_t)0) : copy_string(c, from->side);
 
 	int64_t latency = side < 0 ? side : copy_string(c, from->latency);
 

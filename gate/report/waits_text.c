@@ -68,15 +68,15 @@ static void add_effort(const struct fg_result *result, struct fg_buf *out)
 	char samples[FG_NUM_TEXT_MAX], events[FG_NUM_TEXT_MAX], lost[FG_NUM_TEXT_MAX];
 	double cpu_ns = (double)result->measured_ns * (double)result->profile.cpus;
 
-	fg_buf_addf(out, "%s of %s switches looked at, %s lost, %.2f %% complete",
-		    fg_num_format_count(type->events > type->skipped ? type->events - type->skipped
-								     : 0,
-					samples),
-		    fg_num_format_count(type->events, events),
-		    fg_num_format_count(type->lost, lost),
-		    type->with_user ? 100.0 * (double)type->complete / (double)type->with_user : 0);
+	fg_buf_addf(
+		out, "%s of %s switches looked at, %s lost, %.2f %% complete",
+		fg_num_format_count(type->events > type->skipped ? type->events - type->skipped : 0,
+				    samples),
+		fg_num_format_count(type->events, events), fg_num_format_count(type->lost, lost),
+		type->with_user ? 100.0 * (double)type->complete / (double)type->with_user : 0);
 	if (cpu_ns > 0)
-		fg_buf_addf(out, ", cost %.2f %% of the CPUs", 100.0 * (double)type->bpf_ns / cpu_ns);
+		fg_buf_addf(out, ", cost %.2f %% of the CPUs",
+			    100.0 * (double)type->bpf_ns / cpu_ns);
 }
 
 bool fg_report_faults(const struct fg_result *result, struct fg_buf *out)

@@ -3,8 +3,8 @@
  * Where resident memory grows: the stack at every Nth page fault. For sampler.bpf.c only.
  *
  * On the kernel's software event and not on the tracepoint of faults: the event counts in a few
- * nanoseconds and calls us for the Nth alone, the tracepoint calls for each. The kernel chooses N by
- * the rate that was asked for, and the context says what it was.
+ * nanoseconds and calls us for the Nth alone, the tracepoint calls for each. The kernel chooses N
+ * by the rate that was asked for, and the context says what it was.
  */
 #ifndef FG_PROFILER_BPF_FAULT_H
 #define FG_PROFILER_BPF_FAULT_H

@@ -5,10 +5,10 @@
  *
  * Unbiased within a budget. The stack has to be taken before anybody knows how long the wait will
  * be. So each thread remembers how long it usually waits at each of its sites (the code that waits,
- * at that depth of its stack), and the stack is taken with probability usual / scale + uniform. Both
- * adapt on each CPU. The first part samples in proportion to time waited, at most threads / scale
- * stacks per second whatever the rate of switches; the second finds the wait that is long where
- * they usually are short. With few switches both come to certainty.
+ * at that depth of its stack), and the stack is taken with probability usual / scale + uniform.
+ * Both adapt on each CPU. The first part samples in proportion to time waited, at most threads /
+ * scale stacks per second whatever the rate of switches; the second finds the wait that is long
+ * where they usually are short. With few switches both come to certainty.
  *
  * Of short waits those with a stack count 1 / probability times. Long ones are all reported, which
  * costs little: their sum is exact, and user space divides it by those that have a stack. So no
@@ -69,8 +69,8 @@ struct {
 enum {
 	FG_SCALE_FIRST_US = 500,
 	FG_SCALE_MOST_US = 1000000,
-	FG_LONG_MOST_US = 2000,   /* some hundred reports per second and busy thread */
-	FG_LONG_POOR_US = 50000,  /* when the plain accounts take all */
+	FG_LONG_MOST_US = 2000,      /* some hundred reports per second and busy thread */
+	FG_LONG_POOR_US = 50000,     /* when the plain accounts take all */
 	FG_CREDIT_MOST_NS = 2000000, /* saved up: 200 ms of budget */
 	FG_WINDOW_NS = 20000000,
 	FG_STACK_GUESS_NS = 8000,  /* what one costs, before any was taken */
@@ -100,7 +100,7 @@ static __always_inline void fg_wait_adapt(struct fg_wait_cpu *cpu, __u64 now_ns)
 	scale_us = (scale_us + wanted_us + 1) / 2;
 	cpu->scale_us = scale_us > FG_SCALE_MOST_US ? FG_SCALE_MOST_US : (__u32)scale_us;
 	cpu->uniform = uniform > FG_WAIT_CERTAIN ? FG_WAIT_CERTAIN : (__u32)uniform;
-	cpu->long_us = poor                                ? FG_LONG_POOR_US
+	cpu->long_us = poor                              ? FG_LONG_POOR_US
 		       : cpu->scale_us < FG_LONG_MOST_US ? cpu->scale_us
 							 : FG_LONG_MOST_US;
 	cpu->window_ns = now_ns;
@@ -149,7 +149,7 @@ static __always_inline __u64 fg_wait_site(const struct fg_arch_regs *regs)
 }
 
 static __always_inline struct fg_bpf_wait_site *fg_wait_slot(struct fg_bpf_thread *thread,
-							      __u64 site)
+							     __u64 site)
 {
 	__u64 index = (site >> 40 ^ site >> 8) & (FG_WAIT_SITES - 1);
 
@@ -187,9 +187,8 @@ static __always_inline void fg_wait_learn(struct fg_bpf_thread *thread, __u64 wa
 	slot->usual_us = now_us > faded_us ? now_us : faded_us;
 }
 
-static __always_inline void fg_wait_send(const struct fg_bpf_thread *thread, __u32 tid,
-					 __u64 value, __u64 how, __u64 now_ns,
-					 struct fg_bpf_type_stats *stats)
+static __always_inline void fg_wait_send(const struct fg_bpf_thread *thread, __u32 tid, __u64 value,
+					 __u64 how, __u64 now_ns, struct fg_bpf_type_stats *stats)
 {
 	struct {
 		__u64 time_ns;
@@ -240,7 +239,7 @@ static __always_inline void fg_wait_end(struct task_struct *next, __u64 since_ns
 }
 
 static __always_inline struct fg_bpf_thread *fg_wait_thread(__u32 tid, __u32 tgid,
-							     struct fg_bpf_type_stats *stats)
+							    struct fg_bpf_type_stats *stats)
 {
 	struct fg_bpf_thread *thread = bpf_map_lookup_elem(&fg_threads, &tid);
 
@@ -304,7 +303,8 @@ static __always_inline bool fg_wait_begin(void *ctx, struct task_struct *prev, b
 	thread->how |= FG_WAIT_HAS_STACK;
 	state->regs = regs;
 	state->sample.value = thread->site;
-	long got = bpf_get_stack(ctx, state->sample.frames, FG_KERNEL_FRAMES_MAX * sizeof(__u64), 0);
+	long got =
+		bpf_get_stack(ctx, state->sample.frames, FG_KERNEL_FRAMES_MAX * sizeof(__u64), 0);
 
 	if (got > 0)
 		state->sample.kernel_count = (__u16)(got / (long)sizeof(__u64));

@@ -157,8 +157,8 @@ enum fg_wait_word {
 #define FG_WAIT_TOTAL       (1ull << 36) /* no wait: value is the sum of all the thread's short ones */
 
 enum {
-	FG_THREADS_MAX = 16384, /* threads with an account of their waits */
-	FG_WAIT_SITES = 8,      /* per thread, direct mapped */
+	FG_THREADS_MAX = 16384,    /* threads with an account of their waits */
+	FG_WAIT_SITES = 8,         /* per thread, direct mapped */
 	FG_WAIT_BUDGET_PART = 100, /* of a CPU's time that the accounts may take: 1 / this */
 };
 
@@ -257,11 +257,11 @@ struct fg_bpf_stats {     /* per CPU */
 
 /* Per CPU and sample type; that of FG_SAMPLE_CPU stays unused for now (fg_bpf_stats). */
 struct fg_bpf_type_stats {
-	uint64_t events;  /* switches of targets' threads, faults sampled */
-	uint64_t samples; /* stacks, sent or lost */
-	uint64_t lost;    /* records: ring full */
-	uint64_t skipped; /* no stack, for the sake of the budget */
-	uint64_t nested;  /* no stack: interrupted another one of the kind on its CPU */
+	uint64_t events;    /* switches of targets' threads, faults sampled */
+	uint64_t samples;   /* stacks, sent or lost */
+	uint64_t lost;      /* records: ring full */
+	uint64_t skipped;   /* no stack, for the sake of the budget */
+	uint64_t nested;    /* no stack: interrupted another one of the kind on its CPU */
 	uint64_t untracked; /* more threads than FG_THREADS_MAX */
 	uint64_t bpf_ns;
 };

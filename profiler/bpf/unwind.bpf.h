@@ -413,8 +413,8 @@ static __always_inline bool fg_recall(struct fg_unwind_state *state, __u64 pc, _
 	return true;
 }
 
-/* Records the frame at state->regs.ip and moves to its caller. The argument is the slot of fg_state;
- * a number, because that makes the signature one that every kernel accepts. */
+/* Records the frame at state->regs.ip and moves to its caller. The argument is the slot of
+ * fg_state; a number, because that makes the signature one that every kernel accepts. */
 __attribute__((noinline)) int fg_unwind_frame(__u32 slot)
 {
 	struct fg_unwind_state *state = bpf_map_lookup_elem(&fg_state, &slot);

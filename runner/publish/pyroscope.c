@@ -66,10 +66,9 @@ static int push_all(const struct fg_pyroscope_options *options, const struct fg_
 	return 0;
 }
 
-static int publish(const struct fg_pyroscope_options *options,
-		   const struct fg_pyroscope_type *type, const struct fg_tags *labels,
-		   const struct fg_pyroscope_pieces *pieces, struct fg_pyroscope_report *report,
-		   struct fg_err *err)
+static int publish(const struct fg_pyroscope_options *options, const struct fg_pyroscope_type *type,
+		   const struct fg_tags *labels, const struct fg_pyroscope_pieces *pieces,
+		   struct fg_pyroscope_report *report, struct fg_err *err)
 {
 	FG_AUTO_BUF struct fg_buf selector = {.data = NULL};
 	uint64_t first_ns = UINT64_MAX, last_ns = 0;
@@ -86,17 +85,17 @@ static int publish(const struct fg_pyroscope_options *options,
 		rc = push_all(options, labels, pieces, report, err);
 	if (rc)
 		return rc;
-	(void)snprintf(report->query, sizeof(report->query),
-		       "%s%s from %llu to %llu (ms)", type->values, selector.data, (unsigned long long)(first_ns / FG_NS_PER_MS),
+	(void)snprintf(report->query, sizeof(report->query), "%s%s from %llu to %llu (ms)",
+		       type->values, selector.data, (unsigned long long)(first_ns / FG_NS_PER_MS),
 		       (unsigned long long)(last_ns / FG_NS_PER_MS + 1));
 	if (!options->verify)
 		return 0;
 	return fg_pyroscope_verify(options, type, selector.data, first_ns, last_ns, report, err);
 }
 
-static int publish_type(const struct fg_profile *profile, const struct fg_pyroscope_options *options,
-			const struct fg_tags *labels, struct fg_pyroscope_report *report,
-			struct fg_err *err)
+static int publish_type(const struct fg_profile *profile,
+			const struct fg_pyroscope_options *options, const struct fg_tags *labels,
+			struct fg_pyroscope_report *report, struct fg_err *err)
 {
 	const struct fg_pyroscope_type *type = fg_pyroscope_type(profile->type);
 	struct fg_pyroscope_pieces pieces = {.items = NULL};

@@ -43,7 +43,7 @@ struct fg_pyroscope_report {
 			  the server has yet to merge */
 	uint64_t samples_read, cpu_ns_read;
 	uint32_t other_profiles; /* uploads of other types than CPU, not counted above */
-	char query[512]; /* selector and window under which it can be found */
+	char query[512];         /* selector and window under which it can be found */
 };
 
 /** NO_DATA: nothing to send. INVALID: outside of the server's time window (see restamp_now).

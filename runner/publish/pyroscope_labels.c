@@ -188,12 +188,12 @@ const struct fg_pyroscope_type *fg_pyroscope_type(enum fg_profile_type type)
 		[FG_PROFILE_CPU] = {"process_cpu", "process_cpu:samples:count:cpu:nanoseconds",
 				    "process_cpu:cpu:nanoseconds:cpu:nanoseconds",
 				    "ns of CPU time"},
-		[FG_PROFILE_OFFCPU] = {"offcpu", NULL, "offcpu:offcpu:nanoseconds::",
-				       "ns of waiting"},
+		[FG_PROFILE_OFFCPU] = {"offcpu", NULL,
+				       "offcpu:offcpu:nanoseconds::", "ns of waiting"},
 		[FG_PROFILE_WALL] = {"wall", NULL, "wall:wall:nanoseconds:wall:nanoseconds",
 				     "ns of wall time"},
-		[FG_PROFILE_FAULTS] = {"page_faults", NULL, "page_faults:page_faults:count::",
-				       "page faults"},
+		[FG_PROFILE_FAULTS] = {"page_faults", NULL,
+				       "page_faults:page_faults:count::", "page faults"},
 	};
 	static_assert(FG_ARRAY_LEN(types) == FG_PROFILE_TYPE_COUNT, "a type without series");
 

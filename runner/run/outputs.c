@@ -269,8 +269,8 @@ static int write_typed(const struct output_kind *kind, enum fg_profile_type type
 	if (rc)
 		return rc;
 	/* Only read: it is the bundle's, whose members are not const because it owns them. */
-	bundle.profile = kind->write == write_pprof ? (struct fg_profile *)(uintptr_t)profile
-						    : &view;
+	bundle.profile =
+		kind->write == write_pprof ? (struct fg_profile *)(uintptr_t)profile : &view;
 	rc = kind->write(&other, sink, err);
 	free(view.samples);
 	return rc;

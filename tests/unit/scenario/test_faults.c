@@ -275,8 +275,8 @@ static void test_later(void **state)
 {
 	static const char *const keys[] = {
 		HEAD "ab: { epochs: 3 }\n" MAIN GET,
-		HEAD "gate: { rules: [{ function: a, profile: offcpu, maxIncrease: 1% }] }\n" MAIN
-		GET,
+		HEAD
+		"gate: { rules: [{ function: a, profile: offcpu, maxIncrease: 1% }] }\n" MAIN GET,
 		HEAD "profile: { source: pyroscope }\n" MAIN GET,
 		HEAD "profile: { labels: on }\n" MAIN GET,
 		HEAD "profile: { runtimeFlags: auto }\n" MAIN GET,
