@@ -38,6 +38,10 @@ struct fg_profiler_options {
  *  what this kernel lacks), NOT_FOUND (helper or target). Nothing is left running on failure. */
 int fg_profiler_start(const struct fg_profiler_options *options, struct fg_profiler **ret,
 		      struct fg_err *err) FG_MUST_USE;
+/** What samples: BPF or PERF, never AUTO. */
+enum fg_profiler_source fg_profiler_source(const struct fg_profiler *profiler);
+/** One sentence when it is not what people expect, with the reason and the fix; else "". */
+const char *fg_profiler_source_note(const struct fg_profiler *profiler);
 int fg_profiler_fd(const struct fg_profiler *profiler);
 /** Takes in whatever is readable; never blocks. After the helper's death returns an error once;
  *  then fg_profiler_fd() is -1. */
@@ -83,12 +87,22 @@ struct fg_profiler_phase {
 	uint64_t start_ns, end_ns; /* monotonic */
 };
 
+enum fg_profiler_demangle { FG_PROFILER_FULL, FG_PROFILER_SHORT, FG_PROFILER_RAW };
+struct fg_profiler_symbols {
+	enum fg_profiler_demangle demangle; /* names of C++ and Rust */
+	/* Gets the debug file of a module that has no symbols on this machine: a descriptor, which
+	 * is taken, or -1. NULL: nobody is asked. */
+	int (*open_debug)(void *context, const char *build_id);
+	void *context;
+};
+
 struct fg_profiler_profile_options {
 	uint64_t run_start_ns; /* monotonic; seconds count from here */
 	const struct fg_profiler_phase *phases;
 	size_t phase_count;
 	const char *const *endpoints; /* [label − 1]: the request class that a label stands for */
 	size_t endpoint_count;
+	struct fg_profiler_symbols symbols;
 	const struct fg_request_index *slow; /* slow requests, by client port; NULL: not known */
 };
 
@@ -136,5 +150,9 @@ struct fg_probe {
 /** Fills at most `max` probes (kernel, BTF, capabilities, paranoid, kallsyms, helper, a perf event
  *  that really delivers …) by trying; returns how many. */
 size_t fg_profiler_probe(const char *helper_path, struct fg_probe *out, size_t max);
+/** The same of one process: owner, namespaces, runtime options, unwind tables, debug files. A probe
+ *  without a name is one more fix of the one before. Its command line and environment are never
+ *  told. */
+size_t fg_profiler_probe_target(uint32_t pid, struct fg_probe *out, size_t max);
 
 #endif

@@ -12,6 +12,7 @@
 #include "profiler/bpf/shared.h"
 #include "profiler/client.h"
 #include "profiler/client_process.h"
+#include "profiler/client_script.h"
 #include "profiler/client_labels.h"
 #include "profiler/samples.h"
 #include "profiler/waits.h"
@@ -45,6 +46,7 @@ struct fg_client_module {
 /* Totals since READY, as the helper sent them. */
 struct fg_client_stats {
 	uint64_t time_ns, hits, samples, lost, bpf_ns, helper_cpu_ns, target_cpu_ns;
+	uint64_t target_user_ns; /* where only user mode is sampled; else 0 */
 	uint64_t label_receives, label_ns;
 };
 
@@ -67,6 +69,9 @@ struct fg_profiler {
 	uint32_t frequency_hz;
 	uint64_t period_ns;
 	uint32_t cpus;
+	enum fg_profiler_source source; /* asked for; from READY on the one that runs */
+	bool user_only;                 /* the kernel's part is not sampled */
+	char source_note[1024];         /* "" or why it is not BPF */
 	struct fg_profiler_program programs[FG_CLIENT_PROGRAMS_MAX];
 	size_t program_count;
 	int kallsyms_fd;
@@ -84,6 +89,7 @@ struct fg_profiler {
 	size_t type_stats_count, type_stats_capacity;
 	struct fg_client_processes processes;
 	struct fg_client_labels labels;
+	struct fg_client_scripts scripts;
 };
 
 /** A client over a connected stream (taken) without a helper of its own; start() and tests. */
@@ -104,6 +110,8 @@ struct fg_client_type_stats fg_client_types_at(const struct fg_profiler *profile
 int fg_client_take_typed(struct fg_profiler *profiler, const struct fg_raw_sample *sample,
 			 uint64_t value, const struct fg_raw_stack *stack, const uint64_t *frames,
 			 struct fg_err *err) FG_MUST_USE;
+/** Once the source is known: what it cannot sample is not waited for, and that is said. */
+void fg_client_limit_types(struct fg_profiler *profiler);
 /** What START asks for: bits 1 << enum fg_sample_type. */
 uint32_t fg_client_sample_types(const struct fg_profiler *profiler);
 /** The totals at a moment, interpolated. */

@@ -12,7 +12,8 @@ static_assert((int)FG_BPF_COMPLETE == (int)FG_STACK_COMPLETE &&
 		      (int)FG_BPF_READ_FAULT == (int)FG_STACK_READ_FAULT &&
 		      (int)FG_BPF_DEPTH == (int)FG_STACK_DEPTH &&
 		      (int)FG_BPF_BAD == (int)FG_STACK_BAD &&
-		      (int)FG_BPF_KERNEL_ONLY == (int)FG_STACK_KERNEL_ONLY,
+		      (int)FG_BPF_KERNEL_ONLY == (int)FG_STACK_KERNEL_ONLY &&
+		      (int)FG_BPF_SCRIPT == (int)FG_STACK_SCRIPT,
 	      "both sides name the same results");
 
 enum fg_stack_result fg_builder_result(const struct fg_raw_stack *stack)
@@ -26,16 +27,19 @@ enum fg_stack_result fg_builder_result(const struct fg_raw_stack *stack)
 static bool needs_root(enum fg_stack_result result, size_t frames)
 {
 	return !frames || (result != FG_STACK_COMPLETE && result != FG_STACK_GUESSED &&
-			   result != FG_STACK_KERNEL_ONLY);
+			   result != FG_STACK_KERNEL_ONLY && result != FG_STACK_SCRIPT);
 }
 
 int64_t fg_builder_stack(struct fg_builder *builder, uint32_t raw, size_t skip, uint32_t root,
 			 struct fg_err *err)
 {
 	const struct fg_raw_stack *stack = &builder->profiler->samples.stacks[raw];
-	const uint64_t *frames = builder->profiler->samples.frames + stack->frame_start;
-	size_t count = (size_t)stack->kernel_count + stack->user_count;
 	enum fg_stack_result result = fg_builder_result(stack);
+	uint64_t frames[FG_SAMPLE_FRAMES];
+	size_t count =
+		fg_client_script_merge(&builder->profiler->scripts, stack,
+				       builder->profiler->samples.frames + stack->frame_start,
+				       frames, &result);
 	uint32_t locations[FG_SAMPLE_FRAMES + 2];
 
 	for (size_t i = 0; i < count; i++) {
@@ -88,10 +92,9 @@ bool fg_builder_is_measured(const struct fg_profiler_phase *phase)
 }
 
 static void count_sample(struct fg_profile_info *info, const struct fg_raw_stack *stack,
-			 bool leaf_unnamed, bool attributed, uint64_t *unnamed)
+			 enum fg_stack_result result, bool leaf_unnamed, bool attributed,
+			 uint64_t *unnamed)
 {
-	enum fg_stack_result result = fg_builder_result(stack);
-
 	info->samples++;
 	info->attributed += attributed;
 	info->guessed_frames += stack->guessed;
@@ -100,6 +103,12 @@ static void count_sample(struct fg_profile_info *info, const struct fg_raw_stack
 		info->complete++;
 	else
 		info->incomplete_by[result]++;
+}
+
+/* Merging with an interpreter's frames may have found more than the raw stack knew. */
+static enum fg_stack_result result_in(const struct fg_builder *builder, uint32_t stack)
+{
+	return (enum fg_stack_result)builder->profile->stacks[stack].result;
 }
 
 static int add_samples(struct fg_builder *builder,
@@ -136,6 +145,7 @@ static int add_samples(struct fg_builder *builder,
 			return rc;
 		if (fg_builder_is_measured(phase))
 			count_sample(info, &samples->stacks[raw->stack],
+				     result_in(builder, sample.stack),
 				     builder->leaf_unnamed[raw->stack], sample.endpoint != 0,
 				     &unnamed);
 	}
@@ -143,11 +153,27 @@ static int add_samples(struct fg_builder *builder,
 	return 0;
 }
 
+static void fill_source(const struct fg_profiler *profiler, uint64_t user_ns,
+			struct fg_profile_info *info)
+{
+	/* In user mode alone a sample stands for user time. */
+	uint64_t sampled_ns = profiler->user_only ? user_ns : info->target_cpu_ns;
+
+	(void)snprintf(info->source, sizeof(info->source), "%s",
+		       profiler->source == FG_PROFILER_PERF ? "perf" : "bpf");
+	if (profiler->user_only)
+		info->user_cpu_ns = FG_MAX(user_ns, (uint64_t)1);
+	if (sampled_ns)
+		info->samples_per_cpu_s =
+			(double)info->samples * (double)FG_NS_PER_S / (double)sampled_ns;
+}
+
 static void fill_totals(const struct fg_profiler *profiler,
 			const struct fg_profiler_profile_options *options,
 			struct fg_profile_info *info)
 {
 	const struct fg_profiler_phase *phases = options->phases;
+	uint64_t user_ns = 0;
 
 	for (size_t i = 0; i < options->phase_count; i++) {
 		if (!fg_builder_is_measured(&phases[i]))
@@ -159,6 +185,7 @@ static void fill_totals(const struct fg_profiler *profiler,
 		info->bpf_ns += to.bpf_ns - from.bpf_ns;
 		info->helper_cpu_ns += to.helper_cpu_ns - from.helper_cpu_ns;
 		info->target_cpu_ns += to.target_cpu_ns - from.target_cpu_ns;
+		user_ns += to.target_user_ns - from.target_user_ns;
 		info->label_receives += to.label_receives - from.label_receives;
 		info->label_ns += to.label_ns > from.label_ns ? to.label_ns - from.label_ns : 0;
 	}
@@ -174,9 +201,7 @@ static void fill_totals(const struct fg_profiler *profiler,
 	else if (profiler->notice[0])
 		(void)snprintf(info->why_absent, sizeof(info->why_absent), "incomplete: %s",
 			       profiler->notice);
-	if (info->target_cpu_ns)
-		info->samples_per_cpu_s =
-			(double)info->samples * (double)FG_NS_PER_S / (double)info->target_cpu_ns;
+	fill_source(profiler, user_ns, info);
 }
 
 static void stamp(struct fg_profile *profile, const struct fg_profiler *profiler,
@@ -205,7 +230,7 @@ int fg_profiler_profile(struct fg_profiler *profiler,
 {
 	struct fg_builder builder;
 	struct fg_profile_info filled = {0};
-	int rc = fg_builder_init(&builder, profiler, err);
+	int rc = fg_builder_init(&builder, profiler, &options->symbols, err);
 
 	if (!rc) {
 		int64_t location =

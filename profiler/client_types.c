@@ -5,6 +5,7 @@
  * All types are symbolised into the builder's one profile, told apart by the `side` of their
  * samples, and taken apart at the end: each frame is resolved once whatever it was sampled for.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -29,6 +30,17 @@ uint32_t fg_client_sample_types(const struct fg_profiler *profiler)
 	if (wants(profiler, FG_PROFILE_FAULTS))
 		types |= 1u << FG_SAMPLE_FAULT;
 	return types;
+}
+
+void fg_client_limit_types(struct fg_profiler *profiler)
+{
+	if (profiler->source != FG_PROFILER_PERF ||
+	    fg_client_sample_types(profiler) == 1u << FG_SAMPLE_CPU)
+		return;
+	profiler->types = 1u << FG_PROFILE_CPU;
+	(void)snprintf(profiler->notice, sizeof(profiler->notice),
+		       "waits and page faults are sampled by BPF programs alone, which were refused: "
+		       "only CPU time is here");
 }
 
 /* -- as they come ------------------------------------------------------------------------------

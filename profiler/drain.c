@@ -24,6 +24,7 @@ struct fg_drain {
 	struct fg_targets *targets;
 	struct fg_labels *labels;
 	struct fg_wire *wire;
+	struct fg_scripts *scripts;
 	struct ring_buffer *samples, *events;
 	struct fg_err err; /* of the callbacks */
 	int rc;
@@ -46,8 +47,9 @@ static int take_sample(void *context, void *data, size_t size)
 	if (size < SAMPLE_BYTES_MIN)
 		return 0;
 	size_t frames = (size_t)sample->kernel_count + sample->user_count;
+	size_t words = frames + sample->script_count;
 
-	if (frames > FG_SAMPLE_FRAMES || size < SAMPLE_BYTES_MIN + frames * sizeof(uint64_t))
+	if (words > FG_SAMPLE_FRAMES || size < SAMPLE_BYTES_MIN + words * sizeof(uint64_t))
 		return 0;
 	drain->time_ns[i] = sample->time_ns;
 	drain->tgid[i] = sample->tgid;
@@ -56,12 +58,16 @@ static int take_sample(void *context, void *data, size_t size)
 	drain->guessed[i] = sample->guessed;
 	drain->kernel_count[i] = sample->kernel_count;
 	drain->user_count[i] = sample->user_count;
-	drain->script_count[i] = 0;
 	drain->type[i] = sample->type;
 	drain->request[i] = sample->request;
 	drain->value[i] = sample->value;
 	memcpy(drain->frames + drain->frame_count, sample->frames, frames * sizeof(uint64_t));
 	drain->frame_count += frames;
+	drain->script_count[i] =
+		(uint32_t)fg_scripts_resolve(drain->scripts, sample->tgid, sample->frames + frames,
+					     sample->script_count,
+					     drain->frames + drain->frame_count);
+	drain->frame_count += drain->script_count[i];
 	drain->count++;
 	if (drain->count == BATCH_SAMPLES || drain->frame_count + FG_SAMPLE_FRAMES > BATCH_FRAMES)
 		return BATCH_FULL;
@@ -79,7 +85,8 @@ static int take_event(void *context, void *data, size_t size)
 }
 
 int fg_drain_new(struct fg_session *session, struct fg_targets *targets, struct fg_labels *labels,
-		 struct fg_wire *wire, struct fg_drain **ret, struct fg_err *err)
+		 struct fg_wire *wire, struct fg_scripts *scripts, struct fg_drain **ret,
+		 struct fg_err *err)
 {
 	struct fg_drain *drain = calloc(1, sizeof(*drain));
 
@@ -89,6 +96,7 @@ int fg_drain_new(struct fg_session *session, struct fg_targets *targets, struct 
 	drain->targets = targets;
 	drain->labels = labels;
 	drain->wire = wire;
+	drain->scripts = scripts;
 	drain->samples =
 		ring_buffer__new(fg_session_sample_ring(session), take_sample, drain, NULL);
 	if (drain->samples)
@@ -164,6 +172,10 @@ static int send_batch(struct fg_drain *drain, struct fg_err *err)
 	message.frames = drain->frames;
 	drain->count = 0;
 	drain->frame_count = 0;
+	int rc = fg_scripts_send(drain->scripts, drain->wire, err);
+
+	if (rc)
+		return rc;
 	return fg_wire_send(drain->wire, FG_WIRE_SAMPLES, &message.base, -1, err);
 }
 

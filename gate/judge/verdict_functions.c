@@ -92,6 +92,17 @@ static void profile_fault(const struct fg_result *result, const struct fg_profil
 			       info->samples_per_cpu_s, info->frequency_hz);
 }
 
+/* Stack copies and BPF, or user mode and both modes, see different things: a difference between
+ * such profiles need not be one of the target. Older bundles do not say; those were BPF. */
+static const char *source_of(const struct fg_result *result)
+{
+	const struct fg_profile_info *info = &result->profile;
+
+	if (info->user_cpu_ns)
+		return "perf events in user mode alone";
+	return strcmp(info->source, "perf") == 0 ? "perf events" : "BPF";
+}
+
 static int profiles_usable(struct fg_comparison *comparison, bool *ret, struct fg_err *err)
 {
 	char base[256], head[256];
@@ -99,10 +110,19 @@ static int profiles_usable(struct fg_comparison *comparison, bool *ret, struct f
 	*ret = true;
 	profile_fault(comparison->base, comparison->base_profile, base, sizeof(base));
 	profile_fault(comparison->head, comparison->head_profile, head, sizeof(head));
-	if (!base[0] && !head[0] && comparison->cpu_base_ns > 0 && comparison->cpu_head_ns > 0)
+	bool same = strcmp(source_of(comparison->base), source_of(comparison->head)) == 0;
+
+	if (!base[0] && !head[0] && same && comparison->cpu_base_ns > 0 &&
+	    comparison->cpu_head_ns > 0)
 		return 0;
 	*ret = false;
 	comparison->functions_unjudged = true;
+	if (!base[0] && !head[0] && !same)
+		return fg_verdict_note(
+			comparison->verdict, err,
+			"functions not judged: profiles are not comparable, base is by "
+			"%s, head by %s",
+			source_of(comparison->base), source_of(comparison->head));
 	if (!base[0] && !head[0])
 		return fg_verdict_note(comparison->verdict, err,
 				       "functions not judged: CPU per request is unknown");
@@ -461,11 +481,12 @@ int fg_verdict_functions(struct fg_comparison *comparison, struct fg_err *err)
 
 	if (rc || !usable)
 		return rc;
-	rc = side_init(&base, comparison->base, comparison->base_profile, comparison->cpu_base_ns,
-		       err);
+	rc = side_init(&base, comparison->base, comparison->base_profile,
+		       comparison->cpu_base_ns * fg_result_sampled_share(comparison->base), err);
 	if (rc == 0)
 		rc = side_init(&head, comparison->head, comparison->head_profile,
-			       comparison->cpu_head_ns, err);
+			       comparison->cpu_head_ns * fg_result_sampled_share(comparison->head),
+			       err);
 	if (rc == 0 && FG_MIN(base.cost->samples, head.cost->samples) < FG_VERDICT_MIN_SAMPLES) {
 		comparison->functions_unjudged = true;
 		rc = fg_verdict_note(comparison->verdict, err,

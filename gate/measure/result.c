@@ -2,6 +2,7 @@
 /* Building a result from slices, and the questions that thresholds and reports ask it. */
 #include "gate/measure/result.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -145,6 +146,15 @@ double fg_result_cpu_per_request_ns(const struct fg_result *result)
 	if (requests == 0 || result->measured_target_cpu_ns == 0)
 		return -1.0;
 	return (double)result->measured_target_cpu_ns / (double)requests;
+}
+
+double fg_result_sampled_share(const struct fg_result *result)
+{
+	const struct fg_profile_info *info = &result->profile;
+
+	if (!info->user_cpu_ns || !info->target_cpu_ns)
+		return 1;
+	return fmin(1, (double)info->user_cpu_ns / (double)info->target_cpu_ns);
 }
 
 double fg_result_achieved(const struct fg_result *result, size_t scenario)

@@ -66,10 +66,20 @@ struct fg_profile_type_info {
 	uint64_t bpf_ns;
 };
 
+/* Requests that took longer than most of their class. */
+enum { FG_SLOW_SECONDS_MAX = 32 };
+struct fg_profile_slow {
+	uint64_t requests; /* above `quantile` of their class; 0: none could be told */
+	uint64_t above_ns; /* the quantile's value when there is one class only; else 0 */
+	double quantile;   /* 95 */
+	uint32_t seconds[FG_SLOW_SECONDS_MAX]; /* with far more than their part of them */
+	size_t second_count;
+};
+
 /* How complete and how expensive the profile was; also the place where servers lose it. */
 struct fg_profile_info {
 	bool present;
-	char why_absent[256]; /* reason and fix when not present or partial */
+	char why_absent[768]; /* reason and fix when not present or partial */
 	bool partial;         /* helper died or was stopped early */
 	uint32_t frequency_hz;
 	uint32_t cpus;
@@ -82,7 +92,10 @@ struct fg_profile_info {
 	double samples_per_cpu_s;
 	uint64_t bpf_ns; /* time spent in our BPF program */
 	uint64_t helper_cpu_ns;
-	uint64_t target_cpu_ns;                                   /* measured phase, exact clock */
+	uint64_t target_cpu_ns; /* measured phase, exact clock */
+	char source[8];         /* "bpf", or "perf": stack copies, without privileges */
+	uint64_t user_cpu_ns;   /* > 0: only user mode was sampled, and this is its part of
+				   target_cpu_ns */
 	struct fg_profile_type_info types[FG_PROFILE_TYPE_COUNT]; /* [CPU] is unused */
 	uint64_t wait_us[FG_WAIT_CLASS_COUNT];                    /* of the off-CPU profile */
 	/* Request classes on samples. */
@@ -90,10 +103,8 @@ struct fg_profile_info {
 	char labels_problem[200]; /* why not, or since when no more; "": nothing to say */
 	uint64_t attributed;      /* of `samples`: a request's class is known */
 	uint64_t label_receives;  /* receives that began or went on with a labelled request */
-	uint64_t slow_requests;   /* above `slow_quantile` of their class; 0: none could be told */
-	uint64_t slow_above_ns;   /* the quantile, when there is one class only; else 0 */
-	double slow_quantile;
-	uint64_t label_ns; /* what finding them cost, over all receives of the machine */
+	struct fg_profile_slow slow;
+	uint64_t label_ns; /* what finding them cost, estimated from one in 64 */
 };
 
 /** Share of complete stacks among the samples that have a user part. A kernel-only stack (a child
@@ -186,6 +197,9 @@ int fg_result_trend(const struct fg_result *result, enum fg_trend trend, const s
 double fg_result_cpu_per_request_ns(const struct fg_result *result);
 /** False when it is not known. */
 bool fg_result_rss(const struct fg_result *result, struct fg_rss_summary *ret);
+/** The share of the target's CPU time that the profile's samples stand for: 1, or the part in user
+ *  mode where only that was sampled. */
+double fg_result_sampled_share(const struct fg_result *result);
 /** Share of a scenario's due events that were not dropped, 0…1; < 0 for VU executors. */
 double fg_result_achieved(const struct fg_result *result, size_t scenario);
 /** True if the class half matches every tag (NULL: no tags). */

@@ -21,4 +21,8 @@ void fg_normalise_name(const char *name, struct fg_buf *out);
  * one template and clones of one function are not. */
 void fg_normalise_source(const char *name, struct fg_buf *out);
 
+/** Appends the name with each list of template arguments as <…> and Go's shapes gone, all else as
+ * it is: for people. It has the same key as the name. */
+void fg_normalise_templates(const char *name, struct fg_buf *out);
+
 #endif

@@ -319,12 +319,18 @@ static void add_subject(const struct drawing *d, struct fg_buf *title, struct fg
 			    fg_num_format_count(d->left_out, text));
 }
 
-static void add_head(struct drawing *d)
+static int add_head(struct drawing *d, struct fg_err *err)
 {
 	FG_AUTO_BUF struct fg_buf title = {.max = 1 << 16};
 	FG_AUTO_BUF struct fg_buf facts = {.max = 1 << 16};
 
 	add_subject(d, &title, &facts);
+	int rc = fg_buf_check(&title, err);
+
+	if (rc == 0)
+		rc = fg_buf_check(&facts, err);
+	if (rc)
+		return rc;
 	fg_buf_addf(d->out,
 		    "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
 		    "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%u\" height=\"%u\" "
@@ -337,6 +343,7 @@ static void add_head(struct drawing *d)
 		    fg_flame_css);
 	add_text(d, NULL, "ui title", MARGIN_PX, 24, &title);
 	add_text(d, NULL, "ui dim", MARGIN_PX, 42, &facts);
+	return 0;
 }
 
 /* What only a script can do is hidden where none runs. */
@@ -406,7 +413,9 @@ static int draw(struct drawing *d, struct fg_err *err)
 	if (d->options->base)
 		find_widest_difference(d);
 	d->height = HEAD_PX + (d->depth + 1) * ROW_PX + FOOT_PX;
-	add_head(d);
+	rc = add_head(d, err);
+	if (rc)
+		return rc;
 	add_controls(d);
 	add_frames(d);
 	add_text(d, "info", "ui", MARGIN_PX, d->height - 30, &none);

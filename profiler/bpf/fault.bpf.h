@@ -13,7 +13,7 @@ SEC("perf_event")
 int fg_fault(struct bpf_perf_event_data *ctx)
 {
 	__u64 begin_ns = bpf_ktime_get_ns();
-	__u32 tgid = bpf_get_current_pid_tgid() >> 32, type = FG_SAMPLE_FAULT;
+	__u32 tgid = fg_current_tgid(), type = FG_SAMPLE_FAULT;
 	struct fg_bpf_type_stats *stats = bpf_map_lookup_elem(&fg_type_stats, &type);
 	struct fg_bpf_target *target = bpf_map_lookup_elem(&fg_targets, &tgid);
 
@@ -27,7 +27,7 @@ int fg_fault(struct bpf_perf_event_data *ctx)
 		return 0;
 	state->sample.value = ctx->sample_period;
 	if (read_user_regs(ctx, state))
-		unwind(state, FG_SLOT_FAULT);
+		unwind(state, FG_SLOT_FAULT, target->image);
 	stats->samples++;
 	stats->lost += send_sample(state, target);
 	stats->bpf_ns += bpf_ktime_get_ns() - begin_ns;

@@ -79,6 +79,17 @@ enum {
 	FG_TASK_DEAD = 0x80,
 };
 
+/* Numbers as the helper sees them; plain loads where those are the kernel's own. */
+static __always_inline __u32 fg_wait_tgid(struct task_struct *task)
+{
+	return fg_ns_inum ? fg_tgid_of(task) : (__u32)task->tgid;
+}
+
+static __always_inline __u32 fg_wait_tid(struct task_struct *task)
+{
+	return fg_ns_inum ? fg_tid_of(task) : (__u32)task->pid;
+}
+
 /* New settings from what the last window used, halfway at a time. */
 static __always_inline void fg_wait_adapt(struct fg_wait_cpu *cpu, __u64 now_ns)
 {
@@ -220,7 +231,7 @@ static __always_inline void fg_wait_send(const struct fg_bpf_thread *thread, __u
 static __always_inline void fg_wait_end(struct task_struct *next, __u64 since_ns, __u64 now_ns,
 					struct fg_bpf_type_stats *stats)
 {
-	__u32 tid = next->pid;
+	__u32 tid = fg_wait_tid(next);
 	struct fg_bpf_thread *thread = bpf_map_lookup_elem(&fg_threads, &tid);
 
 	if (!thread || !thread->out_ns || thread->out_ns < since_ns || now_ns < thread->out_ns)
@@ -266,7 +277,7 @@ static __always_inline bool fg_wait_begin(void *ctx, struct task_struct *prev, b
 					  struct fg_bpf_target *target, struct fg_wait_cpu *cpu,
 					  __u64 now_ns, struct fg_bpf_type_stats *stats)
 {
-	__u32 tid = prev->pid, tgid = prev->tgid;
+	__u32 tid = fg_wait_tid(prev), tgid = fg_wait_tgid(prev);
 	__u64 task_state = fg_task_state(prev);
 
 	struct fg_bpf_thread *thread = fg_wait_thread(tid, tgid, stats);
@@ -286,7 +297,7 @@ static __always_inline bool fg_wait_begin(void *ctx, struct task_struct *prev, b
 	thread->tgid = tgid;
 	thread->site = has_regs && !preempted ? fg_wait_site(&regs) : 0;
 	thread->long_us = cpu->long_us;
-	thread->request = fg_label_request(tid);
+	thread->request = fg_label_request(prev->pid);
 	__u64 probability = fg_wait_probability(thread, cpu);
 
 	thread->how = probability | (preempted ? FG_WAIT_PREEMPTED : 0);
@@ -309,7 +320,7 @@ static __always_inline bool fg_wait_begin(void *ctx, struct task_struct *prev, b
 	if (got > 0)
 		state->sample.kernel_count = (__u16)(got / (long)sizeof(__u64));
 	if (has_regs)
-		unwind(state, FG_SLOT_OFFCPU);
+		unwind(state, FG_SLOT_OFFCPU, target->image);
 	stats->samples++;
 	stats->lost += send_sample(state, target);
 	return true;
@@ -319,7 +330,8 @@ static __always_inline bool fg_wait_begin(void *ctx, struct task_struct *prev, b
 SEC("tp_btf/sched_switch")
 int BPF_PROG(fg_switch, bool preempt, struct task_struct *prev, struct task_struct *next)
 {
-	__u32 prev_tgid = prev->tgid, next_tgid = next->tgid, zero = 0, type = FG_SAMPLE_OFFCPU;
+	__u32 prev_tgid = fg_wait_tgid(prev), next_tgid = fg_wait_tgid(next);
+	__u32 zero = 0, type = FG_SAMPLE_OFFCPU;
 	struct fg_bpf_target *from = bpf_map_lookup_elem(&fg_targets, &prev_tgid);
 	struct fg_bpf_target *to = bpf_map_lookup_elem(&fg_targets, &next_tgid);
 

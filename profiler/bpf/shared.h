@@ -12,6 +12,8 @@
 #include <stdint.h>
 #endif
 
+#include "profiler/bpf/script.h"
+
 #define FG_BPF_ABI 2
 
 enum {
@@ -20,7 +22,9 @@ enum {
 	FG_PAGE_SHIFT = 10,          /* the page index has one entry per 1 KiB of module text */
 	FG_PAGES_MAX = 1 << 20,      /* 1 GiB of text over all modules, 4 MiB of index */
 	FG_SPACES_MAX = 1024,        /* address spaces (tgids, shared after fork until exec) */
-	FG_MAPPINGS_MAX = 512,       /* executable mappings of one address space */
+	FG_MAPPINGS_SHIFT = 12,
+	FG_MAPPINGS_MAX = 1 << FG_MAPPINGS_SHIFT, /* executable mappings of one address space */
+	FG_ARENA_MAX = 1 << 16,                   /* of all spaces, with those just replaced */
 	FG_TGIDS_MAX = 16384,
 	FG_STACK_FRAMES_MAX = 128,
 	FG_KERNEL_FRAMES_MAX = 64,
@@ -30,7 +34,7 @@ enum {
 /* How to find the caller of an address range; o = 8 × cfa_offset_8. For every kind that names a CFA
  * the return address is at CFA − 8, the caller's RSP is CFA, and its RBP was saved at
  * CFA + 8 × rbp_offset_8 unless rbp_offset_8 is FG_RBP_SAME (same or unknown: keep the value).
- * The other kinds ignore both offsets. */
+ * The other kinds ignore both offsets, FG_ROW_FRAME_POINTER the second. */
 enum fg_row_kind {
 	FG_ROW_NONE,          /* no FDE covers it: try the RBP chain, mark the frame guessed */
 	FG_ROW_RSP,           /* CFA = RSP + o */
@@ -45,7 +49,8 @@ enum fg_row_kind {
 	FG_ROW_DEREF_RSP_8,   /* CFA = *(RSP + o) + 8: what libcrypto's assembly uses */
 	FG_ROW_DEREF_RBP_8,   /* CFA = *(RBP + o) + 8 */
 };
-enum { FG_RBP_SAME = -128 }; /* RBP not saved: keep the current value */
+enum { FG_FRAME_ON_ANY_STACK = 1 }; /* cfa_offset_8 of FG_ROW_FRAME_POINTER: not this one's only */
+enum { FG_RBP_SAME = -128 };        /* RBP not saved: keep the current value */
 
 struct fg_unwind_row {        /* rules hold from `address` up to the next row's */
 	uint32_t address;     /* in the module's file-relative (p_vaddr) space */
@@ -54,8 +59,8 @@ struct fg_unwind_row {        /* rules hold from `address` up to the next row's 
 	uint8_t kind;
 };
 
-/* One executable mapping of an address space; its start stands in fg_bpf_space.starts so that the
- * search touches nine neighbouring words. A module whose rows need two shards has two of these. */
+/* One executable mapping of an address space; its start stands in fg_bpf_arena.starts so that the
+ * search touches neighbouring words. A module whose rows need two shards has two of these. */
 enum fg_map_kind {
 	FG_MAP_ROWS,    /* rows and page index exist */
 	FG_MAP_NO_ROWS, /* a file without unwind rows: RBP chain, guessed */
@@ -70,14 +75,18 @@ struct fg_bpf_mapping {
 	uint16_t module;
 	uint8_t shard;
 	uint8_t kind;
-	uint32_t reserved;
+	uint32_t generation; /* of the space that wrote it: another's is not ours */
 };
-#define FG_NO_START 0x7fffffffffffffffull /* fills unused starts */
 
-/* Replaced as a whole (a new inner map in the spaces map), hence never seen half written. */
-struct fg_bpf_space {
-	uint64_t starts[FG_MAPPINGS_MAX];
-	struct fg_bpf_mapping mappings[FG_MAPPINGS_MAX];
+/* The mappings of all address spaces, each space a range of it, ascending. */
+struct fg_bpf_arena {
+	uint64_t starts[FG_ARENA_MAX];
+	struct fg_bpf_mapping mappings[FG_ARENA_MAX];
+};
+/* An address space. The generation stands for its content: none is used twice; 0: none yet. */
+struct fg_bpf_range {
+	uint32_t first, count;
+	uint32_t generation;
 };
 struct fg_bpf_shard {
 	struct fg_unwind_row rows[FG_ROWS_PER_SHARD];
@@ -90,9 +99,11 @@ struct fg_bpf_pages { /* rows of page p: rows[first[p]] … rows[first[p + 1]] *
 struct fg_bpf_target {
 	uint64_t signal; /* identity against pid reuse; 0 = not yet seen by the kernel side */
 	uint64_t last_miss_ns;
-	uint32_t space; /* 0 = none yet */
+	struct fg_bpf_range space;
 	uint32_t miss_interval_ms;
-	uint64_t generation; /* of the space's content; never used twice, 0: do not remember it */
+	uint64_t last_fault_ns;
+	uint32_t image; /* of an interpreter's program; 0: none */
+	uint32_t reserved;
 };
 
 /* A user frame: module << 48 | address. Addresses are those to look up: already −1 for return
@@ -121,6 +132,7 @@ enum fg_bpf_result {
 	FG_BPF_DEPTH,
 	FG_BPF_BAD,
 	FG_BPF_KERNEL_ONLY,
+	FG_BPF_SCRIPT = 9, /* the native stack is complete, the interpreter's is not */
 	FG_BPF_RESULT_COUNT
 };
 
@@ -214,8 +226,8 @@ struct fg_bpf_served {
 	uint8_t ports[FG_LABEL_PORTS];
 };
 struct fg_bpf_label_stats { /* per CPU */
-	uint64_t receives;  /* of all sockets of the machine */
-	uint64_t labelled;  /* that began or went on with a request of ours */
+	uint64_t receives;  /* on ports that labelled clients use */
+	uint64_t labelled;  /* of these with a label */
 	uint64_t timed, timed_ns;
 };
 
@@ -238,7 +250,8 @@ enum fg_bpf_event_kind {
 	FG_EVENT_MISS, /* value: the address that no mapping holds */
 	FG_EVENT_FORK, /* other: the parent's tgid */
 	FG_EVENT_EXEC,
-	FG_EVENT_EXIT, /* value: CPU-ns of the whole process, final */
+	FG_EVENT_EXIT,  /* value: CPU-ns of the whole process, final */
+	FG_EVENT_FAULT, /* value: an address of the stack that is not present in memory */
 };
 struct fg_bpf_event {
 	uint32_t kind, tgid;
@@ -271,7 +284,7 @@ enum { FG_SAMPLE_RING_BYTES = 16 << 20, FG_EVENT_RING_BYTES = 256 << 10 };
 _Static_assert(sizeof(struct fg_unwind_row) == 8, "rows are 8 bytes");
 _Static_assert(sizeof(struct fg_bpf_shard) == 4 << 20, "the value size that old kernels take");
 _Static_assert(sizeof(struct fg_bpf_mapping) == 32, "as both sides see it");
-_Static_assert(sizeof(struct fg_bpf_target) == 32, "as both sides see it");
+_Static_assert(sizeof(struct fg_bpf_target) == 48, "as both sides see it");
 _Static_assert(sizeof(struct fg_bpf_sample) == 40 + 8 * FG_SAMPLE_FRAMES, "as both sides see it");
 _Static_assert(sizeof(struct fg_bpf_thread) == 48 + 8 * FG_WAIT_SITES, "as both sides see it");
 _Static_assert(sizeof(struct fg_bpf_type_stats) == 56, "as both sides see it");

@@ -119,8 +119,37 @@ static bool parse_line(struct slice line, struct fg_mapping *ret, bool *ret_exec
 	return true;
 }
 
-static int add(struct fg_mappings *mappings, const struct fg_mapping *mapping, struct fg_err *err)
+/* JIT compilers map and protect page by page: neighbours without a file are one. */
+static bool continues(const struct fg_mappings *mappings, const struct fg_mapping *mapping)
 {
+	const struct fg_mapping *last =
+		mappings->count ? &mappings->items[mappings->count - 1] : NULL;
+
+	return last && last->kind == FG_MAPPING_ANON && mapping->kind == FG_MAPPING_ANON &&
+	       last->end == mapping->start && strcmp(last->path, mapping->path) == 0;
+}
+
+/* Files first: what lies in anonymous memory has no rows anyway. */
+struct room {
+	size_t anonymous; /* that may still be added */
+	size_t files;     /* seen so far */
+};
+
+static int add(struct fg_mappings *mappings, const struct fg_mapping *mapping, struct room *room,
+	       struct fg_err *err)
+{
+	bool anonymous = mapping->kind == FG_MAPPING_ANON;
+
+	if (continues(mappings, mapping)) {
+		mappings->items[mappings->count - 1].end = mapping->end;
+		return 0;
+	}
+	room->files += !anonymous;
+	if (mappings->count == FG_MAPS_MAX || (anonymous && !room->anonymous)) {
+		mappings->left_out++;
+		return 0;
+	}
+	room->anonymous -= anonymous;
 	int rc = FG_VEC_ROOM(mappings, items, count, capacity, FG_MAPS_MAX, err);
 
 	if (rc)
@@ -129,12 +158,13 @@ static int add(struct fg_mappings *mappings, const struct fg_mapping *mapping, s
 	return 0;
 }
 
-static int parse_all(const char *text, size_t len, struct fg_mappings *mappings, struct fg_err *err)
+static int parse_lines(const char *text, size_t len, struct fg_mappings *mappings,
+		       struct room *room, struct fg_err *err)
 {
 	struct slice rest = {text, text + len};
 	uint64_t covered = 0;
 
-	for (unsigned number = 1; rest.at < rest.end; number++) {
+	for (unsigned line_number = 1; rest.at < rest.end; line_number++) {
 		struct slice line;
 		struct fg_mapping mapping;
 		bool executable;
@@ -144,14 +174,28 @@ static int parse_all(const char *text, size_t len, struct fg_mappings *mappings,
 			rest.at = rest.end;
 		}
 		if (!parse_line(line, &mapping, &executable) || mapping.start < covered)
-			return fg_err_set(err, FG_E_INVALID, "maps line %u is malformed", number);
+			return fg_err_set(err, FG_E_INVALID, "maps line %u is malformed",
+					  line_number);
 		covered = mapping.end;
-		int rc = executable ? add(mappings, &mapping, err) : 0;
+		int rc = executable ? add(mappings, &mapping, room, err) : 0;
 
 		if (rc)
 			return rc;
 	}
 	return 0;
+}
+
+static int parse_all(const char *text, size_t len, struct fg_mappings *mappings, struct fg_err *err)
+{
+	struct room room = {.anonymous = FG_MAPS_MAX};
+	int rc = parse_lines(text, len, mappings, &room, err);
+
+	if (rc || !mappings->left_out)
+		return rc;
+	room = (struct room){.anonymous = FG_MAPS_MAX - FG_MIN(room.files, (size_t)FG_MAPS_MAX)};
+	mappings->count = 0;
+	mappings->left_out = 0;
+	return parse_lines(text, len, mappings, &room, err);
 }
 
 int fg_mappings_parse(const char *text, size_t len, struct fg_mappings *ret, struct fg_err *err)

@@ -62,7 +62,7 @@ int fg_session_observe_start(struct fg_session *s, struct fg_err *err)
 		s->profile_absent[0] = '\0';
 		return fg_session_labels_check(s, err);
 	}
-	(void)snprintf(s->profile_absent, sizeof(s->profile_absent), "%.255s", why.message);
+	(void)snprintf(s->profile_absent, sizeof(s->profile_absent), "%.767s", why.message);
 	if (!profile_required(s))
 		return 0;
 	fg_session_outcome(s, FG_OUTCOME_NO_PROFILER);
@@ -174,7 +174,7 @@ int fg_session_profile(struct fg_session *s, struct fg_err *err)
 		{"measure", measured_ns, start_ns + result->duration_ns},
 	};
 	struct fg_profile *profiles[FG_PROFILE_TYPE_COUNT] = {0};
-	struct fg_profile_info slow = {0};
+	struct fg_profile_slow slow = {0};
 	struct fg_endpoints endpoints = {0};
 	struct fg_request_index *slow_requests = NULL;
 	int rc = fg_session_endpoints(result, &endpoints, err);
@@ -194,9 +194,7 @@ int fg_session_profile(struct fg_session *s, struct fg_err *err)
 		rc = fg_profiler_profile(s->profiler, &options, profiles, &result->profile, err);
 	if (!rc) {
 		fg_bundle_take_profiles(&s->run->bundle, profiles);
-		result->profile.slow_requests = slow.slow_requests;
-		result->profile.slow_above_ns = slow.slow_above_ns;
-		result->profile.slow_quantile = slow.slow_quantile;
+		result->profile.slow = slow;
 	}
 	fg_session_endpoints_done(&endpoints);
 	fg_request_index_free(slow_requests);

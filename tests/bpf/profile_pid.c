@@ -3,10 +3,11 @@
  * profile_pid [types=BITS] HELPER SECONDS HZ PID…: profiles and prints what the tests (and people)
  * check; BITS of 1 << enum fg_profile_type.
  * profile_pid HELPER probe: prints what doctor would.
+ * $FG_SOURCE: "bpf", "perf" or "auto" (the default).
  *
- * Lines: `info key value`, `program name verified bytes`, `stack result count frame;frame;…` (root
- * first, like folded stacks; guessed frames end in `?`). Of other types than CPU `typeinfo TYPE key
- * value`, `wait CLASS microseconds`, and stacks after a line `type TYPE`.
+ * Lines: `info key value`, `note text`, `program name verified bytes`, `stack result count
+ * frame;frame;…` (root first, like folded stacks; guessed frames end in `?`). Of other types than CPU
+ * `typeinfo TYPE key value`, `wait CLASS microseconds`, and stacks after a line `type TYPE`.
  */
 #include <poll.h>
 #include <stdio.h>
@@ -89,6 +90,7 @@ static void print_info(const struct fg_profile_info *info)
 		 info->samples ? (double)info->bpf_ns / (double)info->samples : 0},
 		{"helper_cpu_ms", (double)info->helper_cpu_ns / 1e6},
 		{"target_cpu_ms", (double)info->target_cpu_ns / 1e6},
+		{"user_cpu_ms", (double)info->user_cpu_ns / 1e6},
 		{"partial", info->partial},
 		{"complete_percent",
 		 info->samples ? 100.0 * (double)info->complete / (double)info->samples : 0},
@@ -96,6 +98,7 @@ static void print_info(const struct fg_profile_info *info)
 
 	for (size_t i = 0; i < FG_ARRAY_LEN(lines); i++)
 		printf("info %s %.6g\n", lines[i].key, lines[i].value);
+	printf("note %s\n", info->why_absent);
 	for (int i = 0; i < FG_STACK_RESULT_COUNT; i++)
 		printf("info result_%s %llu\n", fg_stack_result_name((enum fg_stack_result)i),
 		       (unsigned long long)(i ? info->incomplete_by[i] : info->complete));
@@ -146,6 +149,8 @@ static int profile(const struct fg_profiler_options *options, uint64_t duration_
 		return rc;
 	uint64_t start_ns = fg_clock_monotonic_ns();
 
+	printf("source %s %s\n", fg_profiler_source(profiler) == FG_PROFILER_PERF ? "perf" : "bpf",
+	       fg_profiler_source_note(profiler));
 	printf("info start_ms %.1f\n", (double)(start_ns - begin_ns) / 1e6);
 	printf("ready\n");
 	(void)fflush(stdout);
@@ -185,13 +190,20 @@ static int profile(const struct fg_profiler_options *options, uint64_t duration_
 
 static int print_probes(const char *helper_path)
 {
-	struct fg_probe probes[16];
+	struct fg_probe probes[32];
 	size_t count = fg_profiler_probe(helper_path, probes, FG_ARRAY_LEN(probes));
 
 	for (size_t i = 0; i < count; i++)
 		printf("probe %s: %s: %s%s%s\n", probes[i].ok ? "ok" : "FAILED", probes[i].name,
 		       probes[i].detail, probes[i].ok ? "" : "; fix: ", probes[i].fix);
 	return 0;
+}
+
+static enum fg_profiler_source source_of(const char *name)
+{
+	if (!name || strcmp(name, "auto") == 0)
+		return FG_PROFILER_AUTO;
+	return strcmp(name, "perf") == 0 ? FG_PROFILER_PERF : FG_PROFILER_BPF;
 }
 
 int main(int argc, char **argv)
@@ -224,6 +236,7 @@ int main(int argc, char **argv)
 	}
 	options.helper_path = argv[1];
 	options.frequency_hz = (uint32_t)hz;
+	options.source = source_of(getenv("FG_SOURCE"));
 	int rc = profile(&options, seconds * FG_NS_PER_S, &err);
 
 	if (rc)
