@@ -278,7 +278,6 @@ static void test_later(void **state)
 		HEAD
 		"gate: { rules: [{ function: a, profile: offcpu, maxIncrease: 1% }] }\n" MAIN GET,
 		HEAD "profile: { source: pyroscope }\n" MAIN GET,
-		HEAD "profile: { labels: on }\n" MAIN GET,
 		HEAD "profile: { runtimeFlags: auto }\n" MAIN GET,
 		HEAD "profile: { scrape: [{ url: /x }] }\n" MAIN GET,
 		HEAD "profile: { symbols: { debuginfod: on } }\n" MAIN GET,
