@@ -26,8 +26,8 @@ struct fg_session_options {
 	/* For tests: each event also has a ring into which the kernel writes registers and stack of
 	 * the samples that BPF unwinds. */
 	bool oracle;
-	/* Bits 1 << enum fg_sample_type, CPU always among them; programs and maps of the others stay
-	 * out of the kernel. */
+	/* Bits 1 << enum fg_sample_type, CPU always among them; programs and maps of the others
+	 * stay out of the kernel. */
 	uint32_t types;
 };
 

@@ -6,8 +6,8 @@
  * $FG_SOURCE: "bpf", "perf" or "auto" (the default).
  *
  * Lines: `info key value`, `note text`, `program name verified bytes`, `stack result count
- * frame;frame;…` (root first, like folded stacks; guessed frames end in `?`). Of other types than CPU
- * `typeinfo TYPE key value`, `wait CLASS microseconds`, and stacks after a line `type TYPE`.
+ * frame;frame;…` (root first, like folded stacks; guessed frames end in `?`). Of other types than
+ * CPU `typeinfo TYPE key value`, `wait CLASS microseconds`, and stacks after a line `type TYPE`.
  */
 #include <poll.h>
 #include <stdio.h>
