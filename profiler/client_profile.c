@@ -181,7 +181,7 @@ static void fill_totals(const struct fg_profiler *profiler,
 		struct fg_client_stats from = fg_client_stats_at(profiler, phases[i].start_ns);
 		struct fg_client_stats to = fg_client_stats_at(profiler, phases[i].end_ns);
 
-		info->lost += to.lost - from.lost;
+		info->lost_by[FG_LOSS_RING] += to.lost - from.lost;
 		info->bpf_ns += to.bpf_ns - from.bpf_ns;
 		info->helper_cpu_ns += to.helper_cpu_ns - from.helper_cpu_ns;
 		info->target_cpu_ns += to.target_cpu_ns - from.target_cpu_ns;
@@ -189,7 +189,8 @@ static void fill_totals(const struct fg_profiler *profiler,
 		info->label_receives += to.label_receives - from.label_receives;
 		info->label_ns += to.label_ns > from.label_ns ? to.label_ns - from.label_ns : 0;
 	}
-	info->lost += profiler->samples.dropped;
+	info->lost_by[FG_LOSS_LIMIT] = profiler->samples.dropped;
+	info->lost = info->lost_by[FG_LOSS_RING] + info->lost_by[FG_LOSS_LIMIT];
 	info->present = true;
 	fg_client_labels_describe(&profiler->labels, options->run_start_ns, info);
 	info->frequency_hz = profiler->frequency_hz;

@@ -25,7 +25,8 @@ struct fg_drain {
 	struct fg_labels *labels;
 	struct fg_wire *wire;
 	struct fg_scripts *scripts;
-	struct ring_buffer *samples, *events;
+	struct ring_buffer *samples, *events, *names;
+	struct fg_kernel_names kernel;
 	struct fg_err err; /* of the callbacks */
 	int rc;
 	bool lost_told;
@@ -62,6 +63,11 @@ static int take_sample(void *context, void *data, size_t size)
 	drain->request[i] = sample->request;
 	drain->value[i] = sample->value;
 	memcpy(drain->frames + drain->frame_count, sample->frames, frames * sizeof(uint64_t));
+	for (size_t k = 0; k < sample->kernel_count; k++) {
+		uint64_t *frame = &drain->frames[drain->frame_count + k];
+
+		*frame = fg_kernel_names_address(&drain->kernel, *frame);
+	}
 	drain->frame_count += frames;
 	drain->script_count[i] =
 		(uint32_t)fg_scripts_resolve(drain->scripts, sample->tgid, sample->frames + frames,
@@ -84,6 +90,21 @@ static int take_event(void *context, void *data, size_t size)
 	return drain->rc;
 }
 
+static int take_name(void *context, void *data, size_t size)
+{
+	struct fg_drain *drain = context;
+
+	if (size >= sizeof(struct fg_bpf_script_name))
+		fg_scripts_captured(drain->scripts, data);
+	return 0;
+}
+
+static void take_names(void *context)
+{
+	/* A name that is not here yet is read from the target's memory. */
+	(void)!ring_buffer__consume(((struct fg_drain *)context)->names);
+}
+
 int fg_drain_new(struct fg_session *session, struct fg_targets *targets, struct fg_labels *labels,
 		 struct fg_wire *wire, struct fg_scripts *scripts, struct fg_drain **ret,
 		 struct fg_err *err)
@@ -102,14 +123,23 @@ int fg_drain_new(struct fg_session *session, struct fg_targets *targets, struct 
 	if (drain->samples)
 		drain->events =
 			ring_buffer__new(fg_session_event_ring(session), take_event, drain, NULL);
-	if (!drain->samples || !drain->events) {
+	if (drain->events)
+		drain->names =
+			ring_buffer__new(fg_session_name_ring(session), take_name, drain, NULL);
+	if (!drain->samples || !drain->events || !drain->names) {
 		int errnum = errno;
 
 		fg_drain_free(drain);
 		return fg_err_errno(err, errnum, "mapping a ring buffer");
 	}
+	fg_scripts_set_more(scripts, take_names, drain);
 	*ret = drain;
 	return 0;
+}
+
+void fg_drain_set_kernel(struct fg_drain *drain, const struct fg_kernel_names *names)
+{
+	drain->kernel = *names;
 }
 
 void fg_drain_free(struct fg_drain *drain)
@@ -118,6 +148,7 @@ void fg_drain_free(struct fg_drain *drain)
 		return;
 	ring_buffer__free(drain->samples);
 	ring_buffer__free(drain->events);
+	ring_buffer__free(drain->names);
 	free(drain);
 }
 
@@ -206,6 +237,7 @@ int fg_drain_samples(struct fg_drain *drain, struct fg_err *err)
 {
 	int got = BATCH_FULL;
 
+	take_names(drain);
 	while (got == BATCH_FULL && fg_wire_pending(drain->wire) < PENDING_BYTES_MAX) {
 		got = ring_buffer__consume(drain->samples);
 		if (got < 0 && got != BATCH_FULL)

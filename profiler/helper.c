@@ -205,11 +205,11 @@ static int take_runtime(struct helper *helper, const struct fg_wire_message *mes
 			struct fg_err *err)
 {
 	Fg__Wire__Runtime *runtime = fg__wire__runtime__unpack(NULL, message->len, message->body);
-	int rc;
+	int rc = 0;
 
-	if (!runtime || !helper->started || !helper->source->ops->runtime)
+	if (!runtime || !helper->started)
 		rc = fg_err_set(err, FG_E_INVALID, "RUNTIME out of order");
-	else
+	else if (helper->source->ops->runtime)
 		rc = helper->source->ops->runtime(helper->source, runtime, err);
 	if (runtime)
 		fg__wire__runtime__free_unpacked(runtime, NULL);

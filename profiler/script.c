@@ -43,6 +43,8 @@ struct fg_scripts {
 	size_t runtime_count;
 	struct fg_script_layout *images; /* [image − 1] */
 	size_t image_count, image_capacity;
+	uint32_t released[FG_SCRIPT_IMAGES_MAX]; /* a ring: oldest first */
+	size_t released_at, released_count;
 	struct code_slot *codes;
 	size_t code_count;
 	struct place_slot *places;
@@ -50,6 +52,8 @@ struct fg_scripts {
 	uint32_t name_count, sent_count;
 	Fg__Wire__ScriptName *pending;
 	size_t pending_count, pending_capacity;
+	void (*more)(void *context);
+	void *more_context;
 	uint32_t allowed_tgid; /* whose memory we may read, until the next batch */
 	uint64_t gone;         /* frames whose names could not be read */
 	bool gone_told;
@@ -142,6 +146,33 @@ static bool read_process(void *context, uint64_t address, void *out, size_t len)
 	return process_vm_readv(pid, &local, 1, &remote, 1, 0) == (ssize_t)len;
 }
 
+void fg_scripts_release(struct fg_scripts *scripts, uint32_t image)
+{
+	if (!scripts || scripts->released_count == FG_SCRIPT_IMAGES_MAX)
+		return;
+	size_t end = scripts->released_at + scripts->released_count++;
+
+	scripts->released[end % FG_SCRIPT_IMAGES_MAX] = image;
+}
+
+/* A number that nobody uses; 0 if there is none. Samples of its last owner have been drained
+ * unless 4 096 programs ended within 50 ms, and their checks would not fit. */
+static uint32_t take_image(struct fg_scripts *scripts)
+{
+	struct fg_err ignored;
+
+	if (FG_VEC_ROOM(scripts, images, image_count, image_capacity, FG_SCRIPT_IMAGES_MAX,
+			&ignored) == 0)
+		return (uint32_t)++scripts->image_count;
+	if (!scripts->released_count)
+		return 0;
+	uint32_t image = scripts->released[scripts->released_at];
+
+	scripts->released_at = (scripts->released_at + 1) % FG_SCRIPT_IMAGES_MAX;
+	scripts->released_count--;
+	return image;
+}
+
 void fg_scripts_describe(struct fg_scripts *scripts, uint32_t module, pid_t pid, uint64_t bias,
 			 uint32_t *image, struct fg_bpf_script *how)
 {
@@ -160,12 +191,10 @@ void fg_scripts_describe(struct fg_scripts *scripts, uint32_t module, pid_t pid,
 	if (fg_script_layout_make(runtime->kind, runtime->version, address,
 				  needs_debug ? debug : NULL, &layout, &ignored) != 0)
 		return;
-	if (!*image) {
-		if (FG_VEC_ROOM(scripts, images, image_count, image_capacity, FG_SCRIPT_IMAGES_MAX,
-				&ignored) != 0)
-			return;
-		*image = (uint32_t)++scripts->image_count;
-	}
+	if (!*image)
+		*image = take_image(scripts);
+	if (!*image)
+		return;
 	layout.bpf.image = *image;
 	layout.bpf.code_type = runtime->code_type ? bias + runtime->code_type : 0;
 	scripts->images[*image - 1] = layout;
@@ -230,6 +259,42 @@ static struct code_slot *find_code(struct fg_scripts *scripts, uint64_t word, ui
 	return &scripts->codes[i];
 }
 
+void fg_scripts_set_more(struct fg_scripts *scripts, void (*more)(void *context), void *context)
+{
+	scripts->more = more;
+	scripts->more_context = context;
+}
+
+void fg_scripts_captured(struct fg_scripts *scripts, const struct fg_bpf_script_name *captured)
+{
+	struct fg_err ignored;
+	uint32_t name;
+
+	if (!captured->image || captured->image > scripts->image_count || !scripts->codes)
+		return;
+	const struct fg_script_layout *layout = &scripts->images[captured->image - 1];
+	struct code_slot *slot = find_code(scripts, captured->word, captured->check);
+
+	if (slot->name || !fg_script_text_captured(layout, captured, &scripts->text) ||
+	    intern(scripts, &scripts->text, layout->runtime, &name, &ignored) != 0)
+		return;
+	*slot = (struct code_slot){
+		.word = captured->word, .check = captured->check, .name = name + 1};
+	scripts->code_count++;
+}
+
+/* The slot of a code object. What BPF captured comes before the sample that met it, but may have
+ * come after the last look at it. */
+static struct code_slot *find_captured(struct fg_scripts *scripts, uint64_t word, uint64_t check)
+{
+	struct code_slot *slot = find_code(scripts, word, check);
+
+	if (slot->name || !scripts->more)
+		return slot;
+	scripts->more(scripts->more_context);
+	return find_code(scripts, word, check);
+}
+
 /* Its number may belong to somebody else by now. */
 static bool may_read(struct fg_scripts *scripts, uint32_t tgid)
 {
@@ -268,7 +333,7 @@ static uint64_t read_frame(struct fg_scripts *scripts, uint32_t tgid, uint32_t i
 {
 	const struct fg_script_layout *layout = &scripts->images[image - 1];
 	uint64_t check = second & ~FG_SCRIPT_PLACE_MASK;
-	struct code_slot *slot = find_code(scripts, word, check);
+	struct code_slot *slot = find_captured(scripts, word, check);
 	pid_t pid = (pid_t)tgid;
 	const struct fg_script_memory memory = {.read = read_process, .context = &pid};
 	bool readable = may_read(scripts, tgid);

@@ -3,10 +3,10 @@
  * Interpreted functions in the helper: which address space runs which interpreter, and names for
  * the words that BPF emits.
  *
- * Names are read from the target's memory when samples are drained, once per code object and check,
- * and sent before the first sample that uses them. A process that is gone by then leaves a
- * placeholder. Where the client says an interpreter lies is believed for what it is: addresses in
- * processes that it may trace anyway.
+ * Names come from BPF, which reads them when it first meets a code object, or from the target's
+ * memory when samples are drained; once per code object and check. They are sent before the first
+ * sample that uses them. What is gone by then leaves a placeholder. Where the client says an
+ * interpreter lies is believed for what it is: addresses in processes that it may trace anyway.
  */
 #ifndef FG_PROFILER_SCRIPT_H
 #define FG_PROFILER_SCRIPT_H
@@ -37,6 +37,12 @@ bool fg_scripts_knows(const struct fg_scripts *scripts, uint32_t module);
  *  number in *image (kept if not 0). Nothing is filled when the memory does not look like it. */
 void fg_scripts_describe(struct fg_scripts *scripts, uint32_t module, pid_t pid, uint64_t bias,
 			 uint32_t *image, struct fg_bpf_script *how);
+/** No process runs this image any more: its number is used again, as late as possible. */
+void fg_scripts_release(struct fg_scripts *scripts, uint32_t image);
+/** A name that the BPF side captured. */
+void fg_scripts_captured(struct fg_scripts *scripts, const struct fg_bpf_script_name *captured);
+/** What to call for captured names that may have come meanwhile. */
+void fg_scripts_set_more(struct fg_scripts *scripts, void (*more)(void *context), void *context);
 /** Script words of a sample → frames of FG_MODULE_SCRIPT at `out`, leaf first; at most half as
  *  many. Returns how many. */
 size_t fg_scripts_resolve(struct fg_scripts *scripts, uint32_t tgid, const uint64_t *words,

@@ -196,6 +196,8 @@ static int make_python(const struct python *from, uint64_t address, struct fg_sc
 		.place = qualified ? FG_PLACE_POINTER : FG_PLACE_INDEX,
 		.shim_owner = from->shim_owner,
 	};
+	layout->bpf.string_data = from->ascii_size;
+	layout->bpf.string_state = STRING_STATE;
 	layout->string_length = STRING_LENGTH;
 	layout->string_state = STRING_STATE;
 	layout->ascii_data = from->ascii_size;
@@ -335,6 +337,8 @@ static int make_debug_python(uint32_t version, uint64_t address, const uint64_t 
 				  (uint32_t)at[CODE_QUALNAME], (uint32_t)at[CODE_LINE],
 				  (uint32_t)at[OBJECT_TYPE_FIELD]};
 
+	layout->bpf.string_data = (uint16_t)at[ASCII_SIZE];
+	layout->bpf.string_state = (uint16_t)at[STRING_STATE_FIELD];
 	layout->string_length = (uint16_t)at[STRING_LENGTH_FIELD];
 	layout->string_state = (uint16_t)at[STRING_STATE_FIELD];
 	layout->ascii_data = (uint16_t)at[ASCII_SIZE];
@@ -385,10 +389,11 @@ static int make_php(uint32_t version, uint64_t address, struct fg_script_layout 
 		.place = FG_PLACE_LINE,
 		.native_type = 1, /* ZEND_INTERNAL_FUNCTION */
 		.line_instr = 24,
+		.scope_name = 8,
+		.string_data = 24,
 	};
 	layout->string_length = 16;
 	layout->ascii_data = 24;
-	layout->scope_name = 8;
 	int rc = set_code(layout, words, err);
 
 	/* Of functions written in C only name and scope are read. */

@@ -29,7 +29,6 @@ struct fg_script_layout {
 	uint32_t runtime;         /* FG_SCRIPT_RUNTIME() */
 	uint16_t string_length, string_state;
 	uint16_t ascii_data, wide_data; /* where characters begin */
-	uint16_t scope_name;            /* PHP: of a class */
 	uint16_t line_table;            /* from the code's start */
 	uint16_t bytes_size, bytes_data;
 	uint8_t lines; /* enum fg_script_lines */

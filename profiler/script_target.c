@@ -17,6 +17,19 @@ int fg_script_target_installed(struct fg_targets *targets, struct fg_process *pr
 	return how.image ? fg_session_set_script(targets->session, process->tgid, &how, err) : 0;
 }
 
+void fg_script_target_left(struct fg_targets *targets, struct fg_process *process)
+{
+	uint32_t image = process->image;
+
+	process->image = 0;
+	for (size_t i = 0; image && i < targets->count; i++) {
+		if (targets->items[i].image == image)
+			return; /* a child or its parent */
+	}
+	if (image)
+		fg_scripts_release(targets->scripts, image);
+}
+
 int fg_script_target_runtime(struct fg_targets *targets, const Fg__Wire__Runtime *runtime,
 			     struct fg_err *err)
 {

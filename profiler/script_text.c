@@ -176,7 +176,8 @@ static bool read_php_name(const struct fg_script_layout *layout, const struct co
 	if (!read_string(layout, code->name, memory, FG_SCRIPT_NAME_CHARS, name))
 		return false;
 	if (code->scope &&
-	    read_at(memory, code->scope + layout->scope_name, &scope_name, sizeof(scope_name)) &&
+	    read_at(memory, code->scope + layout->bpf.scope_name, &scope_name,
+		    sizeof(scope_name)) &&
 	    read_string(layout, scope_name, memory, FG_SCRIPT_NAME_CHARS, scope))
 		(void)snprintf(ret->name, sizeof(ret->name), "%s::%s", scope, name);
 	else
@@ -204,6 +205,47 @@ bool fg_script_text_read(const struct fg_script_layout *layout, uint32_t image, 
 		ret->file[0] = '\0';
 	/* What was read between two changes of the memory must not keep a wrong name. */
 	return read_code(layout, image, word, check, memory, &code);
+}
+
+/* Copies what was captured; false if it has no end. */
+static bool take_text(const char *from, size_t size, char *to)
+{
+	size_t len = strnlen(from, size);
+
+	if (len == size)
+		return false;
+	for (size_t i = 0; i < len; i++)
+		to[i] = (unsigned char)from[i] < 0x20 || from[i] == 0x7f ? '?' : from[i];
+	to[len] = '\0';
+	return true;
+}
+
+bool fg_script_text_captured(const struct fg_script_layout *layout,
+			     const struct fg_bpf_script_name *captured, struct fg_script_text *ret)
+{
+	char name[FG_SCRIPT_CAPTURE_NAME], scope[FG_SCRIPT_CAPTURE_NAME];
+	bool php = layout->bpf.kind == FG_SCRIPT_PHP,
+	     native = captured->word & FG_SCRIPT_WORD_NATIVE;
+	bool name_ascii = true, file_ascii = true;
+
+	if (!take_text(captured->name, sizeof(captured->name), name) ||
+	    !take_text(captured->scope, sizeof(captured->scope), scope) ||
+	    !take_text(captured->file, sizeof(captured->file), ret->file))
+		return false;
+	/* Other kinds of strings have their characters elsewhere. */
+	if (!php && (!string_kind(captured->name_state, &name_ascii) ||
+		     !string_kind(captured->file_state, &file_ascii) || !name_ascii ||
+		     !file_ascii || !name[0]))
+		return false;
+	if (!name[0])
+		(void)snprintf(ret->name, sizeof(ret->name), "{main}");
+	else
+		(void)snprintf(ret->name, sizeof(ret->name), "%s%s%s", scope, scope[0] ? "::" : "",
+			       name);
+	ret->first_line = native || captured->line > FG_SCRIPT_LINE_MASK ? 0 : captured->line;
+	if (native)
+		ret->file[0] = '\0';
+	return true;
 }
 
 /* co_lnotab: pairs of steps in bytes and lines. */

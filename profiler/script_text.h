@@ -35,6 +35,9 @@ struct fg_script_text {
 bool fg_script_text_read(const struct fg_script_layout *layout, uint32_t image, uint64_t word,
 			 uint64_t check, const struct fg_script_memory *memory,
 			 struct fg_script_text *ret);
+/** The same from what the BPF side read when it first met the code. False: read it yourself. */
+bool fg_script_text_captured(const struct fg_script_layout *layout,
+			     const struct fg_bpf_script_name *captured, struct fg_script_text *ret);
 /** The line of `place` in the code at `word`; 0 if it is not known. */
 uint32_t fg_script_line_read(const struct fg_script_layout *layout, uint32_t image, uint64_t word,
 			     uint64_t check, uint32_t place, const struct fg_script_memory *memory);

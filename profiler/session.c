@@ -475,6 +475,11 @@ int fg_session_sample_ring(const struct fg_session *session)
 	return bpf_map__fd(session->object->maps.fg_samples);
 }
 
+int fg_session_name_ring(const struct fg_session *session)
+{
+	return bpf_map__fd(session->object->maps.fg_script_names);
+}
+
 int fg_session_event_ring(const struct fg_session *session)
 {
 	return bpf_map__fd(session->object->maps.fg_events);

@@ -68,6 +68,7 @@ int fg_session_stats(struct fg_session *session, struct fg_bpf_stats *ret,
 /** The part for other sample types; lives as long as the session. */
 struct fg_session_types *fg_session_types(struct fg_session *session);
 int fg_session_sample_ring(const struct fg_session *session); /* map descriptors */
+int fg_session_name_ring(const struct fg_session *session);
 int fg_session_event_ring(const struct fg_session *session);
 int fg_session_requests_map(const struct fg_session *session); /* shared with session_label.c */
 int fg_session_labels_on_map(const struct fg_session *session);

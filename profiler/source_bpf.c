@@ -2,7 +2,6 @@
 /* The BPF programs as a source: session, targets, modules and drain put together. */
 #include "profiler/source.h"
 
-#include <fcntl.h>
 #include <stdlib.h>
 
 #include "gate/base/clock.h"
@@ -25,15 +24,15 @@ struct bpf_source {
 
 static_assert((int)FG_SOURCE_PROGRAMS_MAX >= (int)FG_SESSION_PROGRAMS_MAX, "room for each program");
 
-/* Opened while we may read real addresses; the client reads it through this descriptor. */
+/* While we may read real addresses. */
 static int send_kallsyms(struct bpf_source *self, struct fg_err *err)
 {
-	Fg__Wire__Empty empty;
-	int fd =
-		fg_wire_can_pass_fd(self->wire) ? open("/proc/kallsyms", O_RDONLY | O_CLOEXEC) : -1;
+	struct fg_kernel_names names;
+	int rc = fg_kernel_names_send(fg_rights_client_sees_kernel(), self->wire, &names, err);
 
-	fg__wire__empty__init(&empty);
-	return fd < 0 ? 0 : fg_wire_send(self->wire, FG_WIRE_KALLSYMS, &empty.base, fd, err);
+	if (!rc)
+		fg_drain_set_kernel(self->drain, &names);
+	return rc;
 }
 
 static int start_source(struct fg_source *source, const Fg__Wire__Start *start, uint64_t period_ns,

@@ -200,6 +200,7 @@ static void forget(struct fg_targets *targets, struct fg_process *process, uint6
 {
 	targets->exited_ns += FG_MAX(cpu_ns, process->cpu_ns) - process->baseline_ns;
 	leave_space(targets, process);
+	fg_script_target_left(targets, process);
 	*process = targets->items[--targets->count];
 }
 
@@ -407,7 +408,7 @@ static int handle(struct fg_targets *targets, const struct fg_bpf_event *event, 
 		if (process) {
 			leave_space(targets, process);
 			process->told = process->known = false;
-			process->image = 0;
+			fg_script_target_left(targets, process);
 		}
 		FG_FALLTHROUGH;
 	default:

@@ -24,19 +24,6 @@ const char *fg_run_status_name(enum fg_run_status status)
 	return (size_t)status < FG_RUN_STATUS_COUNT ? status_names[status] : "unknown";
 }
 
-uint64_t fg_profile_info_kernel_only(const struct fg_profile_info *info)
-{
-	return FG_MIN(info->incomplete_by[FG_STACK_KERNEL_ONLY], info->samples);
-}
-
-double fg_profile_info_complete_share(const struct fg_profile_info *info)
-{
-	uint64_t with_user = info->samples - fg_profile_info_kernel_only(info);
-
-	/* more complete stacks than samples: a file that somebody made; no share is above 1 */
-	return with_user ? (double)FG_MIN(info->complete, with_user) / (double)with_user : 0.0;
-}
-
 int fg_result_new(const struct fg_registry *registry, struct fg_result **ret, struct fg_err *err)
 {
 	struct fg_result *result = calloc(1, sizeof(*result));

@@ -38,17 +38,19 @@ static int write_head(const struct fg_top *top, const struct fg_report_pen *pen,
 {
 	const struct fg_result *result = top->result;
 	FG_AUTO_BUF struct fg_buf line = {.max = 4096};
-	char samples[FG_NUM_TEXT_MAX], cpu[FG_NUM_TEXT_MAX];
+	char cpu[FG_NUM_TEXT_MAX];
 	double all = top->sample_ns * (double)top->cost->samples;
 
 	fg_text_cut(result->name ? result->name : "run", pen->width / 2, false, &line);
-	fg_buf_addf(&line, ": %s samples", fg_num_format_count(top->cost->samples, samples));
+	fg_buf_add_str(&line, ": ");
+	fg_report_amount(top->profile, top->cost->samples, &line);
 	if (top->options.endpoint)
 		fg_buf_addf(&line, " of \"%s\"", top->options.endpoint);
 	if (top->options.phase)
 		fg_buf_addf(&line, ", phase %s", top->options.phase);
 	if (top->sample_ns >= 0)
-		fg_buf_addf(&line, ", %s of CPU per %s", fg_num_format_ns(all, cpu), top->unit);
+		fg_buf_addf(&line, ", %s of %s per %s", fg_num_format_ns(all, cpu),
+			    fg_report_type_of(top->profile)->noun, top->unit);
 	if (top->cost->samples)
 		fg_buf_addf(&line, ", %.2f %% complete, %.1f %% unnamed",
 			    fg_report_percent(top->cost->samples - top->cost->incomplete,
@@ -199,7 +201,9 @@ static int write_functions(const struct fg_top *top, const struct fg_report_pen 
 	FG_AUTO_BUF struct fg_buf line = {.max = 4096};
 	char count[FG_NUM_TEXT_MAX];
 
-	fg_buf_addf(&line, "cpu by function (self, total, self%s%s), by %s",
+	fg_buf_addf(&line, "%s by function (self, total, self%s%s), by %s",
+		    top->profile->type == FG_PROFILE_CPU ? "cpu"
+							 : fg_report_type_of(top->profile)->noun,
 		    top->sample_ns >= 0 ? " per " : "", top->sample_ns >= 0 ? top->unit : "", by);
 	fg_report_heading(pen, line.data ? line.data : "");
 	if (top->options.search) {

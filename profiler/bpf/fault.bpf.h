@@ -21,7 +21,7 @@ int fg_fault(struct bpf_perf_event_data *ctx)
 		return 0;
 	stats->events++;
 	struct fg_unwind_state *state =
-		begin_sample(FG_SLOT_FAULT, FG_SAMPLE_FAULT, target, begin_ns);
+		begin_sample(FG_SLOT_FAULT, FG_SAMPLE_FAULT, tgid, target, begin_ns);
 
 	if (!state)
 		return 0;

@@ -307,7 +307,7 @@ static __always_inline bool fg_wait_begin(void *ctx, struct task_struct *prev, b
 		return false;
 	}
 	struct fg_unwind_state *state =
-		begin_sample(FG_SLOT_OFFCPU, FG_SAMPLE_OFFCPU, target, now_ns);
+		begin_sample(FG_SLOT_OFFCPU, FG_SAMPLE_OFFCPU, tgid, target, now_ns);
 
 	if (!state)
 		return false;

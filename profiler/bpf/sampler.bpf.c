@@ -120,7 +120,7 @@ static __always_inline void unwind(struct fg_unwind_state *state, __u32 slot, __
 
 /* An empty sample of the running thread in the slot's state; NULL never happens. */
 static __always_inline struct fg_unwind_state *
-begin_sample(__u32 slot, __u8 type, const struct fg_bpf_target *target, __u64 now_ns)
+begin_sample(__u32 slot, __u8 type, __u32 tgid, const struct fg_bpf_target *target, __u64 now_ns)
 {
 	struct fg_unwind_state *state = bpf_map_lookup_elem(&fg_state, &slot);
 
@@ -133,7 +133,7 @@ begin_sample(__u32 slot, __u8 type, const struct fg_bpf_target *target, __u64 no
 	state->space = target->space;
 	state->fault = 0;
 	state->sample.time_ns = now_ns;
-	state->sample.tgid = fg_current_tgid();
+	state->sample.tgid = tgid;
 	state->sample.tid = fg_current_tid();
 	state->sample.kernel_count = 0;
 	state->sample.user_count = 0;
@@ -163,11 +163,12 @@ static __always_inline bool send_sample(struct fg_unwind_state *state, struct fg
 	return bpf_ringbuf_output(&fg_samples, &state->sample, size, BPF_RB_NO_WAKEUP) != 0;
 }
 
-static __always_inline void take_sample(struct bpf_perf_event_data *ctx,
+static __always_inline void take_sample(struct bpf_perf_event_data *ctx, __u32 tgid,
 					struct fg_bpf_target *target, struct fg_bpf_stats *stats,
 					__u64 now_ns)
 {
-	struct fg_unwind_state *state = begin_sample(FG_SLOT_CPU, FG_SAMPLE_CPU, target, now_ns);
+	struct fg_unwind_state *state =
+		begin_sample(FG_SLOT_CPU, FG_SAMPLE_CPU, tgid, target, now_ns);
 
 	if (!state)
 		return;
@@ -192,7 +193,7 @@ int fg_sample(struct bpf_perf_event_data *ctx)
 	target = bpf_map_lookup_elem(&fg_targets, &tgid);
 	if (!target)
 		return 0;
-	take_sample(ctx, target, stats, begin_ns);
+	take_sample(ctx, tgid, target, stats, begin_ns);
 	stats->bpf_ns += bpf_ktime_get_ns() - begin_ns;
 	/* 1 lets the kernel write its own sample of this very moment into the event's ring. */
 	return fg_oracle;

@@ -31,7 +31,7 @@ enum fg_script_place {
 enum {
 	FG_SCRIPT_FRAME_BYTES = 128, /* powers of two: bounds by mask */
 	FG_SCRIPT_CODE_BYTES = 256,
-	FG_SCRIPT_IMAGES_MAX = 4096, /* programs that ran an interpreter; later ones: native only */
+	FG_SCRIPT_IMAGES_MAX = 4096, /* programs that run an interpreter; more have native frames */
 	FG_SCRIPT_FRAMES_MAX = 127,  /* with the head in FG_SCRIPT_WORDS_MAX */
 	FG_SCRIPT_NO_OFFSET = 0xffff,
 };
@@ -60,8 +60,23 @@ struct fg_bpf_script {
 	uint8_t native_type;   /* PHP: the code's first byte when it is native; 0: none */
 	uint16_t native_bytes; /* of such a code */
 	uint16_t line_instr;   /* FG_PLACE_LINE: of the line in an instruction */
-	uint32_t reserved;
+	uint16_t scope_name;   /* PHP: a class's name */
+	uint16_t string_data;  /* the first character of a plain string */
+	uint16_t string_state; /* Python: 32 bits about a string's kind */
+	uint16_t reserved[3];
 };
+
+/* What a code object is called, read when a sample first meets it: code may be gone before anybody
+ * else can ask. Strings are cut and end with a zero. */
+enum { FG_SCRIPT_CAPTURE_NAME = 128, FG_SCRIPT_CAPTURE_FILE = 256 };
+struct fg_bpf_script_name {
+	uint64_t word, check; /* as emitted, without entry and place */
+	uint32_t image, line;
+	uint32_t name_state, file_state;
+	char name[FG_SCRIPT_CAPTURE_NAME], scope[FG_SCRIPT_CAPTURE_NAME];
+	char file[FG_SCRIPT_CAPTURE_FILE];
+};
+enum { FG_SCRIPT_NAME_RING_BYTES = 1 << 20, FG_SCRIPT_SEEN = 1 << 14 };
 
 /* First word of a frame: flags above the address. */
 #define FG_SCRIPT_WORD_ENTRY   (1ull << 48)
@@ -83,6 +98,6 @@ static inline uint64_t fg_script_check(uint64_t hash)
 	return hash & ~FG_SCRIPT_PLACE_MASK;
 }
 
-_Static_assert(sizeof(struct fg_bpf_script) == 88, "as both sides see it");
+_Static_assert(sizeof(struct fg_bpf_script) == 96, "as both sides see it");
 
 #endif

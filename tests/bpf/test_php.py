@@ -61,7 +61,7 @@ def write(bench, name, text):
     return path
 
 
-def run(bench, name, gone_limit=0.002):
+def run(bench, name):
     php = bench.need("php8.2")
     write(bench, "part.php", PART)
     child = bench.start(php, "-n", write(bench, f"{name}.php", PROGRAMS[name]), ready="ready")
@@ -69,7 +69,7 @@ def run(bench, name, gone_limit=0.002):
     check_complete(result)
     gone = result.having("[php: gone]")
     print(f"  gone {gone}")
-    check(gone <= result.info["samples"] * gone_limit, f"{gone} names are gone")
+    check(gone <= result.info["samples"] * 0.002, f"{gone} names are gone")
     for reason, _, frames in result.stacks:
         check(reason != "complete" or frames.count("execute_ex") <= 1,
               f"native loops are left in {frames}")
@@ -96,9 +96,7 @@ def case_shares(bench):
 
 
 def case_shapes(bench):
-    # Without opcache an included file's code lives while it runs, which is less than the 50 ms
-    # until names are read: what no reading has met yet says so.
-    result = run(bench, "shapes", gone_limit=0.15)
+    result = run(bench, "shapes")
     for path in (("{main}", "Shop::total", "array_map", "Shop::{closure}", "Shop::price", "burn"),
                  ("{main}", *["down"] * 31, "burn"),
                  ("{main}", "Shop::numbers", "burn"),
@@ -140,7 +138,7 @@ def case_server(bench):
                                                                       "burn")
     gone = result.having("[php: gone]")
     print(f"  page_a {a} page_b {b} gone {gone}")
-    check(gone < result.info["samples"] * 0.1, f"{gone} names are gone")
+    check(gone <= result.info["samples"] * 0.002, f"{gone} names are gone")
     check(a > 20 and b > 20, f"{a} and {b} samples of the two pages")
     check(0.6 < a / b < 1.7, f"{a} and {b} samples of two equal pages")
 

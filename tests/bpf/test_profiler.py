@@ -390,8 +390,8 @@ def children_of(pid):
         return [int(word) for word in f.read().split()]
 
 
-def start_tool(bench, pid):
-    tool = subprocess.Popen([bench.tool, bench.helper, "30", "997", str(pid)],
+def start_tool(bench, pid, seconds=30, prefix=()):
+    tool = subprocess.Popen([*prefix, bench.tool, bench.helper, str(seconds), "997", str(pid)],
                             stdout=subprocess.PIPE, text=True, start_new_session=True)
     bench.children.append(tool)
     line = ""

@@ -59,6 +59,16 @@ static void check_text(const struct fg_script_text *text, bool utf8)
 		assert(*c >= 0x20 && *c != 0x7f && (!utf8 || *c < 0xf8));
 }
 
+static void try_captured(const struct fg_script_layout *layout, const struct memory *memory)
+{
+	struct fg_bpf_script_name captured = {0};
+	struct fg_script_text text;
+
+	memcpy(&captured, memory->data, FG_MIN(memory->size, sizeof(captured)));
+	if (fg_script_text_captured(layout, &captured, &text))
+		check_text(&text, false);
+}
+
 static void try_layout(const struct fg_script_layout *layout, uint64_t word,
 		       const struct memory *memory)
 {
@@ -103,6 +113,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	assert(layout.bpf.code_bytes < FG_SCRIPT_CODE_BYTES);
 	assert(layout.bpf.frame_bytes < FG_SCRIPT_FRAME_BYTES);
+	try_captured(&layout, &memory);
 	word = BASE + offset % 4096;
 	try_layout(&layout, word, &memory);
 	if (layout.bpf.native_type)

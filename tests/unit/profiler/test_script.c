@@ -253,6 +253,101 @@ static void test_php_names(void **state)
 			 0);
 }
 
+static void test_captured_names(void **state)
+{
+	enum { ASCII = 1 << 2 | 1 << 5 | 1 << 6, WIDE = 2 << 2 | 1 << 5 };
+	static const struct {
+		uint32_t kind, version;
+		uint64_t word;
+		struct fg_bpf_script_name captured;
+		const char *name, *file; /* NULL: not taken */
+		uint32_t line;
+	} cases[] = {
+		{FG_RUNTIME_PYTHON,
+		 FG_SCRIPT_VERSION(3, 12),
+		 0,
+		 {.line = 3,
+		  .name_state = ASCII,
+		  .file_state = ASCII,
+		  .name = "A.f",
+		  .file = "a.py"},
+		 "A.f",
+		 "a.py",
+		 3},
+		{FG_RUNTIME_PYTHON,
+		 FG_SCRIPT_VERSION(3, 12),
+		 0,
+		 {.line = 3,
+		  .name_state = WIDE,
+		  .file_state = ASCII,
+		  .name = "A.f",
+		  .file = "a.py"},
+		 NULL,
+		 NULL,
+		 0},
+		{FG_RUNTIME_PYTHON,
+		 FG_SCRIPT_VERSION(3, 12),
+		 0,
+		 {.name_state = ASCII, .file_state = WIDE, .name = "A.f", .file = "a.py"},
+		 NULL,
+		 NULL,
+		 0},
+		{FG_RUNTIME_PYTHON,
+		 FG_SCRIPT_VERSION(3, 12),
+		 0,
+		 {.name_state = ASCII, .file_state = ASCII, .file = "a.py"},
+		 NULL,
+		 NULL,
+		 0},
+		{FG_RUNTIME_PHP,
+		 FG_SCRIPT_VERSION(8, 2),
+		 0,
+		 {.line = 1 << 21, .name = "a\nb", .scope = "C", .file = "x.php"},
+		 "C::a?b",
+		 "x.php",
+		 0},
+		{FG_RUNTIME_PHP,
+		 FG_SCRIPT_VERSION(8, 2),
+		 0,
+		 {.line = 1, .scope = "C", .file = "x.php"},
+		 "{main}",
+		 "x.php",
+		 1},
+		{FG_RUNTIME_PHP,
+		 FG_SCRIPT_VERSION(8, 2),
+		 FG_SCRIPT_WORD_NATIVE,
+		 {.line = 9, .name = "usort", .file = "x.php"},
+		 "usort",
+		 "",
+		 0},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < FG_ARRAY_LEN(cases); i++) {
+		const struct fg_script_layout layout = layout_of(cases[i].kind, cases[i].version);
+		struct fg_bpf_script_name captured = cases[i].captured;
+		struct fg_script_text text;
+
+		captured.word = cases[i].word;
+		bool taken = fg_script_text_captured(&layout, &captured, &text);
+
+		if (taken != (cases[i].name != NULL))
+			fail_msg("case %zu", i);
+		if (!taken)
+			continue;
+		assert_string_equal(text.name, cases[i].name);
+		assert_string_equal(text.file, cases[i].file);
+		assert_int_equal(text.first_line, cases[i].line);
+	}
+	/* without an end */
+	const struct fg_script_layout php = layout_of(FG_RUNTIME_PHP, FG_SCRIPT_VERSION(8, 2));
+	struct fg_bpf_script_name captured;
+	struct fg_script_text text;
+
+	memset(&captured, 'x', sizeof(captured));
+	assert_false(fg_script_text_captured(&php, &captured, &text));
+}
+
 static void test_lines(void **state)
 {
 	/* As `def f(a):\n x = a\n\n return x` at line 10 compiles to. */
@@ -423,6 +518,37 @@ static void test_gone(void **state)
 	own_done(&own);
 }
 
+/* Numbers of programs that ended are used again, the oldest first; without any nothing is filled.
+ */
+static void test_images(void **state)
+{
+	struct own own;
+
+	(void)state;
+	own_init(&own);
+	for (uint32_t i = 2; i <= FG_SCRIPT_IMAGES_MAX; i++) {
+		uint32_t image = 0;
+
+		fg_scripts_describe(own.scripts, 5, getpid(), 0, &image, &own.how);
+		assert_int_equal(image, i);
+	}
+	uint32_t image = 0;
+	struct fg_bpf_script how = {0};
+
+	fg_scripts_describe(own.scripts, 5, getpid(), 0, &image, &how);
+	assert_int_equal(image, 0);
+	assert_int_equal(how.image, 0);
+	fg_scripts_release(own.scripts, 9);
+	fg_scripts_release(own.scripts, 3);
+	fg_scripts_describe(own.scripts, 5, getpid(), 0, &image, &how);
+	assert_int_equal(image, 9);
+	image = 0;
+	fg_scripts_describe(own.scripts, 5, getpid(), 0, &image, &how);
+	assert_int_equal(image, 3);
+	assert_int_equal(how.image, 3);
+	own_done(&own);
+}
+
 static void test_runtimes(void **state)
 {
 	struct own own;
@@ -461,9 +587,11 @@ int main(void)
 		cmocka_unit_test(test_names_of_all_kinds),
 		cmocka_unit_test(test_unreadable_names),
 		cmocka_unit_test(test_php_names),
+		cmocka_unit_test(test_captured_names),
 		cmocka_unit_test(test_lines),
 		cmocka_unit_test(test_resolve),
 		cmocka_unit_test(test_gone),
+		cmocka_unit_test(test_images),
 		cmocka_unit_test(test_runtimes),
 	};
 
