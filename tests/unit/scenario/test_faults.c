@@ -58,6 +58,11 @@ static void test_values(void **state)
 		{HEAD MAIN "      - get: { url: /, keepAlive: true, connection: none }\n",
 		 "exclude each other"},
 		{HEAD "profile: { types: [] }\n" MAIN GET, "types is empty"},
+		{HEAD "profile: { types: cpu }\n" MAIN GET, "types wants a list"},
+		{HEAD "profile: { types: [cpu, ofcpu] }\n" MAIN GET, "did you mean \"offcpu\"?"},
+		{HEAD "profile: { types: [faults] }\n" MAIN GET,
+		 "it is one of cpu, offcpu, wall, pagefaults"},
+		{HEAD "profile: { types: [[cpu]] }\n" MAIN GET, "wants a single value"},
 		{HEAD "profile: { enabled: yes }\n" MAIN GET, "it is one of auto, required, off"},
 		{HEAD "profile: { frequency: 0 }\n" MAIN GET, "frequency must be at least 1"},
 		{HEAD "loadgen: { threads: 0 }\n" MAIN GET, "threads must be at least 1"},
@@ -287,7 +292,8 @@ static void test_later(void **state)
 {
 	static const char *const keys[] = {
 		HEAD "ab: { epochs: 3 }\n" MAIN GET,
-		HEAD "profile: { types: [cpu, offcpu] }\n" MAIN GET,
+		HEAD
+		"gate: { rules: [{ function: a, profile: offcpu, maxIncrease: 1% }] }\n" MAIN GET,
 		HEAD "profile: { source: pyroscope }\n" MAIN GET,
 		HEAD "profile: { runtimeFlags: auto }\n" MAIN GET,
 		HEAD "profile: { scrape: [{ url: /x }] }\n" MAIN GET,
