@@ -109,8 +109,8 @@ static size_t add_mapping(struct fg_bpf_space *space, size_t count, uint64_t sta
 		struct fg_bpf_mapping *last = &space->mappings[count - 1];
 
 		/* JIT compilers map and protect page by page. */
-		if (last->module == FG_MODULE_ANON && last->end == start) {
-			last->end = entry->end;
+		if (last->module == FG_MODULE_ANON && last->end >= start) {
+			last->end = FG_MAX(last->end, entry->end);
 			return count;
 		}
 	}
@@ -197,12 +197,12 @@ static int build_space(struct fg_targets *targets, struct fg_process *process,
 			continue;
 		if (mapping->kind == FG_MAPPING_ANON) {
 			const struct fg_bpf_mapping entry = {
-				.end = mapping->end,
+				.end = mapping->reach_end,
 				.module = FG_MODULE_ANON,
 				.kind = process->facts.frame_pointers ? FG_MAP_JIT : FG_MAP_ANON,
 			};
 
-			count = add_mapping(space, count, mapping->start, &entry);
+			count = add_mapping(space, count, mapping->reach_start, &entry);
 			continue;
 		}
 		int rc = fg_modules_find(targets->modules, (pid_t)process->tgid, mapping, &module,

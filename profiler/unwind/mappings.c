@@ -96,8 +96,20 @@ static void classify(struct slice path, struct fg_mapping *mapping)
 		mapping->kind = FG_MAPPING_FILE;
 }
 
+/* JIT compilers reserve room without any rights and open it piece by piece; some take the right to
+ * execute a piece away while they write. */
+static bool is_reserve(const struct fg_mapping *mapping, struct slice rights)
+{
+	enum { PIECE_MAX = 1 << 20 };
+
+	return mapping->inode == 0 && mapping->kind == FG_MAPPING_ANON &&
+	       (rights.at[2] == 'x' || memcmp(rights.at, "---", 3) == 0 ||
+		mapping->end - mapping->start <= PIECE_MAX);
+}
+
 /* "start-end rwxp offset major:minor inode    path" */
-static bool parse_line(struct slice line, struct fg_mapping *ret, bool *ret_executable)
+static bool parse_line(struct slice line, struct fg_mapping *ret, bool *ret_executable,
+		       bool *ret_reserve)
 {
 	struct slice rights;
 	uint64_t dev_major, dev_minor;
@@ -116,6 +128,7 @@ static bool parse_line(struct slice line, struct fg_mapping *ret, bool *ret_exec
 	while (line.at < line.end && *line.at == ' ')
 		line.at++;
 	classify(line, ret);
+	*ret_reserve = is_reserve(ret, rights);
 	return true;
 }
 
@@ -129,28 +142,62 @@ static int add(struct fg_mappings *mappings, const struct fg_mapping *mapping, s
 	return 0;
 }
 
+/* Neighbouring reserves and the executable pieces among them. */
+struct run {
+	uint64_t start, end;
+	size_t first; /* mapping */
+};
+
+static void close_run(struct fg_mappings *mappings, const struct run *run)
+{
+	for (size_t i = run->first; i < mappings->count; i++) {
+		mappings->items[i].reach_start = run->start;
+		mappings->items[i].reach_end = run->end;
+	}
+}
+
+static int take_mapping(struct fg_mappings *mappings, struct fg_mapping *mapping, bool executable,
+			bool reserve, struct run *run, struct fg_err *err)
+{
+	int rc;
+
+	if (!reserve || mapping->start != run->end) {
+		close_run(mappings, run);
+		*run = (struct run){mapping->start, mapping->start, mappings->count};
+	}
+	run->end = reserve ? mapping->end : mapping->start;
+	mapping->reach_start = mapping->start;
+	mapping->reach_end = mapping->end;
+	rc = executable ? add(mappings, mapping, err) : 0;
+	if (!reserve)
+		run->first = mappings->count;
+	return rc;
+}
+
 static int parse_all(const char *text, size_t len, struct fg_mappings *mappings, struct fg_err *err)
 {
 	struct slice rest = {text, text + len};
+	struct run run = {0};
 	uint64_t covered = 0;
 
 	for (unsigned number = 1; rest.at < rest.end; number++) {
 		struct slice line;
 		struct fg_mapping mapping;
-		bool executable;
+		bool executable, reserve;
 
 		if (!take_until(&rest, '\n', &line)) {
 			line = rest;
 			rest.at = rest.end;
 		}
-		if (!parse_line(line, &mapping, &executable) || mapping.start < covered)
+		if (!parse_line(line, &mapping, &executable, &reserve) || mapping.start < covered)
 			return fg_err_set(err, FG_E_INVALID, "maps line %u is malformed", number);
 		covered = mapping.end;
-		int rc = executable ? add(mappings, &mapping, err) : 0;
+		int rc = take_mapping(mappings, &mapping, executable, reserve, &run, err);
 
 		if (rc)
 			return rc;
 	}
+	close_run(mappings, &run);
 	return 0;
 }
 
