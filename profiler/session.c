@@ -27,30 +27,38 @@ struct fg_session {
 	struct fg_unwind_row *shards[FG_SHARDS_MAX];
 	int shard_fds[FG_SHARDS_MAX];
 	uint32_t *pages;
-	struct fg_bpf_stats *stats; /* one per possible CPU */
+	uint64_t generations[FG_SPACES_MAX], generation; /* of each space's content; the last one */
+	struct fg_bpf_stats *stats;                      /* one per possible CPU */
 	int possible_cpus;
 };
 
 /* libbpf prints its reasons; the last lines of them are the best error text there is. The buffer
  * is static because libbpf's callback has no context; the helper loads one object, once. */
-enum { LOG_MAX = 1024, DATA_BYTES_MAX = 1 << 30 };
+enum { LOG_MAX = 1024, LINE_MAX_BYTES = 400, DATA_BYTES_MAX = 1 << 30 };
 static char log_text[LOG_MAX];
 
 FG_PRINTF(2, 0)
 static int keep_log(enum libbpf_print_level level, const char *format, va_list args)
 {
 	size_t used = strlen(log_text);
-	char line[512];
+	char message[4096], *line = message;
 
 	if (level != LIBBPF_WARN)
 		return 0;
-	(void)vsnprintf(line, sizeof(line), format, args);
-	line[strcspn(line, "\n")] = '\0';
+	(void)vsnprintf(message, sizeof(message), format, args);
+	/* The verifier's log comes as one message of many lines, its reason in the last ones. */
+	size_t len = strlen(message);
+
+	if (len > LINE_MAX_BYTES)
+		line += len - LINE_MAX_BYTES;
+	for (char *at = line; (at = strchr(at, '\n')); at++)
+		*at = at[1] ? ' ' : '\0';
 	if (used + strlen(line) + 3 > sizeof(log_text)) {
 		used = 0;
 		log_text[0] = '\0';
 	}
-	(void)snprintf(log_text + used, sizeof(log_text) - used, "%s%s", used ? "; " : "", line);
+	(void)snprintf(log_text + used, sizeof(log_text) - used, "%s%.*s", used ? "; " : "",
+		       (int)LINE_MAX_BYTES, line);
 	return 0;
 }
 
@@ -316,6 +324,7 @@ int fg_session_set_space(struct fg_session *session, uint32_t space,
 	    bpf_map_update_elem(outer, &space, &fd, BPF_ANY) != 0)
 		rc = fg_err_errno(err, errno, "filling a map of an address space");
 	close(fd); /* the outer map keeps it alive */
+	session->generations[space] = ++session->generation;
 	return rc;
 }
 
@@ -345,6 +354,7 @@ int fg_session_set_target(struct fg_session *session, uint32_t tgid, uint32_t sp
 	if (bpf_map_lookup_elem(map, &tgid, &target) != 0)
 		return 0;
 	target.space = space;
+	target.generation = space ? session->generations[space] : 0;
 	target.miss_interval_ms = 0;
 	if (bpf_map_update_elem(map, &tgid, &target, BPF_EXIST) != 0 && errno != ENOENT)
 		return fg_err_errno(err, errno, "updating process %u in the set", tgid);

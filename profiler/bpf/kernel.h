@@ -38,12 +38,6 @@ struct task_struct {
 	struct signal_struct *signal;
 } FG_CORE;
 
-/* The kernel's names (user space's header calls them rip, rsp, rbp). The flavour suffix keeps it
- * apart from that header's struct. */
-struct pt_regs___kernel {
-	unsigned long bp, ip, sp, orig_ax;
-} FG_CORE;
-
 enum bpf_func_id___newer {
 	BPF_FUNC_get_current_task_btf___newer = 158, /* 5.11 */
 	BPF_FUNC_task_pt_regs___newer = 175,         /* 5.15 */

@@ -8,8 +8,6 @@
  */
 #include "profiler/bpf/kernel.h"
 
-#include <linux/bpf_perf_event.h>
-
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_tracing.h>
@@ -22,7 +20,6 @@ char fg_license[] SEC("license") = "Dual BSD/GPL";
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, FG_TGIDS_MAX);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, __u32);
 	__type(value, struct fg_bpf_target);
 } fg_targets SEC(".maps");
@@ -78,48 +75,19 @@ static __always_inline void report_miss(struct fg_bpf_target *target, __u32 tgid
 	send_event(FG_EVENT_MISS, tgid, 0, address);
 }
 
-/* The registers with which the task entered the kernel; false for kernel threads and tasks that
- * have given up their memory. */
-static __always_inline bool read_entry_regs(struct fg_unwind_state *state)
-{
-	const struct pt_regs___kernel *regs;
-	struct task_struct *task = (void *)bpf_get_current_task();
-
-	if (!BPF_CORE_READ(task, mm))
-		return false;
-	if (bpf_core_enum_value_exists(enum bpf_func_id___newer, BPF_FUNC_task_pt_regs___newer)) {
-		regs = (const void *)bpf_task_pt_regs(bpf_get_current_task_btf());
-	} else {
-		/* x86-64 before 5.15: the frame lies at the top of a 16-KiB stack. */
-		enum { THREAD_SIZE = 16384, PT_REGS_SIZE = 168 };
-
-		regs = BPF_CORE_READ(task, stack) + THREAD_SIZE - PT_REGS_SIZE;
-	}
-	state->ip = BPF_CORE_READ(regs, ip);
-	state->sp = BPF_CORE_READ(regs, sp);
-	state->bp = BPF_CORE_READ(regs, bp);
-	/* After a system call ip is behind the instruction, like a return address. */
-	state->returned = (__s64)BPF_CORE_READ(regs, orig_ax) >= 0;
-	return state->ip != 0;
-}
-
 static __always_inline bool read_user_regs(struct bpf_perf_event_data *ctx,
 					   struct fg_unwind_state *state)
 {
 	long got;
 
-	/* By the sign of ip: pt_regs.cs is a 16-bit field on new kernels and refused. */
-	if ((__s64)ctx->regs.rip >= 0) {
-		state->ip = ctx->regs.rip;
-		state->sp = ctx->regs.rsp;
-		state->bp = ctx->regs.rbp;
-		state->returned = 0;
+	if (fg_arch_in_user(ctx)) {
+		fg_arch_interrupted(ctx, &state->regs);
 		return true;
 	}
 	got = bpf_get_stack(ctx, state->sample.frames, FG_KERNEL_FRAMES_MAX * sizeof(__u64), 0);
 	if (got > 0)
 		state->sample.kernel_count = (__u16)(got / (long)sizeof(__u64));
-	return read_entry_regs(state);
+	return fg_arch_entry(&state->regs);
 }
 
 static __always_inline void unwind(struct fg_unwind_state *state)
@@ -144,7 +112,9 @@ static __always_inline void take_sample(struct bpf_perf_event_data *ctx,
 	state->miss = 0;
 	state->mapping = 0;
 	state->guess = 0;
+	state->window_bytes = 0;
 	state->space = target->space;
+	state->generation = target->generation;
 	state->sample.time_ns = now_ns;
 	state->sample.tgid = ids >> 32;
 	state->sample.tid = (__u32)ids;
@@ -204,7 +174,11 @@ int BPF_PROG(fg_fork, struct task_struct *parent, struct task_struct *child)
 	target = bpf_map_lookup_elem(&fg_targets, &parent_tgid);
 	if (!target)
 		return 0;
-	struct fg_bpf_target copy = {.space = target->space, .signal = (__u64)child->signal};
+	struct fg_bpf_target copy = {
+		.space = target->space,
+		.generation = target->generation,
+		.signal = (__u64)child->signal,
+	};
 
 	bpf_map_update_elem(&fg_targets, &tgid, &copy, BPF_ANY);
 	send_event(FG_EVENT_FORK, tgid, parent_tgid, 0);
@@ -220,6 +194,7 @@ int BPF_PROG(fg_exec, struct task_struct *task)
 	if (!target)
 		return 0;
 	target->space = 0;
+	target->generation = 0;
 	target->miss_interval_ms = 0;
 	send_event(FG_EVENT_EXEC, tgid, 0, 0);
 	return 0;

@@ -92,6 +92,7 @@ struct fg_bpf_target {
 	uint64_t last_miss_ns;
 	uint32_t space; /* 0 = none yet */
 	uint32_t miss_interval_ms;
+	uint64_t generation; /* of the space's content; never used twice, 0: do not remember it */
 };
 
 /* A user frame: module << 48 | address. Addresses are those to look up: already −1 for return
@@ -180,7 +181,7 @@ enum { FG_SAMPLE_RING_BYTES = 16 << 20, FG_EVENT_RING_BYTES = 256 << 10 };
 _Static_assert(sizeof(struct fg_unwind_row) == 8, "rows are 8 bytes");
 _Static_assert(sizeof(struct fg_bpf_shard) == 4 << 20, "the value size that old kernels take");
 _Static_assert(sizeof(struct fg_bpf_mapping) == 32, "as both sides see it");
-_Static_assert(sizeof(struct fg_bpf_target) == 24, "as both sides see it");
+_Static_assert(sizeof(struct fg_bpf_target) == 32, "as both sides see it");
 _Static_assert(sizeof(struct fg_bpf_sample) == 40 + 8 * FG_SAMPLE_FRAMES, "as both sides see it");
 _Static_assert(sizeof(struct fg_bpf_event) == 24, "as both sides see it");
 _Static_assert(FG_SAMPLE_FRAMES >= FG_STACK_FRAMES_MAX + FG_KERNEL_FRAMES_MAX + FG_SCRIPT_WORDS_MAX,

@@ -7,24 +7,31 @@
  * of data-dependent branches: with branches the verifier walks 415 000 instructions, without them a
  * few thousand (reference/ebpf.md §1.4). The empty asm statements keep clang from turning
  * the arithmetic back into branches.
+ *
+ * Callers repeat: what the searches found for a return address is remembered per CPU, and most
+ * frames cost one cache line instead of ten.
  */
 #ifndef FG_PROFILER_BPF_UNWIND_H
 #define FG_PROFILER_BPF_UNWIND_H
 
+#include "profiler/bpf/arch.bpf.h"
+
 #define FG_OPAQUE(x) asm volatile("" : "+r"(x))
 
 enum { FG_GO_ON = 0, FG_ENDED = 1 };
-enum { FG_SAVED_MAX = 16 };         /* a power of two */
+enum { FG_SAVED_MAX = 16 };
+enum { FG_WINDOW_BYTES = 256, FG_PAGE_BYTES = 4096 }; /* powers of two */
 #define FG_GUESS_REACH (1ull << 20) /* RBP further up than this is data, not a frame */
 
 struct fg_unwind_state {
-	__u64 ip, sp, bp;
-	__u64 saved[FG_SAVED_MAX]; /* what lies below the CFA: from RBP up to the return address */
-	__u64 miss;                /* the address that no mapping holds, or 0 */
+	struct fg_arch_regs regs;
+	__u64 window[FG_WINDOW_BYTES / 8]; /* of the user stack, as far as it was read */
+	__u64 window_start, window_bytes;
+	__u64 miss;       /* the address that no mapping holds, or 0 */
+	__u64 generation; /* of the space */
 	__u32 space;
-	__u32 mapping;  /* of the frame before: the next one is often in the same */
-	__u32 returned; /* 1: ip is a return address, look up ip − 1 */
-	__u64 guess;    /* FG_FRAME_GUESSED when the frame at ip was found by a guess */
+	__u32 mapping; /* of the frame before: the next one is often in the same */
+	__u64 guess;   /* FG_FRAME_GUESSED when the frame at ip was found by a guess */
 	struct fg_bpf_sample sample;
 };
 
@@ -34,6 +41,26 @@ struct {
 	__type(key, __u32);
 	__type(value, struct fg_unwind_state);
 } fg_state SEC(".maps");
+
+/* What a return address was found to be. A sample may be taken in the middle of another's write:
+ * the check binds the parts to each other, to the address and to the space's generation, so that a
+ * mixture is nobody's. */
+struct fg_known_frame {
+	__u64 check;
+	__u64 frame; /* module and address */
+	__u64 row;   /* struct fg_unwind_row */
+	__u64 reserved;
+};
+enum { FG_KNOWN_SHIFT = 9 };
+struct fg_known_frames {
+	struct fg_known_frame items[1 << FG_KNOWN_SHIFT];
+};
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct fg_known_frames);
+} fg_known SEC(".maps");
 
 /* Sizes, not types: clang 14 leaves the value type of an inner map out of the BTF. */
 struct fg_space_map {
@@ -95,9 +122,29 @@ static __always_inline __u32 fg_find_mapping(const struct fg_bpf_space *space, _
 	return (__u32)at & (FG_MAPPINGS_MAX - 1);
 }
 
+/* A row in one word, so that nobody reads half of one. */
+static __always_inline __u8 fg_row_kind_of(__u64 row)
+{
+	return (__u8)(row >> 56);
+}
+
+static __always_inline __s64 fg_row_rbp_offset_8(__u64 row)
+{
+	return (__s8)(row >> 48);
+}
+
+static __always_inline __u64 fg_row_cfa_offset(__u64 row)
+{
+	return (__u64)((__s64)(__s16)(row >> 32) * 8);
+}
+
+static __always_inline __u64 fg_row_of_kind(__u8 kind)
+{
+	return (__u64)kind << 56;
+}
+
 /* The last row at or below vaddr between the page's first row and the next page's. */
-static __always_inline const struct fg_unwind_row *fg_find_row(const struct fg_bpf_mapping *mapping,
-							       __u64 vaddr)
+static __always_inline __u64 fg_find_row(const struct fg_bpf_mapping *mapping, __u64 vaddr)
 {
 	__u32 zero = 0, shard_index = mapping->shard;
 	const struct fg_bpf_pages *pages = bpf_map_lookup_elem(&fg_pages, &zero);
@@ -129,9 +176,9 @@ static __always_inline const struct fg_unwind_row *fg_find_row(const struct fg_b
 		at += (above ^ 1) << i;
 		FG_OPAQUE(at);
 	}
-	const struct fg_unwind_row *row = &shard->rows[at & (FG_ROWS_PER_SHARD - 1)];
+	__u64 row = *(const volatile __u64 *)&shard->rows[at & (FG_ROWS_PER_SHARD - 1)];
 
-	return row->address <= vaddr ? row : 0;
+	return (__u32)row <= vaddr ? row : 0;
 }
 
 static __always_inline int fg_end(struct fg_unwind_state *state, __u8 result)
@@ -140,13 +187,43 @@ static __always_inline int fg_end(struct fg_unwind_state *state, __u8 result)
 	return FG_ENDED;
 }
 
-static __always_inline void fg_emit(struct fg_unwind_state *state, __u64 module, __u64 address)
+static __always_inline void fg_emit(struct fg_unwind_state *state, __u64 frame)
 {
 	__u32 slot = (__u32)state->sample.kernel_count + state->sample.user_count;
 
-	state->sample.frames[slot & (FG_SAMPLE_FRAMES - 1)] =
-		(address & FG_FRAME_ADDRESS_MASK) | module << FG_FRAME_MODULE_SHIFT | state->guess;
+	state->sample.frames[slot & (FG_SAMPLE_FRAMES - 1)] = frame | state->guess;
 	state->sample.user_count++;
+}
+
+/* Makes sure that [address, address + bytes) of the user stack is in the window. Reading is what
+ * costs, not how much: a window serves several frames. It ends where the page does, so that it
+ * cannot fail where the frame alone would not. */
+static __always_inline bool fg_see(struct fg_unwind_state *state, __u64 address, __u64 bytes)
+{
+	__u64 offset = address - state->window_start;
+
+	if (offset < state->window_bytes && offset + bytes <= state->window_bytes)
+		return true;
+	__u64 more = FG_PAGE_BYTES - (address & (FG_PAGE_BYTES - 1));
+
+	if (more < bytes)
+		more = bytes;
+	FG_OPAQUE(more);
+	if (more > FG_WINDOW_BYTES)
+		more = FG_WINDOW_BYTES;
+	state->window_start = address;
+	state->window_bytes = more;
+	if (!bpf_probe_read_user(state->window, more, (const void *)address))
+		return true;
+	state->window_bytes = 0;
+	return false;
+}
+
+static __always_inline __u64 fg_seen(const struct fg_unwind_state *state, __u64 address)
+{
+	__u64 offset = address - state->window_start;
+
+	return state->window[offset / sizeof(__u64) & (FG_WINDOW_BYTES / sizeof(__u64) - 1)];
 }
 
 /* No rule: try the frame pointer if it looks like one. Libraries without unwind data and JIT code
@@ -154,114 +231,103 @@ static __always_inline void fg_emit(struct fg_unwind_state *state, __u64 module,
 static __always_inline int fg_step_frame_pointer(struct fg_unwind_state *state, __u64 mark,
 						 __u8 failure)
 {
-	__u64 pair[2];
+	struct fg_arch_regs *regs = &state->regs;
+	__u64 frame = regs->bp, ip;
 
-	if (state->bp < state->sp || state->bp - state->sp >= FG_GUESS_REACH || (state->bp & 7))
+	if (regs->bp < regs->sp || regs->bp - regs->sp >= FG_GUESS_REACH || (regs->bp & 7))
 		return fg_end(state, failure);
-	if (bpf_probe_read_user(pair, sizeof(pair), (const void *)state->bp))
+	if (!fg_see(state, frame, 2 * sizeof(__u64)))
 		return fg_end(state, FG_BPF_READ_FAULT);
-	if (pair[1] < 4096)
+	ip = fg_seen(state, frame + sizeof(__u64));
+	if (ip < 4096)
 		return fg_end(state, failure);
-	state->sp = state->bp + sizeof(pair);
-	state->bp = pair[0];
-	state->ip = pair[1];
-	state->returned = 1;
+	regs->sp = frame + 2 * sizeof(__u64);
+	regs->bp = fg_seen(state, frame);
+	regs->ip = ip;
+	regs->returned = 1;
 	state->guess = mark;
 	if (mark && state->sample.guessed < 255)
 		state->sample.guessed++;
 	return FG_GO_ON;
 }
 
-/* __restore_rt: RSP points to the ucontext; its gregs start at +40. The interrupted address is no
- * return address, and the interrupted stack may be anywhere (sigaltstack). */
 static __always_inline int fg_step_signal(struct fg_unwind_state *state)
 {
-	enum { UCONTEXT_RBP = 40 + 8 * 10, RBP = 0, RSP = 5, RIP = 6, REGS = 7 };
-	__u64 regs[REGS];
-
-	if (bpf_probe_read_user(regs, sizeof(regs), (const void *)(state->sp + UCONTEXT_RBP)))
+	if (!fg_arch_signal(&state->regs))
 		return fg_end(state, FG_BPF_READ_FAULT);
-	state->ip = regs[RIP];
-	state->sp = regs[RSP];
-	state->bp = regs[RBP];
-	state->returned = 0;
 	state->guess = 0;
 	return FG_GO_ON;
 }
 
 /* The CFA of a row that names one; 0 when it cannot be read. */
-static __always_inline __u64 fg_cfa(const struct fg_unwind_state *state,
-				    const struct fg_unwind_row *row)
+static __always_inline __u64 fg_cfa(const struct fg_unwind_state *state, __u64 row)
 {
-	__u64 offset = (__u64)((__s64)row->cfa_offset_8 * 8);
-	__u64 value = 0;
+	__u64 offset = fg_row_cfa_offset(row);
+	__u8 kind = fg_row_kind_of(row);
+	__u64 value = 0, base = state->regs.sp;
 
-	switch (row->kind) {
-	case FG_ROW_RSP:
-		return state->sp + offset;
-	case FG_ROW_RBP:
-		return state->bp + offset;
-	case FG_ROW_PLT:
-		return state->sp + 8 + ((state->ip & 15) >= 11 ? 8 : 0);
-	case FG_ROW_DEREF_RSP:
-	case FG_ROW_DEREF_RSP_8:
-		if (bpf_probe_read_user(&value, sizeof(value), (const void *)(state->sp + offset)))
-			return 0;
-		return value + (row->kind == FG_ROW_DEREF_RSP_8 ? 8 : 0);
-	default:
-		if (bpf_probe_read_user(&value, sizeof(value), (const void *)(state->bp + offset)))
-			return 0;
-		return value + (row->kind == FG_ROW_DEREF_RBP_8 ? 8 : 0);
-	}
+	if (kind == FG_ROW_RSP)
+		return base + offset;
+	if (kind == FG_ROW_PLT)
+		return fg_arch_plt_cfa(&state->regs);
+	if (kind == FG_ROW_RBP || kind == FG_ROW_DEREF_RBP || kind == FG_ROW_DEREF_RBP_8)
+		base = state->regs.bp;
+	if (kind == FG_ROW_RBP)
+		return base + offset;
+	if (bpf_probe_read_user(&value, sizeof(value), (const void *)(base + offset)))
+		return 0;
+	return value + (kind == FG_ROW_DEREF_RSP_8 || kind == FG_ROW_DEREF_RBP_8 ? 8 : 0);
 }
 
-static __always_inline int fg_step_cfa(struct fg_unwind_state *state,
-				       const struct fg_unwind_row *row)
+static __always_inline int fg_step_cfa(struct fg_unwind_state *state, __u64 row)
 {
+	struct fg_arch_regs *regs = &state->regs;
 	__u64 cfa = fg_cfa(state, row);
-	__u64 words = (__u64) - (__s64)row->rbp_offset_8; /* from the saved RBP up to the CFA */
+	__s64 rbp_offset_8 = fg_row_rbp_offset_8(row);
+	__u64 words = (__u64)-rbp_offset_8; /* from the saved RBP up to the CFA */
 
 	if (!cfa)
 		return fg_end(state, FG_BPF_READ_FAULT);
 	/* Only a leaf that has pushed nothing may stay in place, and even it pops the address. */
-	if (cfa <= state->sp)
+	if (cfa <= regs->sp || cfa % sizeof(__u64))
 		return fg_end(state, FG_BPF_BAD);
-	/* One read for both where they lie close together, which is nearly always. */
+	/* Return address and RBP mostly lie close together. */
 	bool together = words >= 2 && words < FG_SAVED_MAX;
 
 	if (!together)
 		words = 1;
-	FG_OPAQUE(words); /* or clang drops the mask, which the verifier needs */
-	words &= FG_SAVED_MAX - 1;
-	if (bpf_probe_read_user(state->saved, words * sizeof(__u64),
-				(const void *)(cfa - words * sizeof(__u64))))
+	__u64 first = cfa - words * sizeof(__u64);
+
+	if (!fg_see(state, first, words * sizeof(__u64)))
 		return fg_end(state, FG_BPF_READ_FAULT);
 	if (together) {
-		state->bp = state->saved[0];
-	} else if (row->rbp_offset_8 != FG_RBP_SAME) {
-		__u64 saved = cfa + (__u64)((__s64)row->rbp_offset_8 * 8);
+		regs->bp = fg_seen(state, first);
+	} else if (rbp_offset_8 != FG_RBP_SAME) {
+		__u64 saved = cfa + (__u64)(rbp_offset_8 * 8);
 
-		if (bpf_probe_read_user(&state->bp, sizeof(state->bp), (const void *)saved))
+		if (bpf_probe_read_user(&regs->bp, sizeof(regs->bp), (const void *)saved))
 			return fg_end(state, FG_BPF_READ_FAULT);
 	}
-	state->ip = state->saved[(words - 1) & (FG_SAVED_MAX - 1)];
-	state->sp = cfa;
-	state->returned = 1;
+	regs->ip = fg_seen(state, cfa - sizeof(__u64));
+	regs->sp = cfa;
+	regs->returned = 1;
 	state->guess = 0;
 	return FG_GO_ON;
 }
 
-static __always_inline int fg_step(struct fg_unwind_state *state, const struct fg_unwind_row *row)
+static __always_inline int fg_step(struct fg_unwind_state *state, __u64 row)
 {
-	if (!row || row->kind == FG_ROW_NONE)
+	__u8 kind = fg_row_kind_of(row);
+
+	if (kind == FG_ROW_NONE)
 		return fg_step_frame_pointer(state, FG_FRAME_GUESSED, FG_BPF_GAP);
-	if (row->kind == FG_ROW_STOP)
+	if (kind == FG_ROW_STOP)
 		return fg_end(state, FG_BPF_COMPLETE);
-	if (row->kind == FG_ROW_SIGNAL)
+	if (kind == FG_ROW_SIGNAL)
 		return fg_step_signal(state);
-	if (row->kind == FG_ROW_FRAME_POINTER)
+	if (kind == FG_ROW_FRAME_POINTER)
 		return fg_step_frame_pointer(state, 0, FG_BPF_BAD);
-	if (row->kind == FG_ROW_UNSUPPORTED || row->kind > FG_ROW_DEREF_RBP_8)
+	if (kind == FG_ROW_UNSUPPORTED || kind > FG_ROW_DEREF_RBP_8)
 		return fg_end(state, FG_BPF_UNSUPPORTED);
 	return fg_step_cfa(state, row);
 }
@@ -271,27 +337,28 @@ static __always_inline int fg_step(struct fg_unwind_state *state, const struct f
 static __always_inline int fg_miss(struct fg_unwind_state *state, __u64 pc)
 {
 	state->miss = pc;
-	fg_emit(state, FG_MODULE_NONE, 0);
+	fg_emit(state, (__u64)FG_MODULE_NONE << FG_FRAME_MODULE_SHIFT);
 	return fg_end(state, FG_BPF_NO_MAPPING);
 }
 
-/* Records the frame at state->ip and moves to its caller. The argument only serves to make the
- * signature one that every kernel accepts. */
-__attribute__((noinline)) int fg_unwind_frame(__u32 slot)
+/* The row of code that has no rows of its own. */
+static __always_inline __u64 fg_row_of_mapping(const struct fg_bpf_mapping *mapping)
 {
-	struct fg_unwind_state *state = bpf_map_lookup_elem(&fg_state, &slot);
+	return fg_row_of_kind(mapping->kind == FG_MAP_JIT ? FG_ROW_FRAME_POINTER : FG_ROW_NONE);
+}
 
-	if (!state)
-		return FG_ENDED;
-	__u64 pc = state->ip - state->returned;
+/* Mapping and row of pc by the two searches; false where nothing is mapped. */
+static __always_inline bool fg_look_up(struct fg_unwind_state *state, __u64 pc, __u64 *ret_frame,
+				       __u64 *ret_row)
+{
 	__u32 space_index = state->space, zero = 0;
 	void *space_map = bpf_map_lookup_elem(&fg_spaces, &space_index);
 	const struct fg_bpf_space *space = 0;
 
 	if (space_map)
 		space = bpf_map_lookup_elem(space_map, &zero);
-	if (!space || pc >> 47)
-		return fg_miss(state, pc);
+	if (!space)
+		return false;
 	__u32 index = state->mapping & (FG_MAPPINGS_MAX - 1);
 
 	if (pc < space->starts[index] || pc >= space->mappings[index].end)
@@ -299,15 +366,66 @@ __attribute__((noinline)) int fg_unwind_frame(__u32 slot)
 	const struct fg_bpf_mapping *mapping = &space->mappings[index & (FG_MAPPINGS_MAX - 1)];
 
 	if (pc < space->starts[index & (FG_MAPPINGS_MAX - 1)] || pc >= mapping->end)
-		return fg_miss(state, pc);
+		return false;
 	state->mapping = index;
 	__u64 vaddr = pc - mapping->bias;
 
-	fg_emit(state, mapping->module, vaddr);
-	if (mapping->kind != FG_MAP_ROWS)
-		return fg_step_frame_pointer(
-			state, mapping->kind == FG_MAP_JIT ? 0 : FG_FRAME_GUESSED, FG_BPF_GAP);
-	return fg_step(state, fg_find_row(mapping, vaddr));
+	*ret_frame = (vaddr & FG_FRAME_ADDRESS_MASK) | (__u64)mapping->module
+							       << FG_FRAME_MODULE_SHIFT;
+	*ret_row = mapping->kind == FG_MAP_ROWS ? fg_find_row(mapping, vaddr)
+						: fg_row_of_mapping(mapping);
+	return true;
+}
+
+#define FG_MIX(x) ((x)*0x9e3779b97f4a7c15ull)
+
+static __always_inline __u64 fg_known_check(__u64 pc, __u64 generation, __u64 frame, __u64 row)
+{
+	return FG_MIX(FG_MIX(FG_MIX(pc) ^ generation) ^ frame) ^ row;
+}
+
+/* The same through what is remembered. Where a loop was interrupted hardly repeats: only return
+ * addresses are kept. */
+static __always_inline bool fg_recall(struct fg_unwind_state *state, __u64 pc, __u64 *ret_frame,
+				      __u64 *ret_row)
+{
+	__u32 zero = 0;
+	struct fg_known_frames *frames = bpf_map_lookup_elem(&fg_known, &zero);
+	__u64 generation = state->generation;
+
+	if (!frames)
+		return false;
+	volatile struct fg_known_frame *known = &frames->items[FG_MIX(pc) >> (64 - FG_KNOWN_SHIFT)];
+
+	*ret_frame = known->frame;
+	*ret_row = known->row;
+	if (known->check == fg_known_check(pc, generation, *ret_frame, *ret_row) && generation)
+		return true;
+	if (!fg_look_up(state, pc, ret_frame, ret_row))
+		return false;
+	if (state->regs.returned && generation) {
+		known->frame = *ret_frame;
+		known->row = *ret_row;
+		known->check = fg_known_check(pc, generation, *ret_frame, *ret_row);
+	}
+	return true;
+}
+
+/* Records the frame at state->regs.ip and moves to its caller. The argument only serves to make the
+ * signature one that every kernel accepts. */
+__attribute__((noinline)) int fg_unwind_frame(__u32 slot)
+{
+	struct fg_unwind_state *state = bpf_map_lookup_elem(&fg_state, &slot);
+	__u64 frame, row;
+
+	if (!state)
+		return FG_ENDED;
+	__u64 pc = state->regs.ip - state->regs.returned;
+
+	if (pc >> FG_ARCH_USER_BITS || !fg_recall(state, pc, &frame, &row))
+		return fg_miss(state, pc);
+	fg_emit(state, frame);
+	return fg_step(state, row);
 }
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Rows of the x86-64 unwinder from libdw's view of .eh_frame or .debug_frame.
+ * Rows of the x86-64 unwinder from the call-frame programs of .eh_frame or .debug_frame.
  *
  * A row states the CFA and where RBP was saved; the return address must lie at CFA − 8. Everything
  * else (other base registers, RBP in a register, return address elsewhere) is FG_ROW_UNSUPPORTED:
@@ -12,7 +12,6 @@
 #include "profiler/unwind/ehframe.h"
 
 #include <dwarf.h>
-#include <elfutils/libdw.h>
 #include <gelf.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,16 +23,9 @@ enum { REG_RBP = 6, REG_RSP = 7, REG_RIP = 16 };
 /* Linkers pad functions to 16 bytes; no row is spent on such a gap, nothing executes in it. */
 enum { PADDING_BYTES = 16 };
 
-/* Work allowed to libdw: program bytes × rows. The largest function of rustc_driver costs about
- * 40 million; a hostile file stops at the total, after some seconds. */
-enum { FDE_COST_MAX = 256 << 20 };
-#define TOTAL_COST_MAX (8ull << 30)
-
 struct builder {
 	struct fg_unwind_table *table;
-	Dwarf_CFI *cfi;
 	uint64_t plt_start, plt_end; /* a lazy PLT of the usual code; empty: none */
-	uint64_t cost;
 	struct fg_err *err;
 };
 
@@ -68,144 +60,113 @@ static int append(struct builder *builder, uint64_t address, struct fg_unwind_ro
 	return 0;
 }
 
-/* `base + offset` as libdw spells it; false for anything else. */
-static bool is_register_offset(const Dwarf_Op *op, uint64_t *ret_register, int64_t *ret_offset)
+/* `base + offset` at the head of an expression; false for anything else. */
+static bool take_register_offset(struct fg_cfi_cursor *cursor, uint64_t *ret_register,
+				 int64_t *ret_offset)
 {
-	if (op->atom >= DW_OP_breg0 && op->atom <= DW_OP_breg31) {
-		*ret_register = (uint64_t)(op->atom - DW_OP_breg0);
-		*ret_offset = (int64_t)op->number;
-		return true;
+	if (cursor->at == cursor->end)
+		return false;
+	uint8_t atom = *cursor->at++;
+
+	if (atom == DW_OP_bregx) {
+		if (!fg_cfi_uleb(cursor, ret_register))
+			return false;
+	} else if (atom >= DW_OP_breg0 && atom <= DW_OP_breg31) {
+		*ret_register = (uint64_t)(atom - DW_OP_breg0);
+	} else {
+		return false;
 	}
-	if (op->atom == DW_OP_bregx) {
-		*ret_register = op->number;
-		*ret_offset = (int64_t)op->number2;
-		return true;
-	}
-	return false;
+	return fg_cfi_sleb(cursor, ret_offset);
 }
 
 /* The lazy PLT's rule: rsp + 8 + ((rip & 15) >= N) × 8. Returns N, or 0. */
-static unsigned plt_threshold(const Dwarf_Op *ops, size_t count)
+static unsigned plt_threshold(struct fg_cfi_cursor cursor)
 {
 	static const uint8_t tail[] = {DW_OP_ge, DW_OP_lit3, DW_OP_shl, DW_OP_plus};
 	uint64_t reg;
 	int64_t offset;
 
-	if (count != 9 || !is_register_offset(&ops[0], &reg, &offset) || reg != REG_RSP ||
-	    offset != 8 || !is_register_offset(&ops[1], &reg, &offset) || reg != REG_RIP ||
-	    offset != 0 || ops[2].atom != DW_OP_lit15 || ops[3].atom != DW_OP_and ||
-	    ops[4].atom <= DW_OP_lit0 || ops[4].atom > DW_OP_lit15)
+	if (!take_register_offset(&cursor, &reg, &offset) || reg != REG_RSP || offset != 8 ||
+	    !take_register_offset(&cursor, &reg, &offset) || reg != REG_RIP || offset != 0 ||
+	    cursor.end - cursor.at != 3 + sizeof(tail))
 		return 0;
-	for (size_t i = 0; i < FG_ARRAY_LEN(tail); i++)
-		if (ops[5 + i].atom != tail[i])
-			return 0;
-	return ops[4].atom - DW_OP_lit0;
+	const uint8_t *ops = cursor.at;
+
+	if (ops[0] != DW_OP_lit15 || ops[1] != DW_OP_and || ops[2] <= DW_OP_lit0 ||
+	    ops[2] > DW_OP_lit15 || memcmp(ops + 3, tail, sizeof(tail)) != 0)
+		return 0;
+	return ops[2] - DW_OP_lit0;
 }
 
 /* What follows `base + offset`: nothing, or as hand-written assembly spells its saved stack
  * pointer, *(base + offset) and *(base + offset) + 8. */
-static enum fg_row_kind cfa_kind(bool is_rsp, const Dwarf_Op *ops, size_t count)
+static enum fg_row_kind cfa_kind(bool is_rsp, struct fg_cfi_cursor rest)
 {
-	if (count == 1)
+	uint64_t more;
+
+	if (rest.at == rest.end)
 		return is_rsp ? FG_ROW_RSP : FG_ROW_RBP;
-	if (count > 3 || ops[1].atom != DW_OP_deref)
+	if (*rest.at++ != DW_OP_deref)
 		return FG_ROW_UNSUPPORTED;
-	if (count == 2)
+	if (rest.at == rest.end)
 		return is_rsp ? FG_ROW_DEREF_RSP : FG_ROW_DEREF_RBP;
-	if (ops[2].atom != DW_OP_plus_uconst || ops[2].number != 8)
+	if (*rest.at++ != DW_OP_plus_uconst || !fg_cfi_uleb(&rest, &more) || more != 8 ||
+	    rest.at != rest.end)
 		return FG_ROW_UNSUPPORTED;
 	return is_rsp ? FG_ROW_DEREF_RSP_8 : FG_ROW_DEREF_RBP_8;
 }
 
-static bool set_offset(struct fg_unwind_row *row, int64_t offset)
+static bool set_cfa(const struct fg_cfi_rules *rules, struct fg_unwind_row *row,
+		    unsigned *ret_threshold)
 {
-	if (offset % 8 || offset / 8 < INT16_MIN || offset / 8 > INT16_MAX)
+	struct fg_cfi_cursor expression = rules->cfa_expression;
+	uint64_t reg = rules->cfa_register;
+	int64_t offset = rules->cfa_offset;
+
+	if (!rules->has_cfa)
+		return false;
+	if (expression.at) {
+		*ret_threshold = plt_threshold(expression);
+		if (*ret_threshold) {
+			row->kind = FG_ROW_PLT;
+			return true;
+		}
+		if (!take_register_offset(&expression, &reg, &offset))
+			return false;
+	}
+	if (reg != REG_RSP && reg != REG_RBP)
+		return false;
+	row->kind = (uint8_t)cfa_kind(reg == REG_RSP, expression);
+	if (row->kind == FG_ROW_UNSUPPORTED || offset % 8 || offset / 8 < INT16_MIN ||
+	    offset / 8 > INT16_MAX)
 		return false;
 	row->cfa_offset_8 = (int16_t)(offset / 8);
 	return true;
 }
 
-static bool set_cfa(Dwarf_Frame *frame, struct fg_unwind_row *row, unsigned *ret_threshold)
+static bool set_rbp(const struct fg_cfi_saved *saved, struct fg_unwind_row *row)
 {
-	Dwarf_Op *ops;
-	size_t count;
-	uint64_t reg;
-	int64_t offset;
-
-	*ret_threshold = 0;
-	if (dwarf_frame_cfa(frame, &ops, &count) || count == 0)
+	if (saved->place == FG_CFI_OTHER)
 		return false;
-	*ret_threshold = plt_threshold(ops, count);
-	if (*ret_threshold) {
-		row->kind = FG_ROW_PLT;
+	if (saved->place != FG_CFI_AT_CFA)
 		return true;
-	}
-	if (!is_register_offset(&ops[0], &reg, &offset) || (reg != REG_RSP && reg != REG_RBP))
+	if (saved->offset % 8 || saved->offset / 8 <= FG_RBP_SAME || saved->offset / 8 > INT8_MAX)
 		return false;
-	row->kind = (uint8_t)cfa_kind(reg == REG_RSP, ops, count);
-	return row->kind != FG_ROW_UNSUPPORTED && set_offset(row, offset);
+	row->rbp_offset_8 = (int8_t)(saved->offset / 8);
+	return true;
 }
 
-enum place { PLACE_OTHER, PLACE_SAME, PLACE_UNDEFINED, PLACE_CFA };
-
-/* Where a register of the caller is: unchanged, lost, or at CFA + offset. */
-static enum place register_place(Dwarf_Frame *frame, int reg, int64_t *ret_offset)
-{
-	Dwarf_Op memory[3], *ops;
-	size_t count;
-
-	if (dwarf_frame_register(frame, reg, memory, &ops, &count))
-		return PLACE_OTHER;
-	if (count == 0)
-		return ops == memory ? PLACE_UNDEFINED : PLACE_SAME;
-	if (ops[0].atom != DW_OP_call_frame_cfa || count > 2)
-		return PLACE_OTHER;
-	*ret_offset = 0;
-	if (count == 2 && ops[1].atom != DW_OP_plus_uconst)
-		return PLACE_OTHER;
-	if (count == 2)
-		*ret_offset = (int64_t)ops[1].number;
-	return PLACE_CFA;
-}
-
-static bool set_rbp(Dwarf_Frame *frame, struct fg_unwind_row *row)
-{
-	int64_t offset;
-
-	switch (register_place(frame, REG_RBP, &offset)) {
-	case PLACE_SAME:
-	case PLACE_UNDEFINED:
-		return true;
-	case PLACE_CFA:
-		if (offset % 8 || offset / 8 <= FG_RBP_SAME || offset / 8 > INT8_MAX)
-			return false;
-		row->rbp_offset_8 = (int8_t)(offset / 8);
-		return true;
-	case PLACE_OTHER:
-		break;
-	}
-	return false;
-}
-
-static struct fg_unwind_row row_of(Dwarf_Frame *frame, int return_reg, bool is_signal,
-				   unsigned *ret_threshold)
+static struct fg_unwind_row row_of(const struct fg_cfi_rules *rules, unsigned *ret_threshold)
 {
 	struct fg_unwind_row row = make_row(FG_ROW_UNSUPPORTED);
-	int64_t offset;
 
-	*ret_threshold = 0;
-	if (is_signal)
-		return make_row(FG_ROW_SIGNAL);
-	enum place place = register_place(frame, return_reg, &offset);
-
-	if (place == PLACE_UNDEFINED)
+	if (rules->return_address.place == FG_CFI_UNDEFINED)
 		return make_row(FG_ROW_STOP);
-	if (place != PLACE_CFA || offset != -8 || !set_cfa(frame, &row, ret_threshold) ||
-	    !set_rbp(frame, &row)) {
-		*ret_threshold = 0;
-		return make_row(FG_ROW_UNSUPPORTED);
-	}
-	return row;
+	if (rules->return_address.place == FG_CFI_AT_CFA && rules->return_address.offset == -8 &&
+	    set_cfa(rules, &row, ret_threshold) && set_rbp(&rules->saved, &row))
+		return row;
+	*ret_threshold = 0;
+	return make_row(FG_ROW_UNSUPPORTED);
 }
 
 /* PLT entries of other linkers and CET push at another byte of the 16: written out as plain rows,
@@ -229,42 +190,26 @@ static int append_plt(struct builder *builder, uint64_t start, uint64_t end, uns
 	return 0;
 }
 
-/* One state of the FDE's program: the row at `address`; *ret_next is where the following starts. */
-static int append_state(struct builder *builder, uint64_t address, uint64_t fde_end,
-			uint64_t *ret_next)
+static int append_state(void *context, uint64_t start, uint64_t end,
+			const struct fg_cfi_rules *rules)
 {
-	Dwarf_Frame *frame = NULL;
-	Dwarf_Addr start = 0, end = 0;
-	bool is_signal = false;
+	struct builder *builder = context;
 	unsigned threshold = 0;
-	struct fg_unwind_row row = make_row(FG_ROW_UNSUPPORTED);
+	struct fg_unwind_row row = rules ? row_of(rules, &threshold) : make_row(FG_ROW_UNSUPPORTED);
 
-	*ret_next = fde_end;
-	if (dwarf_cfi_addrframe(builder->cfi, address, &frame))
-		return append(builder, address, row);
-	int return_reg = dwarf_frame_info(frame, &start, &end, &is_signal);
-
-	/* .eh_frame_hdr may lead libdw elsewhere than our list: then the answer is not for us */
-	if (return_reg >= 0 && start <= address && address < end) {
-		row = row_of(frame, return_reg, is_signal, &threshold);
-		*ret_next = FG_MIN(end, fde_end);
-	}
-	free(frame);
-	return threshold ? append_plt(builder, address, *ret_next, threshold, row)
-			 : append(builder, address, row);
+	return threshold ? append_plt(builder, start, end, threshold, row)
+			 : append(builder, start, row);
 }
 
-static int append_fde(struct builder *builder, const struct fg_fde *fde, uint64_t end)
+static int append_fde(struct builder *builder, const struct fg_fdes *fdes, const struct fg_fde *fde,
+		      uint64_t end)
 {
-	int rc = 0;
-	uint64_t next;
-
-	if (fde->refused || fde->cost > FDE_COST_MAX || builder->cost + fde->cost > TOTAL_COST_MAX)
+	if (fde->refused)
 		return append(builder, fde->start, make_row(FG_ROW_UNSUPPORTED));
-	builder->cost += fde->cost;
-	for (uint64_t at = fde->start; at < end && !rc; at = next)
-		rc = append_state(builder, at, end, &next);
-	return rc;
+	if (fde->is_signal)
+		return append(builder, fde->start, make_row(FG_ROW_SIGNAL));
+	return fg_cfi_run(&fdes->commons[fde->common], fde->program, fde->start, end, append_state,
+			  builder);
 }
 
 /* lld writes no FDE for the PLT, where callers of many small functions spend some of their time.
@@ -356,7 +301,7 @@ static int append_all(struct builder *builder, const struct fg_fdes *fdes)
 		    (covered == table->vaddr_start || !is_padding(covered, fde->start)))
 			rc = append_gap(builder, covered, fde->start);
 		if (!rc)
-			rc = append_fde(builder, fde, end);
+			rc = append_fde(builder, fdes, fde, end);
 		if (rc)
 			return rc;
 		covered = end;
@@ -366,48 +311,13 @@ static int append_all(struct builder *builder, const struct fg_fdes *fdes)
 		       : 0;
 }
 
-/* libdw unpacks every compressed debug section at once, however large it says it is: not in a
- * privileged program. */
-static bool has_compressed_debug(Elf *elf)
-{
-	size_t names;
-	Elf_Scn *scn = NULL;
-
-	if (elf_getshdrstrndx(elf, &names))
-		return true;
-	while ((scn = elf_nextscn(elf, scn))) {
-		GElf_Shdr shdr;
-		const char *name =
-			gelf_getshdr(scn, &shdr) ? elf_strptr(elf, names, shdr.sh_name) : NULL;
-
-		if (!name || (shdr.sh_flags & SHF_COMPRESSED) || strncmp(name, ".z", 2) == 0 ||
-		    strncmp(name, ".gnu.debuglto_", 14) == 0)
-			return true;
-	}
-	return false;
-}
-
 int fg_ehframe_rows(struct Elf *elf, const struct fg_fdes *fdes, struct fg_unwind_table *table,
 		    struct fg_err *err)
 {
 	struct builder builder = {.table = table, .err = err};
-	Dwarf *dwarf = NULL;
 
 	if (fdes->count == 0)
 		return 0;
 	find_plt(&builder, elf);
-	if (fdes->from_eh_frame) {
-		builder.cfi = dwarf_getcfi_elf(elf);
-	} else if (!has_compressed_debug(elf)) {
-		dwarf = dwarf_begin_elf(elf, DWARF_C_READ, NULL);
-		builder.cfi = dwarf ? dwarf_getcfi(dwarf) : NULL;
-	}
-	/* nothing can be evaluated: as if there were no rows, the RBP chain may still help */
-	int rc = builder.cfi ? append_all(&builder, fdes) : 0;
-
-	if (fdes->from_eh_frame && builder.cfi)
-		dwarf_cfi_end(builder.cfi);
-	if (dwarf)
-		dwarf_end(dwarf);
-	return rc;
+	return append_all(&builder, fdes);
 }

@@ -12,7 +12,6 @@
 #include <string.h>
 
 #include "gate/base/vec.h"
-#include "profiler/unwind/cfi_scan.h"
 
 /* libelf reads a section as a whole. The largest that we know of have 20 MB. */
 enum { SECTION_BYTES_MAX = 256 << 20 };
@@ -26,7 +25,9 @@ struct cfi_section {
 
 struct cie {
 	Dwarf_Off offset; /* which one this is; UINT64_MAX: none */
+	uint32_t common;  /* its number in the list */
 	bool usable;
+	bool is_signal;
 	bool sized_augmentation; /* 'z': FDEs carry augmentation data with a length */
 	uint8_t encoding;        /* of the pointers in its FDEs */
 };
@@ -157,6 +158,8 @@ static bool read_augmentation(const Dwarf_CIE *cie, struct cie *ret)
 
 		switch (*letters) {
 		case 'S':
+			ret->is_signal = true;
+			continue;
 		case 'B':
 			continue;
 		case 'L':
@@ -185,20 +188,32 @@ static bool read_augmentation(const Dwarf_CIE *cie, struct cie *ret)
 	return true;
 }
 
-static void load_cie(const struct cfi_section *section, Dwarf_Off offset, struct cie *ret)
+static int load_cie(const struct cfi_section *section, Dwarf_Off offset, struct fg_fdes *fdes,
+		    struct cie *ret, struct fg_err *err)
 {
+	enum { X86_64_RBP = 6 };
 	Dwarf_CFI_Entry entry;
 	Dwarf_Off next;
-	struct fg_cfi_shape shape;
 
 	*ret = (struct cie){.offset = offset};
 	if (offset >= section->data->d_size ||
 	    dwarf_next_cfi(section->ident, section->data, section->is_eh, offset, &next, &entry) ||
 	    !dwarf_cfi_cie_p(&entry) || !read_augmentation(&entry.cie, ret))
-		return;
-	ret->usable = fg_cfi_scan(entry.cie.initial_instructions,
-				  entry.cie.initial_instructions_end, ret->encoding, &shape) &&
-		      shape.advances == 0;
+		return 0;
+	int rc = FG_VEC_ROOM(fdes, commons, common_count, common_capacity, FG_FDES_MAX, err);
+
+	if (rc)
+		return rc;
+	ret->usable = true;
+	ret->common = (uint32_t)fdes->common_count;
+	fdes->commons[fdes->common_count++] = (struct fg_cfi_common){
+		.initial = {entry.cie.initial_instructions, entry.cie.initial_instructions_end},
+		.code_factor = entry.cie.code_alignment_factor,
+		.data_factor = entry.cie.data_alignment_factor,
+		.return_register = entry.cie.return_address_register,
+		.saved_register = X86_64_RBP,
+	};
+	return 0;
 }
 
 /* A fixed-size number of a pointer encoding, sign-extended where it says so. */
@@ -251,18 +266,13 @@ static bool read_fde(const struct cfi_section *section, const struct cie *cie, c
 		     struct fg_fde *ret)
 {
 	struct fg_cfi_cursor cursor = {fde->start, fde->end};
-	struct fg_cfi_shape shape = {0};
 
 	if (!read_range(section, cie->encoding, &cursor, ret))
 		return false;
-	ret->refused = (cie->sized_augmentation && !skip_augmentation(&cursor)) ||
-		       !fg_cfi_scan(cursor.at, cursor.end, cie->encoding, &shape);
-	uint64_t cost;
-
-	if (__builtin_mul_overflow((uint64_t)(cursor.end - cursor.at), shape.advances + 1, &cost) ||
-	    cost > UINT32_MAX)
-		cost = UINT32_MAX;
-	ret->cost = (uint32_t)cost;
+	ret->refused = cie->sized_augmentation && !skip_augmentation(&cursor);
+	ret->program = cursor;
+	ret->common = cie->common;
+	ret->is_signal = cie->is_signal;
 	return true;
 }
 
@@ -282,8 +292,11 @@ static int collect(const struct cfi_section *section, struct fg_fdes *fdes, stru
 			break;
 		if (rc < 0 || dwarf_cfi_cie_p(&entry))
 			continue;
-		if (cie.offset != entry.fde.CIE_pointer)
-			load_cie(section, entry.fde.CIE_pointer, &cie);
+		rc = cie.offset == entry.fde.CIE_pointer
+			     ? 0
+			     : load_cie(section, entry.fde.CIE_pointer, fdes, &cie, err);
+		if (rc)
+			return rc;
 		if (!cie.usable)
 			continue;
 		rc = FG_VEC_ROOM(fdes, items, count, capacity, FG_FDES_MAX, err);
@@ -349,6 +362,7 @@ void fg_fdes_done(struct fg_fdes *fdes)
 	if (!fdes)
 		return;
 	free(fdes->items);
+	free(fdes->commons);
 	*fdes = (struct fg_fdes){0};
 }
 

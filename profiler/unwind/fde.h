@@ -3,27 +3,29 @@
  * The functions of a module as its call-frame information knows them: sorted, disjoint ranges.
  *
  * FDE starts give exact function bounds without any symbol, so rows, unnamed functions and sizeless
- * symbols all lean on this list. It also marks FDEs whose program is too strange to be handed to
- * libdw (see cfi_scan.c).
+ * symbols all lean on this list. It keeps where each one's call-frame program stands (see cfi.h).
  */
 #ifndef FG_UNWIND_FDE_H
 #define FG_UNWIND_FDE_H
 
-#include "gate/base/err.h"
+#include "profiler/unwind/cfi.h"
 
 struct Elf; /* libelf's */
-struct Dwarf_CFI_s;
 
 enum { FG_FDES_MAX = 2 << 20 };
 
 struct fg_fde {
-	uint64_t start, end; /* module's p_vaddr space */
-	uint32_t cost;       /* bytes of its program × rows it may give, capped: work for libdw */
-	bool refused;        /* program outside our bounds: do not evaluate it */
+	uint64_t start, end;          /* module's p_vaddr space */
+	struct fg_cfi_cursor program; /* in libelf's memory: while the file is open */
+	uint32_t common;              /* of fg_fdes.commons */
+	bool is_signal;               /* the frame of a signal */
+	bool refused;                 /* its program cannot be told from its data */
 };
 struct fg_fdes {
 	struct fg_fde *items; /* ascending, not overlapping, not empty */
 	size_t count, capacity;
+	struct fg_cfi_common *commons;
+	size_t common_count, common_capacity;
 	bool from_eh_frame; /* else .debug_frame */
 };
 

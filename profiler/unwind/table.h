@@ -2,7 +2,7 @@
 /*
  * Unwind rows of one module, as the BPF side searches them: sorted rows plus a page index.
  *
- * Built from .eh_frame (or .debug_frame) with libdw; the helper copies rows into the shard maps.
+ * Built from .eh_frame (or .debug_frame); the helper copies rows into the shard maps.
  * Runs privileged on foreign ELF files, so every size is bounded and every offset checked.
  */
 #ifndef FG_UNWIND_TABLE_H
