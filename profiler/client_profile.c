@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "gate/base/clock.h"
-#include "profiler/client_builder.h"
+#include "profiler/client_runtimes.h"
 
 static_assert((int)FG_BPF_COMPLETE == (int)FG_STACK_COMPLETE &&
 		      (int)FG_BPF_NO_MAPPING == (int)FG_STACK_NO_MAPPING &&
@@ -117,9 +117,11 @@ static int add_samples(struct fg_builder *builder,
 		rc = fg_profile_sample(builder->profile, &sample, err);
 		if (rc)
 			return rc;
-		if (is_measured(phase))
-			count_sample(info, &samples->stacks[raw->stack],
-				     builder->leaf_unnamed[raw->stack], &unnamed);
+		if (!is_measured(phase))
+			continue;
+		count_sample(info, &samples->stacks[raw->stack], builder->leaf_unnamed[raw->stack],
+			     &unnamed);
+		fg_runtimes_count(builder->runtimes, raw);
 	}
 	info->unnamed_share = info->samples ? (double)unnamed / (double)info->samples : 0;
 	return 0;
@@ -184,8 +186,12 @@ int fg_profiler_profile(struct fg_profiler *profiler,
 {
 	struct fg_builder builder;
 	struct fg_profile_info filled = {0};
+	struct fg_runtimes runtimes = {0};
 	int rc = fg_builder_init(&builder, profiler, err);
 
+	if (!rc)
+		rc = fg_runtimes_init(&runtimes, &builder, err);
+	builder.runtimes = &runtimes;
 	if (!rc) {
 		int64_t location =
 			fg_builder_placeholder(&builder, "[truncated]", FG_LOC_PLACEHOLDER, err);
@@ -198,11 +204,13 @@ int fg_profiler_profile(struct fg_profiler *profiler,
 	if (!rc) {
 		stamp(builder.profile, profiler, options);
 		fill_totals(profiler, options, &filled);
+		fg_runtimes_report(&runtimes, &filled);
 		*info = filled;
 		memset(ret, 0, FG_PROFILE_TYPE_COUNT * sizeof(struct fg_profile *));
 		ret[FG_PROFILE_CPU] = builder.profile;
 		builder.profile = NULL;
 	}
+	fg_runtimes_done(&runtimes);
 	fg_builder_done(&builder);
 	return rc;
 }

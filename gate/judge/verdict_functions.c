@@ -94,15 +94,21 @@ static void profile_fault(const struct fg_result *result, const struct fg_profil
 
 static int profiles_usable(struct fg_comparison *comparison, bool *ret, struct fg_err *err)
 {
-	char base[256], head[256];
+	char base[256], head[256], why[256];
 
 	*ret = true;
 	profile_fault(comparison->base, comparison->base_profile, base, sizeof(base));
 	profile_fault(comparison->head, comparison->head_profile, head, sizeof(head));
-	if (!base[0] && !head[0] && comparison->cpu_base_ns > 0 && comparison->cpu_head_ns > 0)
+	bool differ = fg_verdict_runtimes_differ(&comparison->base->profile,
+						 &comparison->head->profile, why, sizeof(why));
+
+	if (!base[0] && !head[0] && !differ && comparison->cpu_base_ns > 0 &&
+	    comparison->cpu_head_ns > 0)
 		return 0;
 	*ret = false;
 	comparison->functions_unjudged = true;
+	if (differ)
+		return fg_verdict_note(comparison->verdict, err, "functions not judged: %s", why);
 	if (!base[0] && !head[0])
 		return fg_verdict_note(comparison->verdict, err,
 				       "functions not judged: CPU per request is unknown");

@@ -26,9 +26,10 @@ struct fg_environment {
 	char hostname_hash[20]; /* never the name itself */
 	uint32_t cores;
 	uint64_t memory_bytes;
-	char governor[32];  /* "" if unknown */
-	char ci[32];        /* "github-actions", "gitlab-ci" …, "" outside */
-	char container[32]; /* "", "docker" … */
+	char governor[32];       /* "" if unknown */
+	char ci[32];             /* "github-actions", "gitlab-ci" …, "" outside */
+	char container[32];      /* "", "docker" … */
+	char runtime_flags[256]; /* what profile.runtimeFlags: auto set for the target */
 };
 
 /* The target's exact CPU time, one entry per second of the run (the sum of the process tree). */
@@ -36,6 +37,17 @@ struct fg_cpu_series {
 	uint64_t *cpu_ns; /* CPU used during second i */
 	size_t count, capacity;
 };
+
+/* How well a language runtime's code could be followed and named. */
+struct fg_runtime_info {
+	char name[16];  /* "node" */
+	char flags[96]; /* its options that decide about that; "": none */
+	uint32_t processes;
+	uint64_t samples, complete; /* with a user part; that reached a root */
+	uint64_t frames, unnamed_frames;
+	char advice[256]; /* what is missing and the fix, one line; "" nothing */
+};
+enum { FG_RUNTIMES_MAX = 8 };
 
 /* How complete and how expensive the profile was; also the place where servers lose it. */
 struct fg_profile_info {
@@ -54,6 +66,8 @@ struct fg_profile_info {
 	uint64_t bpf_ns; /* time spent in our BPF program */
 	uint64_t helper_cpu_ns;
 	uint64_t target_cpu_ns; /* measured phase, exact clock */
+	struct fg_runtime_info runtimes[FG_RUNTIMES_MAX];
+	size_t runtime_count;
 };
 
 /** Share of complete stacks among the samples that have a user part. A kernel-only stack (a child

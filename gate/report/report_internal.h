@@ -55,6 +55,9 @@ int fg_report_measured(const struct fg_result *result, struct fg_buf *out,
 		       struct fg_err *err) FG_MUST_USE;
 /** "30 100 samples, 0 lost, 99.97 % complete, 0.4 % unnamed". */
 void fg_report_samples(const struct fg_profile_info *info, struct fg_buf *out);
+/* run_runtimes.c: a line for each runtime whose options hide something. */
+size_t fg_report_runtime_count(const struct fg_profile_info *info);
+void fg_report_runtimes(const struct fg_report_pen *pen, const struct fg_profile_info *info);
 /** "PASSED: 3 of 3 thresholds", "FAILED: 1 of 3 thresholds (exit 99)". */
 void fg_report_outcome(const struct fg_result *result, struct fg_buf *out);
 

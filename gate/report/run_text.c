@@ -318,6 +318,7 @@ static int write_cpu(const struct fg_report_pen *pen, const struct fg_result *re
 		fg_report_samples(&result->profile, &line);
 		write_wrapped(pen, 6, 6, &line);
 		write_incomplete(pen, &result->profile);
+		fg_report_runtimes(pen, &result->profile);
 		rc = write_functions(pen, result, cost, err);
 	} else if (cost) {
 		fg_buf_add_str(pen->out, "  profile: no samples, the target used no CPU while "
