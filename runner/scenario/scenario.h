@@ -383,6 +383,7 @@ struct fg_target {
 };
 
 enum fg_profile_enabled { FG_PROFILE_AUTO, FG_PROFILE_REQUIRED, FG_PROFILE_OFF };
+enum fg_flags_mode { FG_FLAGS_ADVISE, FG_FLAGS_AUTO }; /* profile.runtimeFlags */
 
 struct fg_publish_pyroscope {
 	char *url;
@@ -428,7 +429,8 @@ struct fg_scenario_file {
 	struct fg_gate gate;
 	enum fg_profile_enabled profile_enabled;
 	uint32_t profile_frequency_hz; /* as written; made prime later */
-	unsigned threads;              /* loadgen.threads; 0 = auto */
+	enum fg_flags_mode runtime_flags;
+	unsigned threads; /* loadgen.threads; 0 = auto */
 	char *loadgen_cpus;
 	uint64_t seed;                        /* 0: choose one and print it */
 	char *baseline_dir;                   /* baseline.store of type dir; NULL: default */

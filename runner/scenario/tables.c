@@ -407,7 +407,8 @@ static const struct fg_choice profile_sources[] = {
 	{"ebpf", 0, NULL}, {"scrape", 1, "C"}, {"pyroscope", 2, "C"}};
 static const struct fg_choice profile_labels[] = {
 	{"auto", 0, NULL}, {"off", 1, NULL}, {"on", 2, "C"}};
-static const struct fg_choice runtime_flags[] = {{"advise", 0, NULL}, {"auto", 1, "C"}};
+static const struct fg_choice runtime_flags[] = {{"advise", FG_FLAGS_ADVISE, NULL},
+						 {"auto", FG_FLAGS_AUTO, NULL}};
 static const struct fg_choice demanglings[] = {
 	{"full", 0, NULL}, {"short", 1, "C"}, {"off", 2, "C"}};
 static const struct fg_key scrape_keys[] = {
@@ -454,7 +455,8 @@ static const struct fg_key profile_keys[] = {
 	 .type = FG_T_CHOICE,
 	 .standard = "advise",
 	 FG_CHOICES(runtime_flags),
-	 .help = "flags of language runtimes"},
+	 FG_AT(fg_scenario_file, runtime_flags),
+	 .help = "auto: set what names need in target.start"},
 	{.name = "scrape", .type = FG_T_OBJECTS, .table = &scrape_table, .later = "C"},
 	{.name = "symbols", .type = FG_T_OBJECT, .table = &symbol_table, .help = "names"},
 };
