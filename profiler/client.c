@@ -63,6 +63,7 @@ static int send_start(struct fg_profiler *profiler, struct fg_err *err)
 	start.n_pids = profiler->pid_count;
 	start.frequency_hz = profiler->frequency_hz;
 	start.slice_ns = profiler->slice_ns;
+	start.labels = profiler->labels.asked;
 	int rc = fg_wire_send(&profiler->wire, FG_WIRE_HELLO, &hello.base, -1, err);
 
 	return rc ? rc : fg_wire_send(&profiler->wire, FG_WIRE_START, &start.base, -1, err);
@@ -120,6 +121,7 @@ int fg_profiler_start(const struct fg_profiler_options *options, struct fg_profi
 	}
 	profiler->helper_pid = helper_pid;
 	profiler->slice_ns = options->slice_ns;
+	fg_client_labels_ask(&profiler->labels, options->labels);
 	rc = fg_client_handshake(profiler, deadline_ns, err);
 	if (rc)
 		fg_profiler_free(profiler);
@@ -250,6 +252,7 @@ void fg_profiler_free(struct fg_profiler *profiler)
 	}
 	if (profiler->kallsyms_fd >= 0)
 		close(profiler->kallsyms_fd);
+	fg_client_labels_done(&profiler->labels);
 	fg_samples_done(&profiler->samples);
 	fg_client_processes_done(&profiler->processes);
 	free(profiler->modules);

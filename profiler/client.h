@@ -10,6 +10,7 @@
 #ifndef FG_PROFILER_CLIENT_H
 #define FG_PROFILER_CLIENT_H
 
+#include "gate/measure/request_log.h"
 #include "gate/measure/result.h"
 #include "gate/profile/profile.h"
 
@@ -64,10 +65,14 @@ size_t fg_profiler_slices(const struct fg_profiler *profiler, const struct fg_pr
 uint64_t fg_profiler_samples(const struct fg_profiler *profiler);
 double fg_profiler_complete_share(const struct fg_profiler *profiler);
 /** Where the generator says, without a system call, whose request is on the way: one word per
- *  client port, [port] = label (1 …; 0: none), stored before the request is sent. NULL: this kernel
- *  has no labels, and why is in the info. Valid until fg_profiler_free(). */
+ *  client port, [client port] = server port << 16 | label, stored before the request is sent. Label
+ *  0: none; server port 0: whatever the target's socket says (the port was translated between).
+ *  NULL: there are none, and why is in the info. Valid until fg_profiler_free(), also when the
+ *  helper is gone. */
 enum { FG_PROFILER_PORTS = 65536, FG_PROFILER_LABEL_MAX = 65535 };
 uint32_t *fg_profiler_labels(const struct fg_profiler *profiler);
+/** Why there are no request classes; "" when there are, or nobody asked. */
+const char *fg_profiler_labels_problem(const struct fg_profiler *profiler);
 /** Stops sampling, drains what is in flight, ends the helper (at most ~5 s). */
 int fg_profiler_stop(struct fg_profiler *profiler, struct fg_err *err);
 void fg_profiler_free(struct fg_profiler *profiler); /* kills the helper if it still lives */
@@ -84,6 +89,7 @@ struct fg_profiler_profile_options {
 	size_t phase_count;
 	const char *const *endpoints; /* [label − 1]: the request class that a label stands for */
 	size_t endpoint_count;
+	const struct fg_request_index *slow; /* slow requests, by client port; NULL: not known */
 };
 
 /** Symbolises everything and builds the profiles of the types that were asked for (the others
@@ -93,6 +99,18 @@ int fg_profiler_profile(struct fg_profiler *profiler,
 			const struct fg_profiler_profile_options *options,
 			struct fg_profile *ret[FG_PROFILE_TYPE_COUNT], struct fg_profile_info *info,
 			struct fg_err *err) FG_MUST_USE;
+
+/* -- language runtimes ------------------------------------------------------------------------- */
+
+struct fg_runtime_facts {
+	char runtime[16]; /* "node", "java" …; "native" for all that need no help */
+	char program[64]; /* base name of the executable; for printing */
+	char flags[96];   /* its options that decide about frames and names; "": none */
+	char advice[256]; /* what a profile will lack and the fix, one line; "" nothing */
+};
+/** Looks at a running process: its mappings, its command line, NODE_OPTIONS and the like. Errors:
+ *  NOT_FOUND, PERMISSION. */
+int fg_runtime_of_pid(uint32_t pid, struct fg_runtime_facts *ret, struct fg_err *err) FG_MUST_USE;
 
 /* -- exact CPU time of a process tree; needs no helper and no privilege ---------------------- */
 
@@ -105,6 +123,14 @@ void fg_cputime_free(struct fg_cputime *cputime);
 /** CPU-ns used by the tree so far, monotone. NOT_FOUND when every process is gone (the last known
  *  total is still written). */
 int fg_cputime_read(struct fg_cputime *cputime, uint64_t *ret_ns, struct fg_err *err);
+
+/* -- looking at a process before it is profiled ---------------------------------------------- */
+
+enum { FG_PROFILER_NAME_MAX = 64 };
+/** Whether `pid` is a living process with code of its own, and its name. NOT_FOUND with what it is
+ *  instead (nothing, a zombie, a thread, a kernel thread), PERMISSION when it is hidden. */
+int fg_profiler_check_pid(uint32_t pid, char ret_name[FG_PROFILER_NAME_MAX],
+			  struct fg_err *err) FG_MUST_USE;
 
 /* -- doctor: what this machine can measure ---------------------------------------------------- */
 

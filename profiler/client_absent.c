@@ -52,6 +52,16 @@ double fg_profiler_complete_share(const struct fg_profiler *profiler FG_UNUSED)
 	return 0;
 }
 
+uint32_t *fg_profiler_labels(const struct fg_profiler *profiler FG_UNUSED)
+{
+	return NULL;
+}
+
+const char *fg_profiler_labels_problem(const struct fg_profiler *profiler FG_UNUSED)
+{
+	return WHY;
+}
+
 int fg_profiler_stop(struct fg_profiler *profiler FG_UNUSED, struct fg_err *err FG_UNUSED)
 {
 	return 0;
@@ -77,4 +87,10 @@ size_t fg_profiler_probe(const char *helper_path FG_UNUSED, struct fg_probe *out
 	(void)snprintf(out[0].detail, sizeof(out[0].detail), "%s", WHY);
 	(void)snprintf(out[0].fix, sizeof(out[0].fix), "build with -DFLAMEGATE_PROFILER=ON");
 	return 1;
+}
+
+int fg_runtime_of_pid(uint32_t pid FG_UNUSED, struct fg_runtime_facts *ret FG_UNUSED,
+		      struct fg_err *err)
+{
+	return fg_err_set(err, FG_E_UNSUPPORTED, WHY);
 }

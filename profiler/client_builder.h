@@ -55,5 +55,10 @@ int64_t fg_builder_location(struct fg_builder *builder, uint64_t frame, uint32_t
 /** The location with the symbol's lines. */
 int64_t fg_builder_symbol(struct fg_builder *builder, struct fg_plocation *location,
 			  const struct fg_symbol *symbol, struct fg_err *err) FG_MUST_USE;
+/** Request class and latency of a sample's request; client_labels.c. */
+int fg_client_attribute(struct fg_builder *builder,
+			const struct fg_profiler_profile_options *options,
+			const struct fg_raw_sample *raw, struct fg_psample *sample,
+			struct fg_err *err) FG_MUST_USE;
 
 #endif

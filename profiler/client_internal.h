@@ -12,6 +12,7 @@
 #include "profiler/bpf/shared.h"
 #include "profiler/client.h"
 #include "profiler/client_process.h"
+#include "profiler/client_labels.h"
 #include "profiler/samples.h"
 #include "profiler/wire.h"
 
@@ -43,6 +44,7 @@ struct fg_client_module {
 /* Totals since READY, as the helper sent them. */
 struct fg_client_stats {
 	uint64_t time_ns, hits, samples, lost, bpf_ns, helper_cpu_ns, target_cpu_ns;
+	uint64_t label_receives, label_ns;
 };
 
 struct fg_profiler {
@@ -68,6 +70,7 @@ struct fg_profiler {
 	size_t slices_count, slices_capacity;
 	struct fg_samples samples;
 	struct fg_client_processes processes;
+	struct fg_client_labels labels;
 };
 
 /** A client over a connected stream (taken) without a helper of its own; start() and tests. */

@@ -78,11 +78,12 @@ static bool is_measured(const struct fg_profiler_phase *phase)
 }
 
 static void count_sample(struct fg_profile_info *info, const struct fg_raw_stack *stack,
-			 bool leaf_unnamed, uint64_t *unnamed)
+			 bool leaf_unnamed, bool attributed, uint64_t *unnamed)
 {
 	enum fg_stack_result result = result_of(stack);
 
 	info->samples++;
+	info->attributed += attributed;
 	info->guessed_frames += stack->guessed;
 	*unnamed += leaf_unnamed;
 	if (result == FG_STACK_COMPLETE)
@@ -109,6 +110,9 @@ static int add_samples(struct fg_builder *builder,
 
 		if (name < 0)
 			return (int)name;
+		rc = fg_client_attribute(builder, options, raw, &sample, err);
+		if (rc)
+			return rc;
 		sample.stack = builder->stacks[raw->stack];
 		sample.phase = (uint32_t)name;
 		if (raw->time_ns > options->run_start_ns)
@@ -120,7 +124,7 @@ static int add_samples(struct fg_builder *builder,
 		if (!is_measured(phase))
 			continue;
 		count_sample(info, &samples->stacks[raw->stack], builder->leaf_unnamed[raw->stack],
-			     &unnamed);
+			     sample.endpoint != 0, &unnamed);
 		fg_runtimes_count(builder->runtimes, raw);
 	}
 	info->unnamed_share = info->samples ? (double)unnamed / (double)info->samples : 0;
@@ -143,9 +147,12 @@ static void fill_totals(const struct fg_profiler *profiler,
 		info->bpf_ns += to.bpf_ns - from.bpf_ns;
 		info->helper_cpu_ns += to.helper_cpu_ns - from.helper_cpu_ns;
 		info->target_cpu_ns += to.target_cpu_ns - from.target_cpu_ns;
+		info->label_receives += to.label_receives - from.label_receives;
+		info->label_ns += to.label_ns > from.label_ns ? to.label_ns - from.label_ns : 0;
 	}
 	info->lost += profiler->samples.dropped;
 	info->present = true;
+	fg_client_labels_describe(&profiler->labels, options->run_start_ns, info);
 	info->frequency_hz = profiler->frequency_hz;
 	info->cpus = profiler->cpus;
 	info->partial = profiler->state == FG_CLIENT_LOST;

@@ -255,6 +255,8 @@ static int take_stats(struct fg_profiler *profiler, const struct fg_wire_message
 			.bpf_ns = stats->bpf_ns,
 			.helper_cpu_ns = stats->helper_cpu_ns,
 			.target_cpu_ns = stats->target_cpu_ns,
+			.label_receives = stats->label_receives,
+			.label_ns = stats->label_ns,
 		};
 	fg__wire__stats__free_unpacked(stats, NULL);
 	return rc;
@@ -343,6 +345,8 @@ static int take_message(struct fg_profiler *profiler, const struct fg_wire_messa
 		return take_stats(profiler, message, err);
 	case FG_WIRE_SLICE:
 		return take_slice(profiler, message, err);
+	case FG_WIRE_LABELS:
+		return fg_client_labels_take(&profiler->labels, message, &profiler->wire, err);
 	case FG_WIRE_DONE:
 		profiler->state = FG_CLIENT_DONE;
 		return 0;
@@ -413,5 +417,7 @@ struct fg_client_stats fg_client_stats_at(const struct fg_profiler *profiler, ui
 		.bpf_ns = between(a->bpf_ns, b->bpf_ns, share),
 		.helper_cpu_ns = between(a->helper_cpu_ns, b->helper_cpu_ns, share),
 		.target_cpu_ns = between(a->target_cpu_ns, b->target_cpu_ns, share),
+		.label_receives = between(a->label_receives, b->label_receives, share),
+		.label_ns = between(a->label_ns, b->label_ns, share),
 	};
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "profiler/client_jit.h"
+#include "profiler/process.h"
 
 #define AUTO_TEXT "or set profile.runtimeFlags: auto"
 
@@ -72,6 +73,45 @@ void fg_runtime_advice(enum fg_runtime runtime, uint32_t flags, uint64_t interpr
 		say_unnamed("DOTNET_PerfMapEnabled=1 makes it write them down", info);
 	else if (share(info->unnamed_frames, info->frames) > worth_telling)
 		say_unnamed(problem ? problem : "they are generated code without a perf map", info);
+}
+
+/* Before anything was sampled. */
+static void advise_before(const struct fg_process_facts *facts, char *text, size_t size_bytes)
+{
+	if (facts->runtime == FG_RUNTIME_NODE && !(facts->flags & FG_RUNTIME_PERF_MAP))
+		(void)snprintf(text, size_bytes,
+			       "node without --perf-basic-prof: JavaScript functions will have no "
+			       "names; add --perf-basic-prof "
+			       "--interpreted-frames-native-stack, " AUTO_TEXT);
+	else if (facts->runtime == FG_RUNTIME_JAVA && !(facts->flags & FG_RUNTIME_FRAME_POINTERS))
+		(void)snprintf(
+			text, size_bytes,
+			"java without -XX:+PreserveFramePointer: most stacks will be "
+			"incomplete; add it (for instance in JAVA_TOOL_OPTIONS), " AUTO_TEXT);
+	else if (facts->flags & FG_RUNTIME_NO_ATTACH)
+		(void)snprintf(text, size_bytes,
+			       "java lets nobody attach (-Xrs, -XX:+ReduceSignalUsage or "
+			       "-XX:+DisableAttachMechanism): compiled methods will have no names");
+}
+
+int fg_runtime_of_pid(uint32_t pid, struct fg_runtime_facts *ret, struct fg_err *err)
+{
+	struct fg_mappings mappings = {0};
+	struct fg_process_facts facts;
+	int rc = fg_mappings_read((pid_t)pid, &mappings, err);
+
+	if (rc)
+		return rc;
+	fg_process_facts(pid, &mappings, false, &facts);
+	fg_mappings_done(&mappings);
+	*ret = (struct fg_runtime_facts){0};
+	(void)snprintf(ret->runtime, sizeof(ret->runtime), "%s", fg_runtime_name(facts.runtime));
+	for (size_t i = 0; facts.name[i]; i++) /* the target's word, which will be printed */
+		ret->program[i] =
+			facts.name[i] < ' ' || facts.name[i] == 0x7f ? '?' : facts.name[i];
+	(void)fg_runtime_flags_text(facts.flags, ret->flags, sizeof(ret->flags));
+	advise_before(&facts, ret->advice, sizeof(ret->advice));
+	return 0;
 }
 
 /* -- counting ------------------------------------------------------------------------------- */

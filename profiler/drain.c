@@ -21,6 +21,7 @@ enum {
 struct fg_drain {
 	struct fg_session *session;
 	struct fg_targets *targets;
+	struct fg_labels *labels;
 	struct fg_wire *wire;
 	struct ring_buffer *samples, *events;
 	struct fg_err err; /* of the callbacks */
@@ -76,8 +77,8 @@ static int take_event(void *context, void *data, size_t size)
 	return drain->rc;
 }
 
-int fg_drain_new(struct fg_session *session, struct fg_targets *targets, struct fg_wire *wire,
-		 struct fg_drain **ret, struct fg_err *err)
+int fg_drain_new(struct fg_session *session, struct fg_targets *targets, struct fg_labels *labels,
+		 struct fg_wire *wire, struct fg_drain **ret, struct fg_err *err)
 {
 	struct fg_drain *drain = calloc(1, sizeof(*drain));
 
@@ -85,6 +86,7 @@ int fg_drain_new(struct fg_session *session, struct fg_targets *targets, struct 
 		return fg_err_nomem(err);
 	drain->session = session;
 	drain->targets = targets;
+	drain->labels = labels;
 	drain->wire = wire;
 	drain->samples =
 		ring_buffer__new(fg_session_sample_ring(session), take_sample, drain, NULL);
@@ -202,6 +204,8 @@ int fg_drain_stats(struct fg_drain *drain, struct fg_err *err)
 	int rc = fg_session_stats(drain->session, &stats, err);
 
 	fg__wire__stats__init(&message);
+	if (!rc)
+		rc = fg_labels_cost(drain->labels, &message.label_receives, &message.label_ns, err);
 	if (rc)
 		return rc;
 	message.target_cpu_ns = fg_targets_cpu_ns(drain->targets);
@@ -215,6 +219,9 @@ int fg_drain_stats(struct fg_drain *drain, struct fg_err *err)
 	message.helper_cpu_ns = fg_clock_process_cpu_ns();
 	message.processes = (uint32_t)drain->targets->count;
 	rc = tell_lost_events(drain, &stats, err);
+	if (!rc)
+		rc = fg_labels_watch(drain->labels, message.time_ns, message.label_ns,
+				     message.target_cpu_ns, err);
 	if (rc)
 		return rc;
 	return fg_wire_send(drain->wire, FG_WIRE_STATS, &message.base, -1, err);

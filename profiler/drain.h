@@ -8,14 +8,15 @@
 #ifndef FG_PROFILER_DRAIN_H
 #define FG_PROFILER_DRAIN_H
 
+#include "profiler/labels.h"
 #include "profiler/target.h"
 
 struct fg_drain;
 
 enum { FG_DRAIN_INTERVAL_MS = 50 };
 
-int fg_drain_new(struct fg_session *session, struct fg_targets *targets, struct fg_wire *wire,
-		 struct fg_drain **ret, struct fg_err *err) FG_MUST_USE;
+int fg_drain_new(struct fg_session *session, struct fg_targets *targets, struct fg_labels *labels,
+		 struct fg_wire *wire, struct fg_drain **ret, struct fg_err *err) FG_MUST_USE;
 void fg_drain_free(struct fg_drain *drain);
 /** Readable when there are events. */
 int fg_drain_event_fd(const struct fg_drain *drain);

@@ -9,6 +9,7 @@
 
 #include "gate/base/clock.h"
 #include "profiler/drain.h"
+#include "profiler/labels.h"
 #include "profiler/rights.h"
 #include "profiler/wire.pb-c.h"
 
@@ -23,6 +24,7 @@ struct helper {
 	struct fg_modules modules;
 	struct fg_targets targets;
 	struct fg_drain *drain;
+	struct fg_labels labels;
 	bool greeted, started, stopping;
 	uint64_t slice_ns, border_ns, slice; /* length (0: no slices), next border, its number */
 };
@@ -82,6 +84,9 @@ static int send_ready(struct helper *helper, uint32_t frequency_hz, uint64_t per
 	Fg__Wire__Program *pointers[FG_SESSION_PROGRAMS_MAX];
 	char names[FG_SESSION_PROGRAMS_MAX][32];
 	size_t count = fg_session_programs(helper->session, programs);
+
+	count += count < FG_SESSION_PROGRAMS_MAX && helper->labels.kernel &&
+		 fg_session_label_program(helper->labels.kernel, &programs[count]);
 
 	fg__wire__ready__init(&ready);
 	for (size_t i = 0; i < count; i++) {
@@ -174,11 +179,14 @@ static int begin(struct helper *helper, const Fg__Wire__Start *start, struct fg_
 		return rc;
 	fg_modules_init(&helper->modules, helper->session, &helper->wire);
 	fg_targets_init(&helper->targets, helper->session, &helper->modules);
-	rc = fg_drain_new(helper->session, &helper->targets, &helper->wire, &helper->drain, err);
+	rc = fg_drain_new(helper->session, &helper->targets, &helper->labels, &helper->wire,
+			  &helper->drain, err);
 	if (!rc)
 		rc = send_kallsyms(helper, err);
 	if (!rc)
 		rc = fg_session_attach(helper->session, period_ns, err);
+	if (!rc && start->labels)
+		rc = fg_labels_begin(&helper->labels, helper->session, &helper->wire, err);
 	if (!rc)
 		rc = fg_rights_drop(err);
 	for (size_t i = 0; !rc && i < start->n_pids; i++)
@@ -383,6 +391,7 @@ int fg_helper_serve(int fd, struct fg_err *err)
 	if (rc)
 		report(helper, err);
 	fg_drain_free(helper->drain);
+	fg_labels_done(&helper->labels);
 	fg_targets_done(&helper->targets);
 	fg_modules_done(&helper->modules);
 	fg_session_free(helper->session);

@@ -395,3 +395,13 @@ int fg_session_event_ring(const struct fg_session *session)
 {
 	return bpf_map__fd(session->object->maps.fg_events);
 }
+
+int fg_session_requests_map(const struct fg_session *session)
+{
+	return bpf_map__fd(session->object->maps.fg_requests);
+}
+
+int fg_session_labels_on_map(const struct fg_session *session)
+{
+	return bpf_map__fd(session->object->maps.fg_labels_on);
+}

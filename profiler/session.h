@@ -53,5 +53,7 @@ int fg_session_stats(struct fg_session *session, struct fg_bpf_stats *ret,
 		     struct fg_err *err) FG_MUST_USE;
 int fg_session_sample_ring(const struct fg_session *session); /* map descriptors */
 int fg_session_event_ring(const struct fg_session *session);
+int fg_session_requests_map(const struct fg_session *session); /* shared with session_label.c */
+int fg_session_labels_on_map(const struct fg_session *session);
 
 #endif

@@ -68,6 +68,10 @@ int fg_bundle_put_hist(struct fg_json_writer *writer, const char *key, const str
 /** `hist` must be empty; a missing key leaves it so. `blocks` counts down the memory budget. */
 int fg_bundle_get_hist(const struct fg_json_at *object, const char *key, struct fg_hist *hist,
 		       size_t *blocks, struct fg_err *err) FG_MUST_USE;
+/** Of the profile: request classes and slow requests. */
+void fg_bundle_put_labels(struct fg_json_writer *writer, const struct fg_profile_info *info);
+int fg_bundle_get_labels(const struct fg_json_at *profile, struct fg_profile_info *info,
+			 struct fg_err *err) FG_MUST_USE;
 /** "errors" and "statuses" of a class half. */
 void fg_bundle_put_errors(struct fg_json_writer *writer, const struct fg_class_slice *half);
 int fg_bundle_get_errors(const struct fg_json_at *object, struct fg_class_slice *half,

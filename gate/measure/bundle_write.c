@@ -115,6 +115,7 @@ static int compare_samples(const void *left, const void *right)
 	order = order ? order : compare_u32(a->endpoint, b->endpoint);
 	order = order ? order : compare_u32(a->phase, b->phase);
 	order = order ? order : compare_u32(a->side, b->side);
+	order = order ? order : compare_u32(a->latency, b->latency);
 	return order ? order : compare_u32(a->second, b->second);
 }
 

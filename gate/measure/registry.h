@@ -9,7 +9,7 @@
 #ifndef FG_MEASURE_REGISTRY_H
 #define FG_MEASURE_REGISTRY_H
 
-#include "gate/base/err.h"
+#include "gate/base/buf.h"
 #include "gate/measure/metric.h"
 
 enum {
@@ -113,6 +113,9 @@ int fg_registry_add_group(struct fg_registry *registry, const struct fg_group *d
 			  struct fg_err *err) FG_MUST_USE;
 /** The custom metric of that name, any scenario: its index, or -1. */
 int fg_registry_find_custom(const struct fg_registry *registry, const char *name);
+/** What people and profiles call a class: its group and name, and its scenario where the same name
+ *  stands in several. Unique in the registry. */
+void fg_registry_class_text(const struct fg_registry *registry, size_t index, struct fg_buf *out);
 /** True if both describe the same things in the same order, so that slices of the one fit the
  *  other. */
 bool fg_registry_equal(const struct fg_registry *a, const struct fg_registry *b);

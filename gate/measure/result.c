@@ -76,6 +76,11 @@ void fg_result_free(struct fg_result *result)
 	free(result);
 }
 
+bool fg_result_is_recording(const struct fg_result *result)
+{
+	return result->registry.scenario_count == 0;
+}
+
 bool fg_result_is_warmup(const struct fg_registry *registry, size_t scenario, uint32_t second)
 {
 	const struct fg_scenario_def *def = &registry->scenarios[scenario];

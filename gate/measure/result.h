@@ -68,6 +68,15 @@ struct fg_profile_info {
 	uint64_t target_cpu_ns; /* measured phase, exact clock */
 	struct fg_runtime_info runtimes[FG_RUNTIMES_MAX];
 	size_t runtime_count;
+	/* Request classes on samples. */
+	bool labels;              /* samples carry them, at least for a part of the run */
+	char labels_problem[200]; /* why not, or since when no more; "": nothing to say */
+	uint64_t attributed;      /* of `samples`: a request's class is known */
+	uint64_t label_receives;  /* receives that began or went on with a labelled request */
+	uint64_t slow_requests;   /* above `slow_quantile` of their class; 0: none could be told */
+	uint64_t slow_above_ns;   /* the quantile, when there is one class only; else 0 */
+	double slow_quantile;
+	uint64_t label_ns; /* what finding them cost, over all receives of the machine */
 };
 
 /** Share of complete stacks among the samples that have a user part. A kernel-only stack (a child
@@ -132,6 +141,8 @@ struct fg_result {
 int fg_result_new(const struct fg_registry *registry, struct fg_result **ret,
 		  struct fg_err *err) FG_MUST_USE;
 void fg_result_free(struct fg_result *result);
+/** True for what `flamegate profile` made: a profile over a time, without load. */
+bool fg_result_is_recording(const struct fg_result *result);
 /** Adds one worker's second: to the series, and to totals per scenario unless
  *  fg_result_is_warmup(). Slices may come in any order and several per second. After a failure the
  *  result may hold a part of the slice. */

@@ -126,24 +126,33 @@ static void check_ambiguous(struct builder *b, size_t row, const struct fg_pfunc
 		draft->filename = function->filename;
 }
 
+void fg_cost_key(const struct fg_profile *profile, uint32_t function, uint32_t location_flags,
+		 struct fg_buf *out)
+{
+	const uint32_t raw = FG_LOC_UNNAMED | FG_LOC_PLACEHOLDER | FG_LOC_KERNEL;
+	const struct fg_pfunction *of = &profile->functions[function];
+	const char *name = fg_profile_text(profile, of->name);
+
+	fg_buf_add_str(out, fg_profile_module_name(profile, of->module));
+	fg_buf_add_char(out, ' ');
+	/* Kernel functions keep their raw names: normalised, __x64_sys_writev is the name of the
+	 * whole group of its system call, which is gated. */
+	if (location_flags & raw)
+		fg_buf_add_str(out, name);
+	else
+		fg_normalise_name(name, out);
+}
+
 static int64_t row_of_function(struct builder *b, uint32_t index, uint32_t flags)
 {
 	const uint32_t nameless = FG_LOC_UNNAMED | FG_LOC_PLACEHOLDER;
 	const struct fg_pfunction *function = &b->profile->functions[index];
-	const char *name = fg_profile_text(b->profile, function->name);
 	bool is_new = false;
 
 	if (b->function_rows[index] != NOT_YET)
 		return b->function_rows[index];
 	fg_buf_clear(&b->text);
-	fg_buf_add_str(&b->text, fg_profile_module_name(b->profile, function->module));
-	fg_buf_add_char(&b->text, ' ');
-	/* Kernel functions keep their raw names: normalised, __x64_sys_writev is the name of the
-	 * whole group of its system call, which is gated. */
-	if (flags & (nameless | FG_LOC_KERNEL))
-		fg_buf_add_str(&b->text, name);
-	else
-		fg_normalise_name(name, &b->text);
+	fg_cost_key(b->profile, index, flags, &b->text);
 	int64_t row = row_of_key(b, &is_new);
 
 	if (row < 0)
@@ -258,18 +267,26 @@ static int count_sample(struct builder *b, size_t number, size_t block)
 	return count_kernel(b, block, number, leaf->flags & FG_LOC_KERNEL);
 }
 
+bool fg_cost_counts(const struct fg_profile *profile, const struct fg_cost_options *options,
+		    const struct fg_psample *sample)
+{
+	if (!sample->count || sample->second < options->second_from)
+		return false;
+	if (options->phase && strcmp(options->phase, fg_profile_text(profile, sample->phase)) != 0)
+		return false;
+	return !options->endpoint ||
+	       strcmp(options->endpoint, fg_profile_text(profile, sample->endpoint)) == 0;
+}
+
 /* The sample's block; false if it is not asked for. */
 static bool wanted(const struct builder *b, const struct fg_psample *sample, size_t *ret_block)
 {
 	const struct fg_cost_options *options = b->options;
 
-	if (!sample->count || sample->second < options->second_from)
+	if (!fg_cost_counts(b->profile, options, sample))
 		return false;
-	if (options->phase &&
-	    strcmp(options->phase, fg_profile_text(b->profile, sample->phase)) != 0)
-		return false;
-	if (options->endpoint &&
-	    strcmp(options->endpoint, fg_profile_text(b->profile, sample->endpoint)) != 0)
+	if (options->latency &&
+	    strcmp(options->latency, fg_profile_text(b->profile, sample->latency)) != 0)
 		return false;
 	*ret_block = options->block_seconds
 			     ? (sample->second - options->second_from) / options->block_seconds

@@ -13,6 +13,7 @@
 #ifndef FG_PROFILE_COST_H
 #define FG_PROFILE_COST_H
 
+#include "gate/base/buf.h"
 #include "gate/profile/profile.h"
 
 struct fg_cost_row {
@@ -45,6 +46,7 @@ struct fg_cost {
 struct fg_cost_options {
 	const char *phase;      /* NULL: all phases; normally "measure" */
 	const char *endpoint;   /* NULL: all */
+	const char *latency;    /* NULL: all; "slow": of slow requests */
 	uint32_t second_from;   /* first second counted */
 	uint32_t block_seconds; /* 0: one block for everything after second_from */
 	uint32_t block_count;   /* blocks after second_from; samples outside are left out */
@@ -54,5 +56,11 @@ int fg_cost_new(const struct fg_profile *profile, const struct fg_cost_options *
 		struct fg_cost **ret, struct fg_err *err) FG_MUST_USE;
 void fg_cost_free(struct fg_cost *cost);
 const struct fg_cost_row *fg_cost_find(const struct fg_cost *cost, const char *key);
+/** Appends the key of a function that is reached through a location with these flags. */
+void fg_cost_key(const struct fg_profile *profile, uint32_t function, uint32_t location_flags,
+		 struct fg_buf *out);
+/** Whether the options ask for this sample, blocks aside. */
+bool fg_cost_counts(const struct fg_profile *profile, const struct fg_cost_options *options,
+		    const struct fg_psample *sample);
 
 #endif

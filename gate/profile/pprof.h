@@ -5,10 +5,10 @@
  * Writing keeps to what all readers share (reference/pyroscope.md §6): string 0 empty, dense ids
  * from 1, leaf first, the main binary as first mapping (the first module whose name is not in
  * brackets), sample types samples/count then cpu/nanoseconds with cpu as the default, period type
- * cpu/nanoseconds, string labels endpoint, phase, side (only when not empty) and stack (the
- * result's name, only when not "complete"), and the numeric label t_ms (unit milliseconds). Items
- * that no written sample refers to are left out, samples of count 0 too. A mapping is widened to
- * hold its locations' addresses.
+ * cpu/nanoseconds, string labels endpoint, phase, side, latency (only when not empty) and stack
+ * (the result's name, only when not "complete"), and the numeric label t_ms (unit milliseconds).
+ * Items that no written sample refers to are left out, samples of count 0 too. A mapping is widened
+ * to hold its locations' addresses.
  *
  * pprof has no place for a location's flags. Most are implied by names that other tools pass on:
  * KERNEL by a mapping named "[kernel…", UNNAMED by a physical function named MODULE+0xHEX or

@@ -367,6 +367,8 @@ static int take_label(struct decoder *dec, const Fg__Pprof__Label *label, struct
 		sample->phase = (uint32_t)text;
 	} else if (strcmp(key, FG_PPROF_LABEL_SIDE) == 0) {
 		sample->side = (uint32_t)text;
+	} else if (strcmp(key, FG_PPROF_LABEL_LATENCY) == 0) {
+		sample->latency = (uint32_t)text;
 	} else if (strcmp(key, FG_PPROF_LABEL_STACK) == 0) {
 		*result = result_of(fg_profile_text(dec->profile, (uint32_t)text));
 	}

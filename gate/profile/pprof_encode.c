@@ -24,6 +24,7 @@ enum {
 	S_ENDPOINT,
 	S_PHASE,
 	S_SIDE,
+	S_LATENCY,
 	S_T_MS,
 	S_MILLISECONDS,
 	S_STACK,
@@ -31,7 +32,7 @@ enum {
 	S_FIXED = S_RESULTS + FG_STACK_RESULT_COUNT
 };
 
-enum { LABELS_MAX = 5, MESSAGE_MAX_BYTES = 16 << 10 };
+enum { LABELS_MAX = 6, MESSAGE_MAX_BYTES = 16 << 10 };
 
 struct mapping_plan {
 	uint32_t id; /* 0: not used */
@@ -294,6 +295,7 @@ static size_t make_labels(struct encoder *enc, const struct fg_psample *sample,
 	n += add_label(&labels[n], S_ENDPOINT, string_id(enc, sample->endpoint));
 	n += add_label(&labels[n], S_PHASE, string_id(enc, sample->phase));
 	n += add_label(&labels[n], S_SIDE, string_id(enc, sample->side));
+	n += add_label(&labels[n], S_LATENCY, string_id(enc, sample->latency));
 	n += add_label(&labels[n], S_STACK, result_text);
 	fg__pprof__label__init(&labels[n]);
 	labels[n].key = S_T_MS;
@@ -450,6 +452,7 @@ static void put_strings(struct encoder *enc)
 		[S_ENDPOINT] = FG_PPROF_LABEL_ENDPOINT,
 		[S_PHASE] = FG_PPROF_LABEL_PHASE,
 		[S_SIDE] = FG_PPROF_LABEL_SIDE,
+		[S_LATENCY] = FG_PPROF_LABEL_LATENCY,
 		[S_T_MS] = FG_PPROF_LABEL_T_MS,
 		[S_MILLISECONDS] = "milliseconds",
 		[S_STACK] = FG_PPROF_LABEL_STACK,

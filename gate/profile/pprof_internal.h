@@ -25,6 +25,7 @@ enum fg_pprof_wire { FG_WIRE_VARINT = 0, FG_WIRE_64 = 1, FG_WIRE_BYTES = 2, FG_W
 #define FG_PPROF_LABEL_ENDPOINT "endpoint"
 #define FG_PPROF_LABEL_PHASE    "phase"
 #define FG_PPROF_LABEL_SIDE     "side"
+#define FG_PPROF_LABEL_LATENCY  "latency"
 #define FG_PPROF_LABEL_STACK    "stack"
 #define FG_PPROF_LABEL_T_MS     "t_ms"
 

@@ -427,19 +427,19 @@ static bool same_sample(const struct fg_profile *profile, size_t index, const vo
 	const struct fg_psample *b = key;
 
 	return a->stack == b->stack && a->second == b->second && a->endpoint == b->endpoint &&
-	       a->phase == b->phase && a->side == b->side;
+	       a->phase == b->phase && a->side == b->side && a->latency == b->latency;
 }
 
 int fg_profile_sample(struct fg_profile *profile, const struct fg_psample *sample,
 		      struct fg_err *err)
 {
-	uint32_t words[] = {sample->endpoint, sample->phase, sample->side, sample->stack,
-			    sample->second};
+	uint32_t words[] = {sample->endpoint, sample->phase, sample->side,
+			    sample->latency,  sample->stack, sample->second};
 	struct probe probe = {SAMPLES, hash_of(words, sizeof(words)), sample, same_sample};
 
 	if (sample->stack >= profile->stack_count)
 		return dangling(err, "stack", sample->stack);
-	for (size_t i = 0; i < 3; i++) {
+	for (size_t i = 0; i < 4; i++) {
 		if (words[i] >= profile->string_count)
 			return dangling(err, "string", words[i]);
 	}

@@ -3,8 +3,8 @@
  * The profile model: symbolised stacks with weights, in pprof's terms, without pprof's encoding.
  *
  * Tables are dense and interned: strings, modules (mappings), functions, locations, stacks; samples
- * refer to them by index. A sample is one stack × request class × phase × side × second. Stacks are
- * leaf first. Nothing here knows how samples were taken.
+ * refer to them by index. A sample is one stack × request class × phase × side × latency × second.
+ * Stacks are leaf first. Nothing here knows how samples were taken.
  */
 #ifndef FG_PROFILE_PROFILE_H
 #define FG_PROFILE_PROFILE_H
@@ -93,6 +93,7 @@ struct fg_psample {
 	uint32_t endpoint; /* string: request class name, 0 = "" = unattributed */
 	uint32_t phase;    /* string: "measure", "warmup" … */
 	uint32_t side;     /* string: "", "base", "head" */
+	uint32_t latency;  /* string: "slow": of a request above the latency quantile; or "" */
 	uint32_t second;   /* since the run's start; label t_ms = second × 1000 */
 	uint64_t count;    /* samples; value = count × period_ns in the type's unit */
 };

@@ -80,4 +80,36 @@ bool fg_report_shows(const struct fg_cost_row *row);
 int fg_report_cost(const struct fg_profile *profile, struct fg_cost **ret,
 		   struct fg_err *err) FG_MUST_USE;
 
+/* Rows of the table of functions: self, total, what self is worth, name, place. */
+struct fg_report_functions {
+	const struct fg_cost_row *const *rows;
+	size_t count;
+	bool more;          /* there are others, which is shown */
+	uint64_t samples;   /* that shares are of; > 0 */
+	double sample_ns;   /* what one is worth; < 0 unknown */
+	const char *suffix; /* "", "/s" */
+};
+int fg_report_functions_text(const struct fg_report_pen *pen,
+			     const struct fg_report_functions *functions,
+			     struct fg_err *err) FG_MUST_USE;
+/** USAGE with what there is instead when no sample is of that phase or class (NULL: any). */
+int fg_report_check_labels(const struct fg_profile *profile, const char *phase,
+			   const char *endpoint, struct fg_err *err) FG_MUST_USE;
+/** What one sample of the phase (and class) is worth per request, or of a recording per second;
+ *  < 0 unknown. `ret_unit`: "request", "second" or "". */
+double fg_report_sample_ns(const struct fg_result *result, const struct fg_profile *profile,
+			   const char *phase, const char *endpoint, const char **ret_unit);
+/** The end text of a recording. */
+int fg_report_recording(const struct fg_report_pen *pen, const struct fg_result *result,
+			const struct fg_profile *profile, struct fg_err *err) FG_MUST_USE;
+/** "499 Hz on 2 CPUs; own cost …": how the profile was taken and what that took. */
+void fg_report_own_cost(const struct fg_result *result, struct fg_buf *out);
+/** Why the share of complete stacks is low; nothing from 99 % on. */
+void fg_report_incomplete(const struct fg_report_pen *pen, const struct fg_profile_info *info);
+/** That a profile is missing or partial, and why. */
+void fg_report_why_absent(const struct fg_report_pen *pen, const struct fg_profile_info *info);
+/** A line, wrapped. */
+void fg_report_wrapped(const struct fg_report_pen *pen, unsigned column, unsigned indent,
+		       const struct fg_buf *line);
+
 #endif

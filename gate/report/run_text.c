@@ -3,6 +3,7 @@
 #include "gate/report/report_internal.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "gate/base/num.h"
@@ -34,8 +35,8 @@ void fg_report_heading(const struct fg_report_pen *pen, const char *text)
 		    pen->colour ? FG_COLOUR_END : "");
 }
 
-static void write_wrapped(const struct fg_report_pen *pen, unsigned column, unsigned indent,
-			  const struct fg_buf *line)
+void fg_report_wrapped(const struct fg_report_pen *pen, unsigned column, unsigned indent,
+		       const struct fg_buf *line)
 {
 	fg_buf_addf(pen->out, "%*s", (int)column, "");
 	fg_text_wrap(line->data ? line->data : "", column, indent, pen->width, pen->out);
@@ -59,7 +60,7 @@ static void write_summary(const struct fg_report_pen *pen, const struct fg_resul
 			    fg_report_percent(failed, requests));
 	fg_buf_addf(&line, "%s%s", result->status != FG_RUN_COMPLETED ? ", " : "",
 		    result->status != FG_RUN_COMPLETED ? fg_run_status_name(result->status) : "");
-	write_wrapped(pen, 0, 2, &line);
+	fg_report_wrapped(pen, 0, 2, &line);
 	fg_report_errors(result, &errors);
 	if (errors.len > 0) {
 		fg_buf_add_str(pen->out, "  errors: ");
@@ -199,10 +200,10 @@ static void write_cpu_line(const struct fg_report_pen *pen, const struct fg_resu
 		    result->duration_ns > 0
 			    ? 100.0 * (double)result->generator_cpu_ns / (double)result->duration_ns
 			    : 0.0);
-	write_wrapped(pen, 2, 7, &line);
+	fg_report_wrapped(pen, 2, 7, &line);
 }
 
-static void write_incomplete(const struct fg_report_pen *pen, const struct fg_profile_info *info)
+void fg_report_incomplete(const struct fg_report_pen *pen, const struct fg_profile_info *info)
 {
 	FG_AUTO_BUF struct fg_buf text = {.max = 2048};
 	const char *comma = " ";
@@ -226,73 +227,31 @@ static void write_incomplete(const struct fg_report_pen *pen, const struct fg_pr
 	fg_buf_add_char(pen->out, '\n');
 }
 
-/* "server/json.c:88", at most 30 columns, the end kept. */
-static void source_text(const struct fg_cost_row *row, struct fg_buf *out)
-{
-	FG_AUTO_BUF struct fg_buf whole = {.max = 8192};
-
-	if (row->filename[0] && row->line > 0)
-		fg_buf_addf(&whole, "%s:%u", row->filename, row->line);
-	else
-		fg_buf_add_str(&whole, row->filename[0] ? row->filename : row->module);
-	fg_text_cut(whole.data ? whole.data : "", 28, true, out);
-}
-
-static int add_function(struct fg_table *table, const struct fg_cost_row *one,
-			const struct fg_cost *cost, double cpu_per_request_ns, struct fg_err *err)
-{
-	double self = (double)one->self / (double)cost->samples;
-	double total = (double)one->total / (double)cost->samples;
-	FG_AUTO_BUF struct fg_buf source = {.max = 8192};
-	char text[FG_NUM_TEXT_MAX];
-	struct fg_table_row *row = fg_table_add(table, err);
-	int rc = row ? 0 : -FG_E_NOMEM;
-
-	source_text(one, &source);
-	if (rc == 0)
-		rc = fg_table_cell(row, 0, err, "%.1f %%", 100.0 * self);
-	if (rc == 0)
-		rc = fg_table_cell(row, 1, err, "%.1f %%", 100.0 * total);
-	if (rc == 0)
-		rc = fg_table_cell(row, 2, err, "%s",
-				   cpu_per_request_ns >= 0
-					   ? fg_num_format_ns(self * cpu_per_request_ns, text)
-					   : "–");
-	if (rc == 0)
-		rc = fg_table_cell(row, 3, err, "%s", one->name);
-	if (rc == 0 && table->columns > 4)
-		rc = fg_table_cell(row, 4, err, "%s", source.data ? source.data : "");
-	return rc;
-}
-
 static int write_functions(const struct fg_report_pen *pen, const struct fg_result *result,
 			   const struct fg_cost *cost, struct fg_err *err)
 {
 	double per_request = fg_result_cpu_per_request_ns(result);
-	struct fg_table table;
-	size_t shown = 0;
+	const struct fg_cost_row **rows = calloc(pen->functions, sizeof(*rows));
+	struct fg_report_functions functions = {
+		.rows = rows,
+		.samples = cost->samples,
+		.sample_ns = per_request < 0 ? -1 : per_request / (double)cost->samples,
+		.suffix = ""};
 	size_t i = 0;
-	int rc = 0;
 
-	/* Where there is no room for both, the name matters more than its place. */
-	fg_table_init(&table, pen->width >= 72 ? 5 : 4, pen->width, 6);
-	table.flexible = 3;
-	table.align[3] = table.align[4] = FG_ALIGN_LEFT;
-	for (; i < cost->count && shown < pen->functions && rc == 0; i++) {
-		if (!fg_report_shows(&cost->rows[i]))
-			continue;
-		rc = add_function(&table, &cost->rows[i], cost, per_request, err);
-		shown++;
-	}
-	if (rc == 0)
-		fg_table_write(&table, pen->out);
-	if (rc == 0 && i < cost->count && cost->rows[i].self > 0)
-		fg_buf_add_str(pen->out, "       …\n");
-	fg_table_done(&table);
+	if (!rows)
+		return fg_err_nomem(err);
+	for (; i < cost->count && functions.count < pen->functions; i++)
+		if (fg_report_shows(&cost->rows[i]))
+			rows[functions.count++] = &cost->rows[i];
+	functions.more = i < cost->count && cost->rows[i].self > 0;
+	int rc = fg_report_functions_text(pen, &functions, err);
+
+	free(rows);
 	return rc;
 }
 
-static void write_why_absent(const struct fg_report_pen *pen, const struct fg_profile_info *info)
+void fg_report_why_absent(const struct fg_report_pen *pen, const struct fg_profile_info *info)
 {
 	fg_buf_add_str(pen->out, info->partial ? "  profile: partial, " : "  profile: off, ");
 	fg_text_wrap(info->why_absent[0] ? info->why_absent : "it was not asked for", 16, 11,
@@ -310,14 +269,14 @@ static int write_cpu(const struct fg_report_pen *pen, const struct fg_result *re
 		return rc;
 	write_cpu_line(pen, result);
 	if (!cost || !result->profile.present || result->profile.partial)
-		write_why_absent(pen, &result->profile);
+		fg_report_why_absent(pen, &result->profile);
 	if (cost && cost->samples > 0) {
 		fg_report_heading(pen, "cpu by function (self, total, self per request)");
 		FG_AUTO_BUF struct fg_buf line = {.max = 1024};
 
 		fg_report_samples(&result->profile, &line);
-		write_wrapped(pen, 6, 6, &line);
-		write_incomplete(pen, &result->profile);
+		fg_report_wrapped(pen, 6, 6, &line);
+		fg_report_incomplete(pen, &result->profile);
 		fg_report_runtimes(pen, &result->profile);
 		rc = write_functions(pen, result, cost, err);
 	} else if (cost) {
@@ -385,7 +344,9 @@ int fg_report_run_text(const struct fg_result *result, const struct fg_profile *
 
 	int rc = 0;
 
-	if (pen.mode != FG_SUMMARY_DISABLED)
+	if (fg_result_is_recording(result))
+		rc = fg_report_recording(&pen, result, profile, err);
+	else if (pen.mode != FG_SUMMARY_DISABLED)
 		rc = write_body(&pen, result, profile, err);
 	if (rc)
 		return rc;

@@ -13,6 +13,7 @@
 #include <bpf/bpf_tracing.h>
 
 #include "profiler/bpf/shared.h"
+#include "profiler/bpf/label.bpf.h"
 #include "profiler/bpf/unwind.bpf.h"
 
 char fg_license[] SEC("license") = "Dual BSD/GPL";
@@ -122,7 +123,7 @@ static __always_inline void take_sample(struct bpf_perf_event_data *ctx,
 	state->sample.user_count = 0;
 	state->sample.script_count = 0;
 	state->sample.type = FG_SAMPLE_CPU;
-	state->sample.request = 0;
+	state->sample.request = fg_label_request((__u32)ids);
 	state->sample.value = 1;
 	state->sample.guessed = 0;
 	state->sample.cpu = (__u16)bpf_get_smp_processor_id();

@@ -140,6 +140,34 @@ enum fg_sample_type {
 #define FG_REQUEST_PORT(request)  ((request) >> 16)
 #define FG_REQUEST_LABEL(request) ((request)&0xffff)
 
+/* Where the generator says whose request is on its way, without a system call: one word per client
+ * port and side (of a comparison; client ports repeat across target ports). The word's port is the
+ * server's, so that neither a proxy between nor another server's port is taken for the client; 0:
+ * any (what lies between gives the target another port, as a published container port). */
+enum {
+	FG_LABEL_PORTS = 1 << 16,
+	FG_LABEL_SIDES = 1,
+	FG_LABEL_THREADS = 1 << 16,
+	FG_LABEL_TIMED_EVERY = 64,
+	FG_LABEL_TIMED_NS_MAX = 10000,
+};
+#define FG_LABEL_INDEX(side, port) ((uint32_t)(side)*FG_LABEL_PORTS + (port))
+#define FG_LABEL_WORD(port, label) ((uint32_t)(port) << 16 | (label))
+#define FG_LABEL_WORD_PORT(word)   ((word) >> 16)
+#define FG_LABEL_WORD_LABEL(word)  ((word)&0xffff)
+
+struct fg_bpf_labels {
+	uint32_t words[FG_LABEL_SIDES * FG_LABEL_PORTS]; /* FG_LABEL_WORD() */
+};
+struct fg_bpf_served {
+	uint8_t ports[FG_LABEL_PORTS];
+};
+struct fg_bpf_label_stats { /* per CPU */
+	uint64_t receives;  /* of all sockets of the machine */
+	uint64_t labelled;  /* that began or went on with a request of ours */
+	uint64_t timed, timed_ns;
+};
+
 struct fg_bpf_sample {
 	uint64_t time_ns; /* CLOCK_MONOTONIC */
 	uint32_t tgid, tid;

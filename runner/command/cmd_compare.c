@@ -5,7 +5,6 @@
 #include "runner/command/command.h"
 #include "runner/run/outputs.h"
 #include "runner/scenario/scenario.h"
-#include "runner/store/reference.h"
 
 struct values {
 	const char *scenario;
@@ -24,18 +23,6 @@ static const struct fg_opt options[] = {
 	{"no-color", 0, FG_OPT_FLAG, offsetof(struct values, no_color), NULL,
 	 "Plain text also on a terminal"},
 };
-
-static int load_bundle(const char *reference, const struct values *values, struct fg_bundle *ret,
-		       struct fg_err *err)
-{
-	const struct fg_reference_options where = {.baseline_dir = values->baseline_dir};
-	char path[FG_PATH_MAX];
-	int rc = fg_reference_resolve(reference, &where, path, err);
-
-	if (rc == 0)
-		rc = fg_bundle_read(path, ret, err);
-	return rc;
-}
 
 static int load_gate(const struct values *values, struct fg_scenario_file **ret_file,
 		     struct fg_err *err)
@@ -94,10 +81,12 @@ static int judge(const struct values *values, const struct fg_opt_list *argument
 	struct fg_gate defaults;
 
 	fg_gate_init(&defaults);
-	int rc = load_bundle(arguments->items[0], values, &bundles[0], err);
+	int rc =
+		fg_command_load_bundle(arguments->items[0], values->baseline_dir, &bundles[0], err);
 
 	if (rc == 0)
-		rc = load_bundle(arguments->items[1], values, &bundles[1], err);
+		rc = fg_command_load_bundle(arguments->items[1], values->baseline_dir, &bundles[1],
+					    err);
 	if (rc == 0)
 		rc = load_gate(values, &file, err);
 	if (rc == 0 && !file)

@@ -26,8 +26,9 @@ static const struct fg_opt option_table[] = {
 	{"bundle", 0, FG_OPT_STRING, AT(bundle), "DIR",
 	 "Write the bundle here instead of .flamegate/runs/<id>/bundle"},
 	{"out", 'o', FG_OPT_LIST, AT(outs), "KIND=PATH",
-	 "Also write json, ndjson, csv, junit, k6-summary, openmetrics, markdown, pprof, folded or "
-	 "verdict (\"-\" is standard output); prometheus=URL sends while it runs; repeatable"},
+	 "Also write json, ndjson, csv, junit, k6-summary, openmetrics, markdown, pprof, folded, "
+	 "speedscope, svg or verdict (\"-\" is standard output); prometheus=URL sends while it "
+	 "runs; repeatable"},
 	{"summary-mode", 0, FG_OPT_STRING, AT(summary_mode), "MODE",
 	 "End text: compact (default), full (every phase, per scenario and group) or disabled"},
 	{"summary-trend-stats", 0, FG_OPT_STRING, AT(summary_trend_stats), "LIST",

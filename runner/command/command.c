@@ -11,19 +11,10 @@
 #include "gate/base/str.h"
 
 const struct fg_command *const fg_commands[] = {
-	&fg_command_run,
-	&fg_command_compare,
-	&fg_command_publish,
-	&fg_command_ci,
-	&fg_command_merge,
-	&fg_command_init,
-	&fg_command_import,
-	&fg_command_validate,
-	&fg_command_schema,
-	&fg_command_doctor,
-	&fg_command_version,
-	&fg_command_help,
-	NULL,
+	&fg_command_run,     &fg_command_compare, &fg_command_publish,  &fg_command_ci,
+	&fg_command_profile, &fg_command_top,     &fg_command_flame,    &fg_command_merge,
+	&fg_command_init,    &fg_command_import,  &fg_command_validate, &fg_command_schema,
+	&fg_command_doctor,  &fg_command_version, &fg_command_help,     NULL,
 };
 
 enum { HELP_MAX = 1 << 16 };
@@ -155,7 +146,7 @@ static enum fg_outcome run_command(const struct fg_command *command, int argc, c
 
 static enum fg_outcome unknown_command(const char *name, struct fg_err *err)
 {
-	const char *names[16];
+	const char *names[32];
 	size_t count = 0;
 
 	for (; fg_commands[count] && count < FG_ARRAY_LEN(names); count++)

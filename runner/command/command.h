@@ -27,8 +27,9 @@ struct fg_command {
 };
 
 extern const struct fg_command fg_command_run, fg_command_compare, fg_command_publish,
-	fg_command_ci, fg_command_merge, fg_command_init, fg_command_import, fg_command_validate,
-	fg_command_schema, fg_command_doctor, fg_command_version, fg_command_help;
+	fg_command_ci, fg_command_profile, fg_command_top, fg_command_flame, fg_command_merge,
+	fg_command_init, fg_command_import, fg_command_validate, fg_command_schema,
+	fg_command_doctor, fg_command_version, fg_command_help;
 
 /** NULL-terminated. */
 extern const struct fg_command *const fg_commands[];
@@ -51,6 +52,9 @@ void fg_console_note(const char *text, size_t len);
 /** stdout/stderr with what terminals they are; `no_color` also honours NO_COLOR and TERM=dumb. */
 struct fg_run_io fg_console_io(bool no_color);
 
+/** Reads the bundle that a reference names (a path, latest, baseline:NAME, dir:PATH). */
+int fg_command_load_bundle(const char *reference, const char *baseline_dir, struct fg_bundle *ret,
+			   struct fg_err *err) FG_MUST_USE;
 /** The exit reason of an error that no step has explained better. */
 enum fg_outcome fg_command_outcome_of(const struct fg_err *err);
 

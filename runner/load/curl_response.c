@@ -9,6 +9,8 @@
  */
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
+#include <unistd.h>
 
 #include "gate/base/clock.h"
 #include "runner/load/curl_error.h"
@@ -22,6 +24,38 @@ enum { HEADER_BYTES_MAX = 256 << 10, KEEP_MAX = 256 << 10 };
 
 /* -- while it runs ---------------------------------------------------------------------------- */
 
+/* Several slots may send over one HTTP/2 connection at once: its port says nothing then. */
+static bool may_multiplex(const struct fg_curl_slot *slot)
+{
+	const enum fg_http_version version = slot->http->version;
+	const char *scheme = NULL;
+
+	if (slot->vu->slot_count == 1 || version == FG_HTTP_1_1)
+		return false;
+	return version != FG_HTTP_AUTO || curl_easy_getinfo(slot->easy, CURLINFO_SCHEME, &scheme) ||
+	       !scheme || strcasecmp(scheme, "http") != 0;
+}
+
+static void label(struct fg_curl_slot *slot, int remote_port, int local_port)
+{
+	const bool usable = local_port > 0 && local_port <= UINT16_MAX && remote_port > 0 &&
+			    remote_port <= UINT16_MAX && !may_multiplex(slot);
+
+	slot->labelled_port = usable && slot->label ? (uint16_t)local_port : 0;
+	if (usable)
+		fg_load_label(slot->vu->engine->labels, (uint16_t)local_port, (uint16_t)remote_port,
+			      slot->label);
+}
+
+/* The connection may outlive the slot that opened it: `user` is the engine. */
+static int on_close_socket(void *user, curl_socket_t fd)
+{
+	const struct fg_engine *engine = user;
+
+	fg_load_unlabel(engine->labels, fg_load_local_port(fd));
+	return close(fd);
+}
+
 /* Called again for the second round of digest, and when curl found a reused connection dead: only
  * the latter starts anew. */
 static int on_connected(void *user, char *remote, char *local, int remote_port, int local_port)
@@ -31,8 +65,7 @@ static int on_connected(void *user, char *remote, char *local, int remote_port, 
 
 	(void)remote;
 	(void)local;
-	(void)remote_port;
-	(void)local_port;
+	label(slot, remote_port, local_port);
 	if (!slot->header_bytes)
 		slot->send_ns = fg_clock_monotonic_ns();
 	slot->sent_ns = slot->first_byte_ns = 0;
@@ -155,6 +188,10 @@ CURLcode fg_curl_response_watch(struct fg_curl_slot *slot)
 	    (code = curl_easy_setopt(easy, CURLOPT_XFERINFODATA, slot)) ||
 	    (code = curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, slot->error_text)))
 		return code;
+	if (slot->vu->engine->labels &&
+	    ((code = curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, on_close_socket)) ||
+	     (code = curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, slot->vu->engine))))
+		return code;
 	return curl_easy_setopt(easy, CURLOPT_MAXFILESIZE_LARGE, (curl_off_t)BODY_BYTES_MAX);
 }
 
@@ -164,6 +201,7 @@ void fg_curl_response_begin(struct fg_curl_slot *slot, uint64_t now_ns)
 	slot->send_ns = slot->sent_ns = slot->first_byte_ns = 0;
 	slot->header_bytes = slot->body_bytes = 0;
 	slot->error_text[0] = '\0';
+	slot->labelled_port = 0;
 	fg_buf_clear(&slot->head);
 	fg_buf_clear(&slot->body);
 	slot->start_ns = now_ns;
@@ -326,6 +364,7 @@ void fg_curl_response_fill(struct fg_curl_slot *slot, CURLcode code,
 	response->http_version = response->status ? http_version(slot->easy) : 0;
 	fill_bytes(slot, response);
 	fill_times(slot, response);
+	response->labelled_port = slot->labelled_port;
 	response->head = slot->head.data ? slot->head.data : "";
 	response->head_len = slot->head.len;
 	if (slot->want_body) {

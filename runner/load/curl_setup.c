@@ -592,6 +592,7 @@ int fg_curl_setup(struct fg_curl_slot *slot, const struct fg_engine_request *req
 			slot->constant_key = request->constant_key;
 	}
 	slot->want_body = request->want_body;
+	slot->label = request->label;
 	if (!code)
 		code = set_cookie(slot, request->cookie);
 	return set_failed(code, err);

@@ -31,6 +31,7 @@ struct fg_curl_slot {
 	void *context;
 	uint64_t start_ns, send_ns, sent_ns, first_byte_ns; /* 0: not yet */
 	uint64_t header_bytes, body_bytes;
+	uint16_t label, labelled_port; /* 0: none */
 	struct fg_buf head, body;
 	struct fg_curl_slot *next_sending;
 	bool is_sending; /* in the engine's list */
@@ -48,6 +49,7 @@ struct fg_engine {
 	struct fg_curl_uv uv;
 	/* Slots whose request curl began to write during the call into it that is running. */
 	struct fg_curl_slot *sending;
+	const struct fg_load_labels *labels; /* NULL: none */
 };
 
 /* -- curl_setup.c ----------------------------------------------------------------------------- */

@@ -29,6 +29,8 @@ int fg_engines_open(struct fg_engines *engines, const struct fg_engine_ops *ops,
 		rc = ops->engine_new(loop, file, &engines->engines[i], err);
 		if (rc)
 			return rc;
+		if (engines->labels && ops->label)
+			ops->label(engines->engines[i], engines->labels);
 		engines->ops[i] = ops;
 		engines->count++;
 	}

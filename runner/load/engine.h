@@ -15,6 +15,7 @@
 #include <uv.h>
 
 #include "gate/measure/slice.h"
+#include "runner/load/labels.h"
 #include "runner/scenario/scenario.h"
 
 struct fg_engine;
@@ -47,6 +48,7 @@ struct fg_engine_request {
 	const struct fg_engine_auth *auth; /* NULL: none */
 	bool want_body;  /* keep the body for on_done; otherwise it is counted and dropped */
 	uint64_t due_ns; /* from when response time counts */
+	uint16_t label;  /* for fg_load_label(); 0: none */
 };
 
 struct fg_engine_response {
@@ -59,7 +61,8 @@ struct fg_engine_response {
 	uint64_t blocked_ns, dns_ns, connecting_ns, tls_ns, sending_ns, waiting_ns, receiving_ns;
 	uint64_t sent_bytes, received_bytes;
 	bool reused;
-	uint16_t http_version; /* 11, 20 …; 0: none */
+	uint16_t labelled_port; /* the own port whose label stood for this request alone; 0: none */
+	uint16_t http_version;  /* 11, 20 …; 0: none */
 	/* Borrowed until on_done returns. */
 	const char *head; /* header lines "Name: value\r\n" of the final response, without the
 			     status line and trailers; any blanks around the value */
@@ -99,6 +102,9 @@ struct fg_engine_ops {
 	/** Which clock ends a response on this machine: "kernel" when kernel_end_ns is filled, else
 	 *  "user". No function: "user". */
 	const char *(*clock)(void);
+	/** Where to label requests, before the first VU is made; must outlive the engine. No
+	 *  function: it never sends. */
+	void (*label)(struct fg_engine *engine, const struct fg_load_labels *labels);
 };
 
 extern const struct fg_engine_ops fg_engine_curl, fg_engine_native, fg_engine_null;
@@ -110,6 +116,7 @@ struct fg_engines {
 	const struct fg_engine_ops *ops[FG_ENGINE_KINDS];
 	struct fg_engine *engines[FG_ENGINE_KINDS];
 	unsigned count;
+	const struct fg_load_labels *labels; /* set before the first is opened; NULL: none */
 };
 /** The engine of this kind, made if it is not there yet. */
 int fg_engines_open(struct fg_engines *engines, const struct fg_engine_ops *ops, uv_loop_t *loop,

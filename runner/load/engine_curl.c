@@ -224,6 +224,11 @@ static const char *curl_refuses(const struct fg_http_options *http, const char *
 	return NULL;
 }
 
+static void curl_label(struct fg_engine *engine, const struct fg_load_labels *labels)
+{
+	engine->labels = labels;
+}
+
 const struct fg_engine_ops fg_engine_curl = {
 	.name = "curl",
 	.engine_new = curl_new,
@@ -235,4 +240,5 @@ const struct fg_engine_ops fg_engine_curl = {
 	.start = curl_start,
 	.cancel = curl_cancel,
 	.refuses = curl_refuses,
+	.label = curl_label,
 };

@@ -70,6 +70,7 @@ static void report(struct fg_native_task *task, struct fg_http1_reader *reader,
 	response.error = error;
 	response.end_ns = now_ns;
 	response.reused = task->reused;
+	response.labelled_port = task->labelled_port;
 	response.sent_bytes = task->sent_bytes;
 	fill_times(task, &response);
 	if (reader)
@@ -277,6 +278,7 @@ static void begin_task(struct fg_native_task *task, const struct fg_engine_reque
 	task->send_ns = task->sent_ns = task->first_byte_ns = 0;
 	task->dns_ns = task->connecting_ns = task->tls_ns = 0;
 	task->sent_bytes = 0;
+	task->labelled_port = 0;
 	task->retried = task->reused = task->to_cut = false;
 	task->running = true;
 	task->serial++;
@@ -364,6 +366,11 @@ static const char *native_clock(void)
 	return fg_engine_native_has_kernel_clock() ? "kernel" : "user";
 }
 
+static void native_label(struct fg_engine *engine, const struct fg_load_labels *labels)
+{
+	engine->labels = labels;
+}
+
 const struct fg_engine_ops fg_engine_native = {
 	.name = "native",
 	.engine_new = native_new,
@@ -376,4 +383,5 @@ const struct fg_engine_ops fg_engine_native = {
 	.cancel = native_cancel,
 	.refuses = native_refuses,
 	.clock = native_clock,
+	.label = native_label,
 };

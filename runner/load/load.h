@@ -11,7 +11,9 @@
 
 #include <sched.h>
 
+#include "gate/measure/request_log.h"
 #include "gate/measure/result.h"
+#include "runner/load/labels.h"
 #include "runner/scenario/scenario.h"
 
 enum { FG_LOAD_SHARDS_MAX = 64 };
@@ -63,6 +65,11 @@ struct fg_load_options {
 	const struct fg_slot *globals;
 	/** Texts known since the run began, FG_RUN_TEXT_COUNT of them; NULL: all "". */
 	const char *const *run_texts;
+	/** Where the profiler wants to know whose request is on its way; NULL: nobody does. */
+	const struct fg_load_labels *labels;
+	/** With labels, of each worker at the end: when its requests were under way; frees it.
+	 * NULL: not wanted. */
+	void (*take_requests)(void *context, struct fg_request_log *requests);
 	/** What `log` steps say and why iterations ended early, a line each without line break, on
 	 *  the coordinator's thread. NULL: nobody listens. */
 	void (*on_line)(void *context, const char *text, size_t len);

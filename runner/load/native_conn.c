@@ -109,6 +109,8 @@ static void begin_send(struct fg_native_conn *conn, const struct fg_native_reque
 			     !strcmp(task->request.method, "HEAD"),
 			     task->request.want_body ? FG_ENGINE_BODY_MAX : 0);
 	task->send_ns = now_ns;
+	task->labelled_port = task->request.label ? conn->own_port : 0;
+	fg_load_label(conn->engine->labels, conn->own_port, conn->server_port, task->request.label);
 	send_message(conn, prepared);
 }
 

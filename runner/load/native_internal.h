@@ -36,6 +36,7 @@ struct fg_native_task {
 	uint64_t dns_ns, connecting_ns, tls_ns;
 	uint64_t sent_bytes;
 	uint64_t serial;         /* of the slot's requests */
+	uint16_t labelled_port;  /* 0: it carries no label */
 	enum fg_net_error error; /* of a deferred one, with its text */
 	char *failure;
 	bool running, deferred, retried, reused, to_cut;
@@ -70,7 +71,8 @@ struct fg_native_conn {
 	int events;           /* polled for */
 	bool said_bye;        /* TLS ended in order */
 	enum fg_native_state state;
-	bool stamped; /* the socket gives kernel stamps */
+	bool stamped;                   /* the socket gives kernel stamps */
+	uint16_t own_port, server_port; /* for labels; 0: not known */
 };
 
 struct fg_engine_vu {
@@ -90,8 +92,9 @@ struct fg_engine {
 	struct fg_native_conn *free_conns;
 	uv_idle_t idle; /* active while something is deferred */
 	struct fg_native_task *deferred;
-	char *raw;            /* what recvmsg fills */
-	char *text;           /* what TLS makes of it */
+	char *raw;                           /* what recvmsg fills */
+	char *text;                          /* what TLS makes of it */
+	const struct fg_load_labels *labels; /* NULL: none */
 	uint64_t unsolicited; /* idle connections closed because the server spoke unasked */
 	bool starting;        /* inside of start: results are deferred */
 };

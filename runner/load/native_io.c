@@ -58,7 +58,14 @@ int fg_native_dial(struct fg_native_conn *conn)
 	rc = adopt(conn, fd);
 	if (rc)
 		return rc;
-	return connect(fd, address, len) ? errno : 0;
+	rc = connect(fd, address, len) ? errno : 0;
+	if (conn->engine->labels && (!rc || rc == EINPROGRESS)) {
+		conn->own_port = fg_load_local_port(fd);
+		conn->server_port = fg_load_port_of(address);
+		fg_load_label(conn->engine->labels, conn->own_port, conn->server_port,
+			      conn->task->request.label);
+	}
+	return rc;
 }
 
 int fg_native_dial_result(const struct fg_native_conn *conn)

@@ -92,6 +92,7 @@ void fg_native_conn_close(struct fg_native_conn *conn)
 	}
 	uv_close((uv_handle_t *)&conn->poll, on_poll_closed);
 	drop_unsent(conn->fd);
+	fg_load_unlabel(conn->engine->labels, conn->own_port);
 	close(conn->fd);
 	conn->fd = -1;
 }

@@ -421,6 +421,7 @@ static int make_workers(struct fg_load *load, struct fg_err *err)
 			.globals = load->options->globals,
 			.run_texts = load->options->run_texts,
 			.log = load->log,
+			.labels = load->options->labels,
 			.index = i,
 			.count = load->worker_count,
 			.shard = load->options->shard_index,
@@ -440,6 +441,16 @@ static int make_workers(struct fg_load *load, struct fg_err *err)
 /* -- the end
  * ------------------------------------------------------------------------------------------ */
 
+static void take_requests(struct fg_load *load, struct fg_worker *worker)
+{
+	struct fg_request_log *requests = fg_worker_take_requests(worker);
+
+	if (requests && load->options->take_requests)
+		load->options->take_requests(load->options->context, requests);
+	else
+		fg_request_log_free(requests);
+}
+
 static void finish(struct fg_load *load)
 {
 	struct fg_worker_end ends[FG_LOAD_WORKERS_MAX];
@@ -451,6 +462,7 @@ static void finish(struct fg_load *load)
 		note_error(load, ends[i].rc, &ends[i].err);
 		load->result->generator_cpu_ns += ends[i].cpu_ns;
 		last_end_ns = FG_MAX(last_end_ns, ends[i].last_end_ns);
+		take_requests(load, load->workers[i].worker);
 		fg_worker_free(load->workers[i].worker);
 	}
 	load->result->status = load->status;

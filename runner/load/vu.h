@@ -13,6 +13,7 @@
 #define FG_LOAD_VU_H
 
 #include "gate/base/random.h"
+#include "gate/measure/request_log.h"
 #include "runner/load/cookies.h"
 #include "runner/load/engine.h"
 #include "runner/load/log.h"
@@ -54,9 +55,10 @@ struct fg_vu_env {
 	struct fg_meter *meter;
 	uint64_t seed;
 	uint64_t vus; /* the most there will ever be: all scenarios, workers and shards together */
-	const struct fg_slot *globals; /* from setup; NULL: none */
-	const char *const *run_texts;  /* FG_RUN_TEXT_COUNT; NULL: none */
-	struct fg_load_log *log;       /* NULL: nobody listens */
+	const struct fg_slot *globals;   /* from setup; NULL: none */
+	const char *const *run_texts;    /* FG_RUN_TEXT_COUNT; NULL: none */
+	struct fg_load_log *log;         /* NULL: nobody listens */
+	struct fg_request_log *requests; /* when each was under way; NULL: nobody asks */
 	/** The run cannot go on (a data set with `onEnd: fail` is used up); called once. NULL: the
 	 *  VU ends as with `stop`, and `fatal` says why. */
 	void (*on_fatal)(void *context, const struct fg_err *err);

@@ -43,6 +43,21 @@ static uint64_t duration_ns(const struct fg_engine_response *response)
 	return response->sending_ns + response->waiting_ns + response->receiving_ns;
 }
 
+/* For the profile of slow requests; one that shared its connection cannot be told apart. */
+static void log_request(const struct fg_vu *vu, const struct fg_request_record *request,
+			const struct fg_engine_response *response, uint64_t end_ns)
+{
+	const struct fg_request_entry entry = {
+		.send_ns = response->send_ns,
+		.end_ns = end_ns,
+		.port = response->labelled_port,
+		.class_index = (uint16_t)request->class_index,
+	};
+
+	if (vu->env->requests && entry.port)
+		fg_request_log_add(vu->env->requests, &entry);
+}
+
 /* Time that passed after the kernel had the last byte is ours, not the target's. */
 static void record(const struct fg_call *call, const struct fg_engine_response *response)
 {
@@ -76,6 +91,7 @@ static void record(const struct fg_call *call, const struct fg_engine_response *
 	trends[FG_TREND_WAITING] = response->waiting_ns;
 	trends[FG_TREND_RECEIVING] = response->receiving_ns;
 	fg_meter_request(vu->env->meter, &request, response->end_ns);
+	log_request(vu, &request, response, end_ns);
 }
 
 /* -- checks, expectations, captures ------------------------------------------------------------ */
@@ -350,12 +366,21 @@ static void fail_start(struct fg_call *call, const struct fg_err *err, uint64_t 
 	end_call(call, now_ns);
 }
 
+/* What is not counted carries none: its CPU is nobody's. */
+static uint16_t label_of(const struct fg_call *call)
+{
+	const uint32_t class_index = call->request->class_index;
+
+	return call->vu->counted && class_index < UINT16_MAX ? (uint16_t)(class_index + 1) : 0;
+}
+
 static void start_hop(struct fg_call *call, uint64_t now_ns)
 {
 	const struct fg_program *program = call->vu->program;
 	struct fg_err err;
 
 	call->sent.due_ns = call->due_ns;
+	call->sent.label = label_of(call);
 	add_cookies(call);
 	fg_err_clear(&err);
 	if (program->ops->start(call->vu->connection, call->slot, &call->sent, on_response, call,

@@ -31,6 +31,7 @@ struct fg_worker {
 	size_t lanes_ready, lanes_done;
 	struct fg_timer second_timer;
 	struct fg_hist_pool *pool;
+	struct fg_request_log *requests; /* NULL: not asked for */
 	size_t slices_made;
 	bool started;
 	/* -- the mailbox */
@@ -221,7 +222,16 @@ static void on_fatal(void *context, const struct fg_err *err)
 static int make_env(struct fg_worker *worker, struct fg_err *err)
 {
 	const struct fg_worker_options *options = &worker->options;
+	const size_t classes = options->registry->class_count;
 
+	if (options->labels && classes && classes <= FG_REQUEST_LOG_CLASSES_MAX) {
+		int rc = fg_request_log_new(FG_REQUEST_LOG_CAPACITY, classes, &worker->requests,
+					    err);
+
+		if (rc)
+			return rc;
+	}
+	worker->engines.labels = options->labels;
 	worker->env = (struct fg_vu_env){
 		.pacer = &worker->pacer,
 		.meter = &worker->meter,
@@ -230,6 +240,7 @@ static int make_env(struct fg_worker *worker, struct fg_err *err)
 		.globals = options->globals,
 		.run_texts = options->run_texts,
 		.log = options->log,
+		.requests = worker->requests,
 		.on_fatal = on_fatal,
 		.context = worker,
 	};
@@ -478,6 +489,7 @@ void fg_worker_free(struct fg_worker *worker)
 		fg_slice_free(worker->empty[--worker->empty_count]);
 	fg_slice_free(worker->meter.slice);
 	fg_hist_pool_free(worker->pool);
+	fg_request_log_free(worker->requests);
 	pthread_mutex_destroy(&worker->mutex);
 	free(worker);
 }
@@ -543,6 +555,14 @@ void fg_worker_result(struct fg_worker *worker, struct fg_worker_end *ret)
 	pthread_mutex_lock(&worker->mutex);
 	*ret = worker->end;
 	pthread_mutex_unlock(&worker->mutex);
+}
+
+struct fg_request_log *fg_worker_take_requests(struct fg_worker *worker)
+{
+	struct fg_request_log *requests = worker->requests;
+
+	worker->requests = NULL;
+	return requests;
 }
 
 bool fg_worker_is_fatal(struct fg_worker *worker)

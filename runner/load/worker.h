@@ -42,6 +42,7 @@ struct fg_worker_options {
 	const struct fg_slot *globals;
 	const char *const *run_texts;
 	struct fg_load_log *log;
+	const struct fg_load_labels *labels; /* NULL: none */
 	unsigned index, count;
 	unsigned shard, shards;
 	struct fg_pacing_place pacing;
@@ -76,5 +77,7 @@ struct fg_worker_end {
 /** True once a VU found that the run cannot go on. */
 bool fg_worker_is_fatal(struct fg_worker *worker);
 void fg_worker_result(struct fg_worker *worker, struct fg_worker_end *ret);
+/** Of a FINISHED one: when its labelled requests were under way, now the caller's; or NULL. */
+struct fg_request_log *fg_worker_take_requests(struct fg_worker *worker);
 
 #endif

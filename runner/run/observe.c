@@ -28,6 +28,7 @@ static int start_profiler(struct fg_session *s, struct fg_err *err)
 		.pid_count = 1,
 		.frequency_hz = s->options->frequency_hz ? (uint32_t)s->options->frequency_hz
 							 : s->file->profile_frequency_hz,
+		.labels = s->file->profile_labels != FG_LABELS_OFF,
 	};
 
 	if (s->target_pid)
@@ -58,7 +59,7 @@ int fg_session_observe_start(struct fg_session *s, struct fg_err *err)
 
 	if (start_profiler(s, &why) == 0) {
 		s->profile_absent[0] = '\0';
-		return 0;
+		return fg_session_labels_check(s, err);
 	}
 	(void)snprintf(s->profile_absent, sizeof(s->profile_absent), "%.255s", why.message);
 	if (!profile_required(s))
@@ -153,16 +154,32 @@ int fg_session_profile(struct fg_session *s, struct fg_err *err)
 		{"warmup", start_ns, measured_ns},
 		{"measure", measured_ns, start_ns + result->duration_ns},
 	};
+	struct fg_profile *profiles[FG_PROFILE_TYPE_COUNT];
+	struct fg_profile_info slow = {0};
+	struct fg_endpoints endpoints = {0};
+	struct fg_request_index *slow_requests = NULL;
+	int rc = fg_session_endpoints(result, &endpoints, err);
 
+	if (!rc)
+		rc = fg_session_slow_requests(s, result, &slow, &slow_requests, err);
 	const struct fg_profiler_profile_options options = {
 		.run_start_ns = start_ns,
 		.phases = phases,
 		.phase_count = FG_ARRAY_LEN(phases),
+		.endpoints = (const char *const *)endpoints.texts,
+		.endpoint_count = endpoints.count,
+		.slow = slow_requests,
 	};
-	struct fg_profile *profiles[FG_PROFILE_TYPE_COUNT];
-	int rc = fg_profiler_profile(s->profiler, &options, profiles, &result->profile, err);
 
 	if (!rc)
+		rc = fg_profiler_profile(s->profiler, &options, profiles, &result->profile, err);
+	if (!rc) {
 		s->run->bundle.profile = profiles[FG_PROFILE_CPU];
+		result->profile.slow_requests = slow.slow_requests;
+		result->profile.slow_above_ns = slow.slow_above_ns;
+		result->profile.slow_quantile = slow.slow_quantile;
+	}
+	fg_session_endpoints_done(&endpoints);
+	fg_request_index_free(slow_requests);
 	return rc;
 }

@@ -11,9 +11,11 @@
 #include "gate/profile/folded.h"
 #include "gate/profile/pprof.h"
 #include "gate/report/exposition.h"
+#include "gate/report/flame.h"
 #include "gate/report/k6_summary.h"
 #include "gate/report/raw.h"
 #include "runner/run/outputs_file.h"
+#include "runner/run/outputs_internal.h"
 
 struct source {
 	const struct fg_bundle *bundle;
@@ -62,6 +64,20 @@ static int write_folded(const struct source *source, struct fg_sink *sink, struc
 	return rc ? rc : fg_folded_encode(source->bundle->profile, "measure", &sink->buf, err);
 }
 
+static int write_svg(const struct source *source, struct fg_sink *sink, struct fg_err *err)
+{
+	static const struct fg_flame_options options = {0};
+
+	return fg_flame_svg(source->bundle, &options, &sink->buf, err);
+}
+
+static int write_speedscope(const struct source *source, struct fg_sink *sink, struct fg_err *err)
+{
+	static const struct fg_flame_options options = {0};
+
+	return fg_flame_speedscope(source->bundle, &options, &sink->buf, err);
+}
+
 static int write_verdict(const struct source *source, struct fg_sink *sink, struct fg_err *err)
 {
 	if (!source->verdict)
@@ -108,15 +124,16 @@ static const struct output_kind {
 	{.name = "markdown", .write = write_markdown},
 	{.name = "pprof", .write = write_pprof, .packed = true},
 	{.name = "folded", .write = write_folded},
+	{.name = "speedscope", .write = write_speedscope},
+	{.name = "svg", .write = write_svg},
 	{.name = "verdict", .write = write_verdict},
 	{.name = "prometheus"},
 	{.name = "html", .later = true},
-	{.name = "speedscope", .later = true},
-	{.name = "svg", .later = true},
 };
 
-static const char kinds_text[] = "json, ndjson, csv, junit, k6-summary, openmetrics, markdown, "
-				 "pprof, folded, verdict and, while a run goes on, prometheus";
+static const char kinds_text[] =
+	"json, ndjson, csv, junit, k6-summary, openmetrics, markdown, "
+	"pprof, folded, speedscope, svg, verdict and, while a run goes on, prometheus";
 
 static int find_kind(const char *word, const struct output_kind **ret, const char **ret_path,
 		     struct fg_err *err)
@@ -148,35 +165,6 @@ static int find_kind(const char *word, const struct output_kind **ret, const cha
 	return fg_err_set(err, FG_E_USAGE, "--out: unknown kind \"%s\"%s%s%s; there are %s", kind,
 			  nearest ? "; did you mean \"" : "", nearest ? nearest : "",
 			  nearest ? "\"?" : "", kinds_text);
-}
-
-/* "dir" of "dir/file": where the temporary file has to go. */
-static int check_place(const char *path, struct fg_err *err)
-{
-	char dir[FG_PATH_MAX];
-	const char *slash = strrchr(path, '/');
-	int rc = fg_file_path(dir, err, "%.*s", slash ? (int)(slash - path + 1) : 1,
-			      slash ? path : ".");
-
-	if (rc)
-		return rc;
-	if (fg_file_is_dir(path))
-		return fg_err_set(err, FG_E_USAGE, "--out: %s is a directory", path);
-	if (!fg_file_is_dir(dir))
-		return fg_err_set(err, FG_E_USAGE, "--out %s: there is no directory %s", path, dir);
-	return 0;
-}
-
-static int check_twice(const struct fg_opt_list *outs, size_t index, const char *path,
-		       struct fg_err *err)
-{
-	for (size_t i = 0; i < index; i++)
-		if (strcmp(strchr(outs->items[i], '=') + 1, path) == 0 &&
-		    !fg_str_starts_with(path, "/dev/"))
-			return fg_err_set(err, FG_E_USAGE,
-					  "--out %s and --out %s: one would overwrite the other",
-					  outs->items[i], outs->items[index]);
-	return 0;
 }
 
 /* What the kind needs to be usable here, before its path is looked at. */
@@ -216,9 +204,9 @@ int fg_outputs_check(const struct fg_opt_list *outs, bool live, struct fg_err *e
 		if (rc == 0 && !kind->write)
 			rc = check_url(path, err);
 		else if (rc == 0 && strcmp(path, "-") != 0)
-			rc = check_place(path, err);
+			rc = fg_outputs_check_place(path, err);
 		if (rc == 0)
-			rc = check_twice(outs, i, path, err);
+			rc = fg_outputs_check_twice(outs, i, path, err);
 		if (rc)
 			return rc;
 	}

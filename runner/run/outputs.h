@@ -6,6 +6,7 @@
 #include "gate/base/opt.h"
 #include "gate/judge/verdict.h"
 #include "gate/report/report.h"
+#include "gate/report/sink.h"
 
 struct fg_outputs_options {
 	const struct fg_report_style *style; /* whose statistics k6-summary and openmetrics show */
@@ -25,5 +26,20 @@ const char *fg_outputs_prometheus(const struct fg_opt_list *outs, size_t index);
 int fg_outputs_write(const struct fg_opt_list *outs, const struct fg_bundle *bundle,
 		     const struct fg_verdict *verdict, const struct fg_outputs_options *options,
 		     struct fg_err *err) FG_MUST_USE;
+
+/* Commands with kinds of their own: what they write, by name. */
+struct fg_output_writer {
+	const char *name;
+	int (*write)(const void *context, struct fg_sink *sink, struct fg_err *err);
+	bool packed; /* compressed already, whatever the file's name ends in */
+};
+
+/** As fg_outputs_check() and fg_outputs_write(), of these kinds alone. */
+int fg_outputs_check_with(const struct fg_opt_list *outs, const struct fg_output_writer *writers,
+			  size_t count, struct fg_err *err) FG_MUST_USE;
+int fg_outputs_write_with(const struct fg_opt_list *outs, const struct fg_output_writer *writers,
+			  size_t count, const void *context,
+			  void (*text)(void *context, const char *text, size_t len),
+			  void *text_context, struct fg_err *err) FG_MUST_USE;
 
 #endif

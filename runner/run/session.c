@@ -173,6 +173,8 @@ static int run_load(struct fg_session *s, struct fg_err *err)
 		.globals = s->globals,
 		.run_texts = s->run_texts,
 		.on_line = fg_session_on_line,
+		.labels = fg_session_labels(s),
+		.take_requests = fg_session_take_requests,
 	};
 
 	return fg_load_run(&options, &s->run->bundle.result, err);
@@ -272,6 +274,7 @@ static void session_done(struct fg_session *s)
 	fg_session_push_free(s->push);
 	fg_live_free(s->live);
 	fg_bundle_done(&s->baseline);
+	fg_session_labels_done(s);
 	fg_profiler_free(s->profiler);
 	fg_cputime_free(s->cputime);
 	if (s->target)

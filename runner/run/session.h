@@ -14,6 +14,8 @@
 struct fg_live; /* live.c: what is drawn while it runs */
 struct fg_push; /* push.c: what is sent while it runs */
 
+enum { FG_SESSION_REQUEST_LOGS_MAX = 64 };
+
 struct fg_session {
 	const struct fg_run_options *options;
 	const struct fg_run_io *io;
@@ -41,6 +43,10 @@ struct fg_session {
 	struct fg_cputime *cputime;   /* or NULL */
 	struct fg_cpu_series cpu;
 	uint64_t cpu_total_ns; /* last reading */
+	/* labels.c */
+	struct fg_load_labels labels;
+	struct fg_request_log *request_logs[FG_SESSION_REQUEST_LOGS_MAX]; /* of the workers */
+	size_t request_log_count;
 	/* push.c */
 	struct fg_push *push; /* or NULL */
 	/* live.c */
@@ -88,6 +94,25 @@ int fg_session_judge(struct fg_session *s, struct fg_err *err) FG_MUST_USE;
 /** Puts run->outcome into the result, as word and exit code. */
 int fg_session_set_outcome(struct fg_session *s, struct fg_err *err) FG_MUST_USE;
 int fg_session_deliver(struct fg_session *s, struct fg_err *err) FG_MUST_USE;
+
+/* labels.c: request classes on samples. */
+/** `profile.labels: on` where there are none: a note, or an error where a profile is required. */
+int fg_session_labels_check(struct fg_session *s, struct fg_err *err) FG_MUST_USE;
+/** For the generator; NULL: none. Lives as long as the session. */
+const struct fg_load_labels *fg_session_labels(struct fg_session *s);
+void fg_session_take_requests(void *context, struct fg_request_log *requests);
+void fg_session_labels_done(struct fg_session *s);
+struct fg_endpoints { /* [label − 1]: the class's text */
+	char **texts;
+	size_t count;
+};
+int fg_session_endpoints(const struct fg_result *result, struct fg_endpoints *ret,
+			 struct fg_err *err) FG_MUST_USE;
+void fg_session_endpoints_done(struct fg_endpoints *endpoints);
+/** The slow ones among the measured requests, and what is said of them; NULL: nobody logged. */
+int fg_session_slow_requests(const struct fg_session *s, const struct fg_result *result,
+			     struct fg_profile_info *info, struct fg_request_index **ret,
+			     struct fg_err *err) FG_MUST_USE;
 
 /** Reads --baseline once. That there is none is no error. */
 int fg_session_baseline(struct fg_session *s, struct fg_err *err) FG_MUST_USE;

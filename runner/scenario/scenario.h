@@ -382,6 +382,7 @@ struct fg_target {
 	char *process_unit;      /* systemd: "nginx.service"; ".service" may be left out */
 };
 
+enum fg_profile_labels { FG_LABELS_AUTO, FG_LABELS_OFF, FG_LABELS_ON };
 enum fg_profile_enabled { FG_PROFILE_AUTO, FG_PROFILE_REQUIRED, FG_PROFILE_OFF };
 enum fg_flags_mode { FG_FLAGS_ADVISE, FG_FLAGS_AUTO }; /* profile.runtimeFlags */
 
@@ -428,6 +429,7 @@ struct fg_scenario_file {
 	size_t threshold_count, threshold_capacity;
 	struct fg_gate gate;
 	enum fg_profile_enabled profile_enabled;
+	enum fg_profile_labels profile_labels;
 	uint32_t profile_frequency_hz; /* as written; made prime later */
 	enum fg_flags_mode runtime_flags;
 	unsigned threads; /* loadgen.threads; 0 = auto */

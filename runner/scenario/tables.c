@@ -406,7 +406,10 @@ static const struct fg_choice profile_enabled[] = {
 static const struct fg_choice profile_sources[] = {
 	{"ebpf", 0, NULL}, {"scrape", 1, "C"}, {"pyroscope", 2, "C"}};
 static const struct fg_choice profile_labels[] = {
-	{"auto", 0, NULL}, {"off", 1, NULL}, {"on", 2, "C"}};
+	{"auto", FG_LABELS_AUTO, NULL},
+	{"off", FG_LABELS_OFF, NULL},
+	{"on", FG_LABELS_ON, NULL},
+};
 static const struct fg_choice runtime_flags[] = {{"advise", FG_FLAGS_ADVISE, NULL},
 						 {"auto", FG_FLAGS_AUTO, NULL}};
 static const struct fg_choice demanglings[] = {
@@ -450,6 +453,7 @@ static const struct fg_key profile_keys[] = {
 	 .type = FG_T_CHOICE,
 	 .standard = "auto",
 	 FG_CHOICES(profile_labels),
+	 FG_AT(fg_scenario_file, profile_labels),
 	 .help = "request class on samples"},
 	{.name = "runtimeFlags",
 	 .type = FG_T_CHOICE,

@@ -273,7 +273,6 @@ static void test_later(void **state)
 		HEAD "profile: { types: [cpu, offcpu] }\n" MAIN GET,
 		HEAD "profile: { source: pyroscope }\n" MAIN GET,
 		HEAD "profile: { labels: on }\n" MAIN GET,
-		HEAD "profile: { runtimeFlags: auto }\n" MAIN GET,
 		HEAD "profile: { scrape: [{ url: /x }] }\n" MAIN GET,
 		HEAD "profile: { symbols: { debuginfod: on } }\n" MAIN GET,
 		HEAD "gate: { rules: [{ newFunctions: { minShare: 3% } }] }\n" MAIN GET,
