@@ -90,8 +90,8 @@ static void advise_before(const struct fg_process_facts *facts, char *text, size
 			"incomplete; add it (for instance in JAVA_TOOL_OPTIONS), " AUTO_TEXT);
 	else if (facts->flags & FG_RUNTIME_NO_ATTACH)
 		(void)snprintf(text, size_bytes,
-			       "java lets nobody attach (-Xrs, -XX:+ReduceSignalUsage or "
-			       "-XX:+DisableAttachMechanism): compiled methods will have no names");
+			       "java with -XX:+DisableAttachMechanism: compiled methods will have "
+			       "no names");
 }
 
 int fg_runtime_of_pid(uint32_t pid, struct fg_runtime_facts *ret, struct fg_err *err)

@@ -28,7 +28,7 @@ function serve(port) {
   require('http').createServer((request, response) => {
     const items = [];
     for (let i = 0; i < 50; i++) items.push({ id: i, name: `item ${i}` });
-    response.end(JSON.stringify({ sum: work(200), items }));
+    response.end(JSON.stringify({ sum: work(2000), items }));
   }).listen(port, '127.0.0.1', () => console.log('ready'));
 }
 
