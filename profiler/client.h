@@ -144,5 +144,9 @@ struct fg_probe {
 /** Fills at most `max` probes (kernel, BTF, capabilities, paranoid, kallsyms, helper, a perf event
  *  that really delivers …) by trying; returns how many. */
 size_t fg_profiler_probe(const char *helper_path, struct fg_probe *out, size_t max);
+/** The same of one process: owner, namespaces, runtime options, unwind tables, debug files. A probe
+ *  without a name is one more fix of the one before. Its command line and environment are never
+ *  told. */
+size_t fg_profiler_probe_target(uint32_t pid, struct fg_probe *out, size_t max);
 
 #endif

@@ -287,6 +287,8 @@ static int drain_due(struct helper *helper, uint64_t now_ns, uint64_t *drain_ns,
 {
 	int rc = fg_drain_events(helper->drain, err);
 
+	if (!rc)
+		rc = fg_targets_recheck(&helper->targets, now_ns, err);
 	if (!rc && helper->slice_ns && now_ns >= helper->border_ns)
 		rc = next_slice(helper, err);
 	if (!rc && now_ns >= *drain_ns) {
@@ -309,6 +311,10 @@ static int run(struct helper *helper, struct fg_err *err)
 
 	while (!rc && !helper->stopping && !helper->wire.eof) {
 		uint64_t until_ns = helper->started ? drain_ns : start_by_ns;
+		uint64_t recheck_ns = fg_targets_recheck_ns(&helper->targets);
+
+		if (recheck_ns)
+			until_ns = FG_MIN(until_ns, recheck_ns);
 
 		if (helper->started && helper->slice_ns)
 			until_ns = FG_MIN(until_ns, helper->border_ns);

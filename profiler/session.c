@@ -27,8 +27,8 @@ struct fg_session {
 	struct fg_unwind_row *shards[FG_SHARDS_MAX];
 	int shard_fds[FG_SHARDS_MAX];
 	uint32_t *pages;
-	uint64_t generations[FG_SPACES_MAX], generation; /* of each space's content; the last one */
-	struct fg_bpf_stats *stats;                      /* one per possible CPU */
+	struct fg_bpf_arena *arena;
+	struct fg_bpf_stats *stats; /* one per possible CPU */
 	int possible_cpus;
 };
 
@@ -94,6 +94,24 @@ static void set_limits(void)
 	}
 }
 
+static int map_shared(struct fg_session *session, struct fg_err *err)
+{
+	const int protection = PROT_READ | PROT_WRITE;
+	void *pages = mmap(NULL, sizeof(struct fg_bpf_pages), protection, MAP_SHARED,
+			   bpf_map__fd(session->object->maps.fg_pages), 0);
+
+	if (pages == MAP_FAILED)
+		return fg_err_errno(err, errno, "mapping the page index");
+	session->pages = pages;
+	void *arena = mmap(NULL, sizeof(struct fg_bpf_arena), protection, MAP_SHARED,
+			   bpf_map__fd(session->object->maps.fg_arena), 0);
+
+	if (arena == MAP_FAILED)
+		return fg_err_errno(err, errno, "mapping the address spaces");
+	session->arena = arena;
+	return 0;
+}
+
 int fg_session_new(struct fg_session **ret, struct fg_err *err)
 {
 	struct fg_session *session = calloc(1, sizeof(*session));
@@ -125,16 +143,12 @@ int fg_session_new(struct fg_session **ret, struct fg_err *err)
 		fg_session_free(session);
 		return load_error(errnum, err);
 	}
-	void *pages = mmap(NULL, sizeof(struct fg_bpf_pages), PROT_READ | PROT_WRITE, MAP_SHARED,
-			   bpf_map__fd(session->object->maps.fg_pages), 0);
+	int rc = map_shared(session, err);
 
-	if (pages == MAP_FAILED) {
-		int errnum = errno;
-
+	if (rc) {
 		fg_session_free(session);
-		return fg_err_errno(err, errnum, "mapping the page index");
+		return rc;
 	}
-	session->pages = pages;
 	*ret = session;
 	return 0;
 }
@@ -154,6 +168,8 @@ void fg_session_free(struct fg_session *session)
 	}
 	if (session->pages)
 		(void)munmap(session->pages, sizeof(struct fg_bpf_pages));
+	if (session->arena)
+		(void)munmap(session->arena, sizeof(struct fg_bpf_arena));
 	fg_sampler__destroy(session->object);
 	free(session->stats);
 	free(session->perf_fds);
@@ -308,29 +324,9 @@ uint32_t *fg_session_pages(struct fg_session *session)
 	return session->pages;
 }
 
-int fg_session_set_space(struct fg_session *session, uint32_t space,
-			 const struct fg_bpf_space *value, struct fg_err *err)
+struct fg_bpf_arena *fg_session_arena(struct fg_session *session)
 {
-	const uint32_t zero = 0;
-	int outer = bpf_map__fd(session->object->maps.fg_spaces);
-	int fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "fg_space", sizeof(zero), sizeof(*value), 1,
-				NULL);
-
-	if (fd < 0)
-		return fg_err_errno(err, errno, "making a map of an address space");
-	int rc = 0;
-
-	if (bpf_map_update_elem(fd, &zero, value, BPF_ANY) != 0 ||
-	    bpf_map_update_elem(outer, &space, &fd, BPF_ANY) != 0)
-		rc = fg_err_errno(err, errno, "filling a map of an address space");
-	close(fd); /* the outer map keeps it alive */
-	session->generations[space] = ++session->generation;
-	return rc;
-}
-
-void fg_session_drop_space(struct fg_session *session, uint32_t space)
-{
-	(void)bpf_map_delete_elem(bpf_map__fd(session->object->maps.fg_spaces), &space);
+	return session->arena;
 }
 
 int fg_session_add_target(struct fg_session *session, uint32_t tgid, struct fg_err *err)
@@ -344,8 +340,8 @@ int fg_session_add_target(struct fg_session *session, uint32_t tgid, struct fg_e
 	return 0;
 }
 
-int fg_session_set_target(struct fg_session *session, uint32_t tgid, uint32_t space,
-			  struct fg_err *err)
+int fg_session_set_target(struct fg_session *session, uint32_t tgid,
+			  const struct fg_bpf_range *space, struct fg_err *err)
 {
 	int map = bpf_map__fd(session->object->maps.fg_targets);
 	struct fg_bpf_target target = {0};
@@ -353,8 +349,7 @@ int fg_session_set_target(struct fg_session *session, uint32_t tgid, uint32_t sp
 	/* Keeps the identity that fork has stored. */
 	if (bpf_map_lookup_elem(map, &tgid, &target) != 0)
 		return 0;
-	target.space = space;
-	target.generation = space ? session->generations[space] : 0;
+	target.space = *space;
 	target.miss_interval_ms = 0;
 	if (bpf_map_update_elem(map, &tgid, &target, BPF_EXIST) != 0 && errno != ENOENT)
 		return fg_err_errno(err, errno, "updating process %u in the set", tgid);

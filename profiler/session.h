@@ -36,17 +36,15 @@ size_t fg_session_programs(const struct fg_session *session,
 int fg_session_shard(struct fg_session *session, uint32_t shard, struct fg_unwind_row **ret,
 		     struct fg_err *err) FG_MUST_USE;
 uint32_t *fg_session_pages(struct fg_session *session);
-/** Replaces an address space's mappings in one step. */
-int fg_session_set_space(struct fg_session *session, uint32_t space,
-			 const struct fg_bpf_space *value, struct fg_err *err) FG_MUST_USE;
-void fg_session_drop_space(struct fg_session *session, uint32_t space);
+/** The mappings of all address spaces, shared with the kernel. */
+struct fg_bpf_arena *fg_session_arena(struct fg_session *session);
 /** Adds a tgid that has no address space yet. */
 int fg_session_add_target(struct fg_session *session, uint32_t tgid,
 			  struct fg_err *err) FG_MUST_USE;
 /** Gives a tgid another space and forgets its misses. One that the kernel side has removed is not
  *  added again: its number may soon be somebody else's. */
-int fg_session_set_target(struct fg_session *session, uint32_t tgid, uint32_t space,
-			  struct fg_err *err) FG_MUST_USE;
+int fg_session_set_target(struct fg_session *session, uint32_t tgid,
+			  const struct fg_bpf_range *space, struct fg_err *err) FG_MUST_USE;
 void fg_session_drop_target(struct fg_session *session, uint32_t tgid);
 /** Sums over the CPUs. */
 int fg_session_stats(struct fg_session *session, struct fg_bpf_stats *ret,

@@ -49,6 +49,16 @@ struct fg_runtime_info {
 };
 enum { FG_RUNTIMES_MAX = 8 };
 
+/* Requests that took longer than most of their class. */
+enum { FG_SLOW_SECONDS_MAX = 32 };
+struct fg_profile_slow {
+	uint64_t requests; /* above `quantile` of their class; 0: none could be told */
+	uint64_t above_ns; /* the quantile's value when there is one class only; else 0 */
+	double quantile;   /* 95 */
+	uint32_t seconds[FG_SLOW_SECONDS_MAX]; /* with far more than their part of them */
+	size_t second_count;
+};
+
 /* How complete and how expensive the profile was; also the place where servers lose it. */
 struct fg_profile_info {
 	bool present;
@@ -73,9 +83,7 @@ struct fg_profile_info {
 	char labels_problem[200]; /* why not, or since when no more; "": nothing to say */
 	uint64_t attributed;      /* of `samples`: a request's class is known */
 	uint64_t label_receives;  /* receives that began or went on with a labelled request */
-	uint64_t slow_requests;   /* above `slow_quantile` of their class; 0: none could be told */
-	uint64_t slow_above_ns;   /* the quantile, when there is one class only; else 0 */
-	double slow_quantile;
+	struct fg_profile_slow slow;
 	uint64_t label_ns; /* what finding them cost, over all receives of the machine */
 };
 

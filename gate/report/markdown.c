@@ -267,10 +267,14 @@ static int put_how(struct page *page, const struct fg_result *result, struct fg_
 	fg_buf_add_str(&line, "\nMeasured: ");
 	escape(text.data, &line);
 	fg_buf_clear(&text);
-	if (result->profile.present)
+	if (result->profile.present) {
 		fg_report_samples(&result->profile, &text);
-	else
+		if (result->profile.labels || result->profile.labels_problem[0])
+			fg_buf_add_str(&text, "; ");
+		fg_report_attribution(&result->profile, &text);
+	} else {
 		fg_buf_addf(&text, "no profile: %s", result->profile.why_absent);
+	}
 	fg_buf_add_str(&line, ". Profile: ");
 	escape(text.data, &line);
 	fg_buf_add_str(&line, ".\n");

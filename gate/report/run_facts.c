@@ -244,7 +244,8 @@ void fg_report_outcome(const struct fg_result *result, struct fg_buf *out)
 /* -- the request table --------------------------------------------------------------------------
  */
 
-/* CPU of the samples that carry this class, if samples carry classes at all. */
+/* CPU of the samples that carry this class. Those that carry none stay out: the attribution, which
+ * is told beside it, says how much that is. */
 static double class_cpu_ns(const struct fg_result *result, const struct fg_profile *profile,
 			   const char *name, uint64_t requests)
 {
@@ -262,7 +263,7 @@ static double class_cpu_ns(const struct fg_result *result, const struct fg_profi
 		attributed += endpoint[0] ? sample->count : 0;
 		hits += strcmp(endpoint, name) == 0 ? sample->count : 0;
 	}
-	if (attributed == 0)
+	if (!fg_report_tells_classes(&result->profile, attributed, all))
 		return -1.0;
 	return (double)hits / (double)all * (double)result->measured_target_cpu_ns /
 	       (double)requests;
@@ -296,7 +297,13 @@ int fg_report_class_of(const struct fg_result *result, const struct fg_profile *
 	if (result->measured_ns > 0)
 		row.rate_per_s =
 			(double)row.requests * (double)FG_NS_PER_S / (double)result->measured_ns;
-	row.cpu_ns = class_cpu_ns(result, profile, row.def->name, row.requests);
+	FG_AUTO_BUF struct fg_buf text = {.max = 8192};
+
+	fg_registry_class_text(&result->registry, class_index, &text);
+	rc = fg_buf_check(&text, err);
+	if (rc)
+		return rc;
+	row.cpu_ns = class_cpu_ns(result, profile, text.data, row.requests);
 	*ret = row;
 	return 0;
 }

@@ -125,16 +125,18 @@ static int add_request_head(struct fg_table *table, bool with_cpu, struct fg_err
 }
 
 static int add_request(const struct fg_report_pen *pen, struct fg_table *table,
-		       const struct fg_report_class *class, bool with_cpu, struct fg_err *err)
+		       const struct fg_result *result, size_t index, bool with_cpu,
+		       const struct fg_report_class *class, struct fg_err *err)
 {
 	const uint64_t times[] = {class->p50_ns, class->p95_ns, class->p99_ns, class->max_ns};
+	FG_AUTO_BUF struct fg_buf name = {.max = 8192};
 	char text[FG_NUM_TEXT_MAX];
 	struct fg_table_row *row = fg_table_add(table, err);
 	int rc = row ? 0 : -FG_E_NOMEM;
 
+	fg_registry_class_text(&result->registry, index, &name);
 	if (rc == 0)
-		rc = fg_table_cell(row, COL_NAME, err, "  %s%s%s", class->def->group,
-				   class->def->group[0] ? "::" : "", class->def->name);
+		rc = fg_table_cell(row, COL_NAME, err, "  %s", name.data ? name.data : "");
 	if (rc == 0)
 		rc = fg_table_cell(row, COL_COUNT, err, "%s",
 				   fg_num_format_count(class->requests, text));
@@ -175,7 +177,7 @@ static int write_requests(const struct fg_report_pen *pen, const struct fg_resul
 
 		rc = fg_report_class_of(result, profile, i, &class, err);
 		if (rc == 0)
-			rc = add_request(pen, &table, &class, with_cpu, err);
+			rc = add_request(pen, &table, result, i, with_cpu, &class, err);
 	}
 	if (rc == 0)
 		fg_table_write(&table, pen->out);
@@ -278,7 +280,10 @@ static int write_cpu(const struct fg_report_pen *pen, const struct fg_result *re
 		fg_report_wrapped(pen, 6, 6, &line);
 		fg_report_incomplete(pen, &result->profile);
 		fg_report_runtimes(pen, &result->profile);
+		fg_report_labels(pen, &result->profile);
 		rc = write_functions(pen, result, cost, err);
+		if (rc == 0)
+			rc = fg_report_slow(pen, &result->profile, profile, cost, err);
 	} else if (cost) {
 		fg_buf_add_str(pen->out, "  profile: no samples, the target used no CPU while "
 					 "measured\n");

@@ -42,7 +42,7 @@ struct {
 	__type(value, struct fg_bpf_stats);
 } fg_stats SEC(".maps");
 
-enum { FIRST_MISS_INTERVAL_MS = 4, LAST_MISS_INTERVAL_MS = 512 };
+enum { FIRST_MISS_INTERVAL_MS = 4, LAST_MISS_INTERVAL_MS = 512, FAULT_INTERVAL_MS = 5 };
 
 /* Events are rare and the reader should act at once, so these do wake it. */
 static __always_inline void send_event(__u32 kind, __u32 tgid, __u32 other, __u64 value)
@@ -74,6 +74,17 @@ static __always_inline void report_miss(struct fg_bpf_target *target, __u32 tgid
 		interval_ms *= 2;
 	target->miss_interval_ms = interval_ms;
 	send_event(FG_EVENT_MISS, tgid, 0, address);
+}
+
+/* A page of the stack that is not in memory cannot be read from here: user space touches it, and
+ * the next sample sees it. */
+static __always_inline void report_fault(struct fg_bpf_target *target, __u32 tgid, __u64 address,
+					 __u64 now_ns)
+{
+	if (now_ns - target->last_fault_ns < FAULT_INTERVAL_MS * 1000000ull)
+		return;
+	target->last_fault_ns = now_ns;
+	send_event(FG_EVENT_FAULT, tgid, 0, address);
 }
 
 static __always_inline bool read_user_regs(struct bpf_perf_event_data *ctx,
@@ -111,11 +122,11 @@ static __always_inline void take_sample(struct bpf_perf_event_data *ctx,
 	if (!state)
 		return;
 	state->miss = 0;
-	state->mapping = 0;
+	state->mapping = target->space.first;
 	state->guess = 0;
 	state->window_bytes = 0;
 	state->space = target->space;
-	state->generation = target->generation;
+	state->fault = 0;
 	state->sample.time_ns = now_ns;
 	state->sample.tgid = ids >> 32;
 	state->sample.tid = (__u32)ids;
@@ -132,6 +143,8 @@ static __always_inline void take_sample(struct bpf_perf_event_data *ctx,
 		unwind(state);
 	if (state->miss)
 		report_miss(target, ids >> 32, state->miss, now_ns);
+	if (state->fault)
+		report_fault(target, ids >> 32, state->fault, now_ns);
 
 	__u64 frames = (__u64)state->sample.kernel_count + state->sample.user_count;
 	__u64 size = offsetof(struct fg_bpf_sample, frames) + frames * sizeof(__u64);
@@ -177,7 +190,6 @@ int BPF_PROG(fg_fork, struct task_struct *parent, struct task_struct *child)
 		return 0;
 	struct fg_bpf_target copy = {
 		.space = target->space,
-		.generation = target->generation,
 		.signal = (__u64)child->signal,
 	};
 
@@ -194,8 +206,7 @@ int BPF_PROG(fg_exec, struct task_struct *task)
 
 	if (!target)
 		return 0;
-	target->space = 0;
-	target->generation = 0;
+	target->space = (struct fg_bpf_range){0};
 	target->miss_interval_ms = 0;
 	send_event(FG_EVENT_EXEC, tgid, 0, 0);
 	return 0;

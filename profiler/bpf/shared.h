@@ -20,7 +20,9 @@ enum {
 	FG_PAGE_SHIFT = 10,          /* the page index has one entry per 1 KiB of module text */
 	FG_PAGES_MAX = 1 << 20,      /* 1 GiB of text over all modules, 4 MiB of index */
 	FG_SPACES_MAX = 1024,        /* address spaces (tgids, shared after fork until exec) */
-	FG_MAPPINGS_MAX = 512,       /* executable mappings of one address space */
+	FG_MAPPINGS_SHIFT = 12,
+	FG_MAPPINGS_MAX = 1 << FG_MAPPINGS_SHIFT, /* executable mappings of one address space */
+	FG_ARENA_MAX = 1 << 16,                   /* of all spaces, with those just replaced */
 	FG_TGIDS_MAX = 16384,
 	FG_STACK_FRAMES_MAX = 128,
 	FG_KERNEL_FRAMES_MAX = 64,
@@ -54,8 +56,8 @@ struct fg_unwind_row {        /* rules hold from `address` up to the next row's 
 	uint8_t kind;
 };
 
-/* One executable mapping of an address space; its start stands in fg_bpf_space.starts so that the
- * search touches nine neighbouring words. A module whose rows need two shards has two of these. */
+/* One executable mapping of an address space; its start stands in fg_bpf_arena.starts so that the
+ * search touches neighbouring words. A module whose rows need two shards has two of these. */
 enum fg_map_kind {
 	FG_MAP_ROWS,    /* rows and page index exist */
 	FG_MAP_NO_ROWS, /* a file without unwind rows: RBP chain, guessed */
@@ -70,14 +72,18 @@ struct fg_bpf_mapping {
 	uint16_t module;
 	uint8_t shard;
 	uint8_t kind;
-	uint32_t reserved;
+	uint32_t generation; /* of the space that wrote it: another's is not ours */
 };
-#define FG_NO_START 0x7fffffffffffffffull /* fills unused starts */
 
-/* Replaced as a whole (a new inner map in the spaces map), hence never seen half written. */
-struct fg_bpf_space {
-	uint64_t starts[FG_MAPPINGS_MAX];
-	struct fg_bpf_mapping mappings[FG_MAPPINGS_MAX];
+/* The mappings of all address spaces, each space a range of it, ascending. */
+struct fg_bpf_arena {
+	uint64_t starts[FG_ARENA_MAX];
+	struct fg_bpf_mapping mappings[FG_ARENA_MAX];
+};
+/* An address space. The generation stands for its content: none is used twice; 0: none yet. */
+struct fg_bpf_range {
+	uint32_t first, count;
+	uint32_t generation;
 };
 struct fg_bpf_shard {
 	struct fg_unwind_row rows[FG_ROWS_PER_SHARD];
@@ -90,9 +96,9 @@ struct fg_bpf_pages { /* rows of page p: rows[first[p]] … rows[first[p + 1]] *
 struct fg_bpf_target {
 	uint64_t signal; /* identity against pid reuse; 0 = not yet seen by the kernel side */
 	uint64_t last_miss_ns;
-	uint32_t space; /* 0 = none yet */
+	struct fg_bpf_range space;
 	uint32_t miss_interval_ms;
-	uint64_t generation; /* of the space's content; never used twice, 0: do not remember it */
+	uint64_t last_fault_ns;
 };
 
 /* A user frame: module << 48 | address. Addresses are those to look up: already −1 for return
@@ -187,7 +193,8 @@ enum fg_bpf_event_kind {
 	FG_EVENT_MISS, /* value: the address that no mapping holds */
 	FG_EVENT_FORK, /* other: the parent's tgid */
 	FG_EVENT_EXEC,
-	FG_EVENT_EXIT, /* value: CPU-ns of the whole process, final */
+	FG_EVENT_EXIT,  /* value: CPU-ns of the whole process, final */
+	FG_EVENT_FAULT, /* value: an address of the stack that is not present in memory */
 };
 struct fg_bpf_event {
 	uint32_t kind, tgid;
@@ -209,7 +216,7 @@ enum { FG_SAMPLE_RING_BYTES = 16 << 20, FG_EVENT_RING_BYTES = 256 << 10 };
 _Static_assert(sizeof(struct fg_unwind_row) == 8, "rows are 8 bytes");
 _Static_assert(sizeof(struct fg_bpf_shard) == 4 << 20, "the value size that old kernels take");
 _Static_assert(sizeof(struct fg_bpf_mapping) == 32, "as both sides see it");
-_Static_assert(sizeof(struct fg_bpf_target) == 32, "as both sides see it");
+_Static_assert(sizeof(struct fg_bpf_target) == 40, "as both sides see it");
 _Static_assert(sizeof(struct fg_bpf_sample) == 40 + 8 * FG_SAMPLE_FRAMES, "as both sides see it");
 _Static_assert(sizeof(struct fg_bpf_event) == 24, "as both sides see it");
 _Static_assert(FG_SAMPLE_FRAMES >= FG_STACK_FRAMES_MAX + FG_KERNEL_FRAMES_MAX + FG_SCRIPT_WORDS_MAX,

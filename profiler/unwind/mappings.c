@@ -104,7 +104,7 @@ static bool is_reserve(const struct fg_mapping *mapping, struct slice rights)
 
 	return mapping->inode == 0 && mapping->kind == FG_MAPPING_ANON &&
 	       (rights.at[2] == 'x' || memcmp(rights.at, "---", 3) == 0 ||
-		mapping->end - mapping->start <= PIECE_MAX);
+		(rights.at[1] == 'w' && mapping->end - mapping->start <= PIECE_MAX));
 }
 
 /* "start-end rwxp offset major:minor inode    path" */
@@ -128,59 +128,78 @@ static bool parse_line(struct slice line, struct fg_mapping *ret, bool *ret_exec
 	while (line.at < line.end && *line.at == ' ')
 		line.at++;
 	classify(line, ret);
+	ret->reach_start = ret->start;
+	ret->reach_end = ret->end;
 	*ret_reserve = is_reserve(ret, rights);
 	return true;
 }
 
-static int add(struct fg_mappings *mappings, const struct fg_mapping *mapping, struct fg_err *err)
+/* JIT compilers map and protect page by page: neighbours without a file are one. */
+static bool continues(const struct fg_mappings *mappings, const struct fg_mapping *mapping)
 {
+	const struct fg_mapping *last =
+		mappings->count ? &mappings->items[mappings->count - 1] : NULL;
+
+	return last && last->kind == FG_MAPPING_ANON && mapping->kind == FG_MAPPING_ANON &&
+	       last->end == mapping->start && strcmp(last->path, mapping->path) == 0;
+}
+
+/* Files first: what lies in anonymous memory has no rows anyway. */
+struct room {
+	size_t anonymous; /* that may still be added */
+	size_t files;     /* seen so far */
+	/* Neighbouring reserves, and whether the last mapping added is among them: all executable
+	 * pieces of a run are one mapping. */
+	uint64_t run_start, run_end;
+	bool run_added;
+};
+
+static void follow_run(struct fg_mappings *mappings, struct fg_mapping *mapping, bool reserve,
+		       struct room *room)
+{
+	if (!reserve || mapping->start != room->run_end) {
+		room->run_start = mapping->start;
+		room->run_added = false;
+	}
+	room->run_end = reserve ? mapping->end : 0;
+	if (reserve)
+		mapping->reach_start = room->run_start;
+	if (room->run_added)
+		mappings->items[mappings->count - 1].reach_end = mapping->end;
+}
+
+static int add(struct fg_mappings *mappings, const struct fg_mapping *mapping, struct room *room,
+	       struct fg_err *err)
+{
+	bool anonymous = mapping->kind == FG_MAPPING_ANON;
+
+	if (room->run_added || continues(mappings, mapping)) {
+		mappings->items[mappings->count - 1].end = mapping->end;
+		mappings->items[mappings->count - 1].reach_end = mapping->end;
+		return 0;
+	}
+	room->files += !anonymous;
+	if (mappings->count == FG_MAPS_MAX || (anonymous && !room->anonymous)) {
+		mappings->left_out++;
+		return 0;
+	}
+	room->anonymous -= anonymous;
 	int rc = FG_VEC_ROOM(mappings, items, count, capacity, FG_MAPS_MAX, err);
 
 	if (rc)
 		return fg_err_wrap(err, "executable mappings");
 	mappings->items[mappings->count++] = *mapping;
+	room->run_added = room->run_end != 0;
 	return 0;
 }
 
-/* Neighbouring reserves and the executable pieces among them. */
-struct run {
-	uint64_t start, end;
-	size_t first; /* mapping */
-};
-
-static void close_run(struct fg_mappings *mappings, const struct run *run)
-{
-	for (size_t i = run->first; i < mappings->count; i++) {
-		mappings->items[i].reach_start = run->start;
-		mappings->items[i].reach_end = run->end;
-	}
-}
-
-static int take_mapping(struct fg_mappings *mappings, struct fg_mapping *mapping, bool executable,
-			bool reserve, struct run *run, struct fg_err *err)
-{
-	int rc;
-
-	if (!reserve || mapping->start != run->end) {
-		close_run(mappings, run);
-		*run = (struct run){mapping->start, mapping->start, mappings->count};
-	}
-	run->end = reserve ? mapping->end : mapping->start;
-	mapping->reach_start = mapping->start;
-	mapping->reach_end = mapping->end;
-	rc = executable ? add(mappings, mapping, err) : 0;
-	if (!reserve)
-		run->first = mappings->count;
-	return rc;
-}
-
-static int parse_all(const char *text, size_t len, struct fg_mappings *mappings, struct fg_err *err)
+static int parse_lines(const char *text, size_t len, struct fg_mappings *mappings,
+		       struct room *room, struct fg_err *err)
 {
 	struct slice rest = {text, text + len};
-	struct run run = {0};
 	uint64_t covered = 0;
 
-	for (unsigned number = 1; rest.at < rest.end; number++) {
+	for (unsigned line_number = 1; rest.at < rest.end; line_number++) {
 		struct slice line;
 		struct fg_mapping mapping;
 		bool executable, reserve;
@@ -190,15 +209,29 @@ static int parse_all(const char *text, size_t len, struct fg_mappings *mappings,
 			rest.at = rest.end;
 		}
 		if (!parse_line(line, &mapping, &executable, &reserve) || mapping.start < covered)
-			return fg_err_set(err, FG_E_INVALID, "maps line %u is malformed", number);
+			return fg_err_set(err, FG_E_INVALID, "maps line %u is malformed",
+					  line_number);
 		covered = mapping.end;
-		int rc = take_mapping(mappings, &mapping, executable, reserve, &run, err);
+		follow_run(mappings, &mapping, reserve, room);
+		int rc = executable ? add(mappings, &mapping, room, err) : 0;
 
 		if (rc)
 			return rc;
 	}
-	close_run(mappings, &run);
 	return 0;
+}
+
+static int parse_all(const char *text, size_t len, struct fg_mappings *mappings, struct fg_err *err)
+{
+	struct room room = {.anonymous = FG_MAPS_MAX};
+	int rc = parse_lines(text, len, mappings, &room, err);
+
+	if (rc || !mappings->left_out)
+		return rc;
+	room = (struct room){.anonymous = FG_MAPS_MAX - FG_MIN(room.files, (size_t)FG_MAPS_MAX)};
+	mappings->count = 0;
+	mappings->left_out = 0;
+	return parse_lines(text, len, mappings, &room, err);
 }
 
 int fg_mappings_parse(const char *text, size_t len, struct fg_mappings *ret, struct fg_err *err)

@@ -26,6 +26,7 @@ struct fg_mapping {
 struct fg_mappings {
 	struct fg_mapping *items; /* executable ones, ascending */
 	size_t count, capacity;
+	size_t left_out; /* beyond FG_MAPS_MAX */
 };
 
 int fg_mappings_parse(const char *text, size_t len, struct fg_mappings *ret,

@@ -155,7 +155,7 @@ int fg_session_profile(struct fg_session *s, struct fg_err *err)
 		{"measure", measured_ns, start_ns + result->duration_ns},
 	};
 	struct fg_profile *profiles[FG_PROFILE_TYPE_COUNT];
-	struct fg_profile_info slow = {0};
+	struct fg_profile_slow slow = {0};
 	struct fg_endpoints endpoints = {0};
 	struct fg_request_index *slow_requests = NULL;
 	int rc = fg_session_endpoints(result, &endpoints, err);
@@ -175,9 +175,7 @@ int fg_session_profile(struct fg_session *s, struct fg_err *err)
 		rc = fg_profiler_profile(s->profiler, &options, profiles, &result->profile, err);
 	if (!rc) {
 		s->run->bundle.profile = profiles[FG_PROFILE_CPU];
-		result->profile.slow_requests = slow.slow_requests;
-		result->profile.slow_above_ns = slow.slow_above_ns;
-		result->profile.slow_quantile = slow.slow_quantile;
+		result->profile.slow = slow;
 	}
 	fg_session_endpoints_done(&endpoints);
 	fg_request_index_free(slow_requests);

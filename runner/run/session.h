@@ -111,7 +111,7 @@ int fg_session_endpoints(const struct fg_result *result, struct fg_endpoints *re
 void fg_session_endpoints_done(struct fg_endpoints *endpoints);
 /** The slow ones among the measured requests, and what is said of them; NULL: nobody logged. */
 int fg_session_slow_requests(const struct fg_session *s, const struct fg_result *result,
-			     struct fg_profile_info *info, struct fg_request_index **ret,
+			     struct fg_profile_slow *info, struct fg_request_index **ret,
 			     struct fg_err *err) FG_MUST_USE;
 
 /** Reads --baseline once. That there is none is no error. */

@@ -3,7 +3,8 @@
  * profile_pid HELPER SECONDS HZ PID…: profiles and prints what the tests (and people) check.
  * profile_pid HELPER probe: prints what doctor would.
  *
- * Lines: `info key value`, `program name verified bytes`, `stack result count frame;frame;…` (root
+ * Lines: `info key value`, `note text`, `program name verified bytes`, `stack result count
+ frame;frame;…` (root
  * first, like folded stacks; guessed frames end in `?`).
 
  */
@@ -109,6 +110,7 @@ static void print_info(const struct fg_profile_info *info)
 
 	for (size_t i = 0; i < FG_ARRAY_LEN(lines); i++)
 		printf("info %s %.6g\n", lines[i].key, lines[i].value);
+	printf("note %s\n", info->why_absent);
 	for (int i = 0; i < FG_STACK_RESULT_COUNT; i++)
 		printf("info result_%s %llu\n", fg_stack_result_name((enum fg_stack_result)i),
 		       (unsigned long long)(i ? info->incomplete_by[i] : info->complete));

@@ -400,5 +400,4 @@ CASES = {name[len("case_"):]: value for name, value in sorted(globals().items())
          if name.startswith("case_")}
 
 if __name__ == "__main__":
-    test_profiler.CASES = CASES
-    sys.exit(test_profiler.main())
+    sys.exit(test_profiler.main(CASES))
