@@ -12,8 +12,8 @@ void fg_announce_look(struct fg_process *process, const struct fg_mappings *mapp
 {
 	struct fg_process_facts facts;
 
-	/* Go's programs are told by the builder of unwind rows, which is not asked yet. */
-	fg_process_facts(process->tgid, mappings, false, &facts);
+	/* as it was: the builder of unwind rows knows, and is asked after this */
+	fg_process_facts(process->tgid, mappings, process->is_go, &facts);
 	if (facts.runtime != process->facts.runtime || facts.flags != process->facts.flags ||
 	    facts.has_jit != process->facts.has_jit || facts.ns_pid != process->facts.ns_pid ||
 	    facts.uid != process->facts.uid || strcmp(facts.name, process->facts.name) != 0)
@@ -23,9 +23,25 @@ void fg_announce_look(struct fg_process *process, const struct fg_mappings *mapp
 	process->code_bias = 0;
 }
 
+void fg_announce_go(struct fg_process *process)
+{
+	enum fg_runtime is = process->facts.runtime;
+	enum fg_runtime should = is;
+
+	if (is == FG_RUNTIME_NATIVE && process->is_go)
+		should = FG_RUNTIME_GO;
+	else if (is == FG_RUNTIME_GO && !process->is_go)
+		should = FG_RUNTIME_NATIVE;
+	if (is == should)
+		return;
+	process->facts.runtime = should;
+	process->told = false;
+}
+
 void fg_announce_inherit(struct fg_process *child, const struct fg_process *parent)
 {
 	child->facts = parent->facts;
+	child->is_go = parent->is_go;
 	child->facts.ns_pid = child->tgid;
 	child->code_module = parent->code_module;
 	child->code_bias = parent->code_bias;

@@ -38,6 +38,10 @@ struct fg_profiler_options {
  *  what this kernel lacks), NOT_FOUND (helper or target). Nothing is left running on failure. */
 int fg_profiler_start(const struct fg_profiler_options *options, struct fg_profiler **ret,
 		      struct fg_err *err) FG_MUST_USE;
+/** What samples: BPF or PERF, never AUTO. */
+enum fg_profiler_source fg_profiler_source(const struct fg_profiler *profiler);
+/** One sentence when it is not what people expect, with the reason and the fix; else "". */
+const char *fg_profiler_source_note(const struct fg_profiler *profiler);
 int fg_profiler_fd(const struct fg_profiler *profiler);
 /** Takes in whatever is readable; never blocks. After the helper's death returns an error once;
  *  then fg_profiler_fd() is -1. */

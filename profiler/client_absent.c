@@ -13,6 +13,16 @@ int fg_profiler_start(const struct fg_profiler_options *options FG_UNUSED,
 	return fg_err_set(err, FG_E_UNSUPPORTED, WHY);
 }
 
+enum fg_profiler_source fg_profiler_source(const struct fg_profiler *profiler FG_UNUSED)
+{
+	return FG_PROFILER_AUTO;
+}
+
+const char *fg_profiler_source_note(const struct fg_profiler *profiler FG_UNUSED)
+{
+	return "";
+}
+
 int fg_profiler_fd(const struct fg_profiler *profiler FG_UNUSED)
 {
 	return -1;

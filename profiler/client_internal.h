@@ -44,6 +44,7 @@ struct fg_client_module {
 /* Totals since READY, as the helper sent them. */
 struct fg_client_stats {
 	uint64_t time_ns, hits, samples, lost, bpf_ns, helper_cpu_ns, target_cpu_ns;
+	uint64_t target_user_ns; /* where only user mode is sampled; else 0 */
 	uint64_t label_receives, label_ns;
 };
 
@@ -58,6 +59,9 @@ struct fg_profiler {
 	uint32_t frequency_hz;
 	uint64_t period_ns;
 	uint32_t cpus;
+	enum fg_profiler_source source; /* asked for; from READY on the one that runs */
+	bool user_only;                 /* the kernel's part is not sampled */
+	char source_note[1024];         /* "" or why it is not BPF */
 	struct fg_profiler_program programs[FG_CLIENT_PROGRAMS_MAX];
 	size_t program_count;
 	int kallsyms_fd;

@@ -131,11 +131,27 @@ static int add_samples(struct fg_builder *builder,
 	return 0;
 }
 
+static void fill_source(const struct fg_profiler *profiler, uint64_t user_ns,
+			struct fg_profile_info *info)
+{
+	/* In user mode alone a sample stands for user time. */
+	uint64_t sampled_ns = profiler->user_only ? user_ns : info->target_cpu_ns;
+
+	(void)snprintf(info->source, sizeof(info->source), "%s",
+		       profiler->source == FG_PROFILER_PERF ? "perf" : "bpf");
+	if (profiler->user_only)
+		info->user_cpu_ns = FG_MAX(user_ns, (uint64_t)1);
+	if (sampled_ns)
+		info->samples_per_cpu_s =
+			(double)info->samples * (double)FG_NS_PER_S / (double)sampled_ns;
+}
+
 static void fill_totals(const struct fg_profiler *profiler,
 			const struct fg_profiler_profile_options *options,
 			struct fg_profile_info *info)
 {
 	const struct fg_profiler_phase *phases = options->phases;
+	uint64_t user_ns = 0;
 
 	for (size_t i = 0; i < options->phase_count; i++) {
 		if (!is_measured(&phases[i]))
@@ -147,6 +163,7 @@ static void fill_totals(const struct fg_profiler *profiler,
 		info->bpf_ns += to.bpf_ns - from.bpf_ns;
 		info->helper_cpu_ns += to.helper_cpu_ns - from.helper_cpu_ns;
 		info->target_cpu_ns += to.target_cpu_ns - from.target_cpu_ns;
+		user_ns += to.target_user_ns - from.target_user_ns;
 		info->label_receives += to.label_receives - from.label_receives;
 		info->label_ns += to.label_ns > from.label_ns ? to.label_ns - from.label_ns : 0;
 	}
@@ -162,9 +179,7 @@ static void fill_totals(const struct fg_profiler *profiler,
 	else if (profiler->notice[0])
 		(void)snprintf(info->why_absent, sizeof(info->why_absent), "incomplete: %s",
 			       profiler->notice);
-	if (info->target_cpu_ns)
-		info->samples_per_cpu_s =
-			(double)info->samples * (double)FG_NS_PER_S / (double)info->target_cpu_ns;
+	fill_source(profiler, user_ns, info);
 }
 
 static void stamp(struct fg_profile *profile, const struct fg_profiler *profiler,

@@ -52,6 +52,9 @@ static int take_ready(struct fg_profiler *profiler, const struct fg_wire_message
 	profiler->frequency_hz = ready->frequency_hz;
 	profiler->period_ns = ready->period_ns;
 	profiler->cpus = ready->cpus;
+	if (ready->source == FG_PROFILER_BPF || ready->source == FG_PROFILER_PERF)
+		profiler->source = (enum fg_profiler_source)ready->source;
+	profiler->user_only = profiler->source == FG_PROFILER_PERF && !ready->kernel_visible;
 	profiler->program_count = FG_MIN(ready->n_programs, (size_t)FG_CLIENT_PROGRAMS_MAX);
 	for (size_t i = 0; i < profiler->program_count; i++) {
 		struct fg_profiler_program *program = &profiler->programs[i];
@@ -255,6 +258,7 @@ static int take_stats(struct fg_profiler *profiler, const struct fg_wire_message
 			.bpf_ns = stats->bpf_ns,
 			.helper_cpu_ns = stats->helper_cpu_ns,
 			.target_cpu_ns = stats->target_cpu_ns,
+			.target_user_ns = stats->target_user_ns,
 			.label_receives = stats->label_receives,
 			.label_ns = stats->label_ns,
 		};
@@ -417,6 +421,7 @@ struct fg_client_stats fg_client_stats_at(const struct fg_profiler *profiler, ui
 		.bpf_ns = between(a->bpf_ns, b->bpf_ns, share),
 		.helper_cpu_ns = between(a->helper_cpu_ns, b->helper_cpu_ns, share),
 		.target_cpu_ns = between(a->target_cpu_ns, b->target_cpu_ns, share),
+		.target_user_ns = between(a->target_user_ns, b->target_user_ns, share),
 		.label_receives = between(a->label_receives, b->label_receives, share),
 		.label_ns = between(a->label_ns, b->label_ns, share),
 	};

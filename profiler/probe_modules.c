@@ -17,8 +17,9 @@
 
 enum { MODULES_MAX = 256, LISTED_MAX = 3, FIXES_MAX = 3 };
 
-/* A module of which fewer functions have names is worth a debug file. */
+/* A module of which fewer functions have names is worth a debug file; a launcher is not. */
 static const double named_share_min = 0.8;
+enum { FUNCTIONS_MIN = 64 };
 
 struct tally {
 	size_t modules, rows, unreadable, without_rows, unnamed, functions, named, debug_files;
@@ -93,7 +94,8 @@ static void look_at_names(struct tally *tally, int fd, const char *path)
 	tally->functions += facts.functions;
 	tally->named += facts.named;
 	tally->debug_files += facts.has_debug_file;
-	if ((double)facts.named >= named_share_min * (double)facts.functions)
+	if (facts.functions < FUNCTIONS_MIN ||
+	    (double)facts.named >= named_share_min * (double)facts.functions)
 		return;
 	list_name(tally->nameless, sizeof(tally->nameless), tally->unnamed++, path);
 	add_fix(tally, path);

@@ -116,10 +116,10 @@ static int stat_field(const char *text, int number, uint64_t *ret, struct fg_err
 
 int fg_proc_stat(uint32_t pid, struct fg_proc_stat *ret, struct fg_err *err)
 {
-	enum { PARENT = 4, CUTIME = 16, CSTIME = 17, START_TIME = 22 };
+	enum { PARENT = 4, UTIME = 14, CUTIME = 16, CSTIME = 17, START_TIME = 22 };
 	char path[64];
 	struct fg_buf buf;
-	uint64_t parent = 0, user = 0, kernel = 0, start = 0;
+	uint64_t parent = 0, own_user = 0, user = 0, kernel = 0, start = 0;
 	long ticks_per_s = sysconf(_SC_CLK_TCK);
 
 	(void)snprintf(path, sizeof(path), "/proc/%u/stat", pid);
@@ -133,6 +133,8 @@ int fg_proc_stat(uint32_t pid, struct fg_proc_stat *ret, struct fg_err *err)
 	if (!rc)
 		rc = stat_field(rest + 2, PARENT, &parent, err);
 	if (!rc)
+		rc = stat_field(rest + 2, UTIME, &own_user, err);
+	if (!rc)
 		rc = stat_field(rest + 2, CUTIME, &user, err);
 	if (!rc)
 		rc = stat_field(rest + 2, CSTIME, &kernel, err);
@@ -143,6 +145,7 @@ int fg_proc_stat(uint32_t pid, struct fg_proc_stat *ret, struct fg_err *err)
 		return rc;
 	ret->parent = (uint32_t)parent;
 	ret->children_ns = (user + kernel) * (FG_NS_PER_S / (uint64_t)ticks_per_s);
+	ret->user_ns = (own_user + user) * (FG_NS_PER_S / (uint64_t)ticks_per_s);
 	ret->start_ticks = start;
 	return 0;
 }

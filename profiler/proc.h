@@ -23,6 +23,7 @@ void fg_pids_done(struct fg_pids *pids);
 struct fg_proc_stat {
 	uint32_t parent;
 	uint64_t children_ns; /* CPU time of reaped children and theirs, in ticks' resolution */
+	uint64_t user_ns;     /* in user mode, with that of reaped children, in ticks' resolution */
 	uint64_t start_ticks; /* with the pid an identity: pids are reused */
 };
 /** From /proc/PID/stat. NOT_FOUND once gone. */

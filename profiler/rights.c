@@ -86,17 +86,21 @@ int fg_rights_check_self(struct fg_err *err)
 			  FG_RIGHTS_CAPABILITIES);
 }
 
-int fg_rights_check_namespace(struct fg_err *err)
+int fg_rights_pid_namespace(uint32_t *ret_inum, struct fg_err *err)
 {
 	const ino_t first_pid_namespace = 0xeffffffc; /* PROC_PID_INIT_INO of linux/proc_ns.h */
+	char self[32] = "";
 	struct stat st;
+	uint64_t pid = 0;
+	ssize_t len = readlink("/proc/self", self, sizeof(self) - 1);
 
+	if (len <= 0 || fg_num_u64(self, (size_t)len, &pid, NULL) != 0 || pid != (uint64_t)getpid())
+		return fg_err_set(err, FG_E_UNSUPPORTED,
+				  "/proc belongs to another PID namespace; fix: mount it anew in "
+				  "this one (mount -t proc proc /proc)");
 	if (stat("/proc/self/ns/pid", &st) != 0)
 		return fg_err_errno(err, errno, "/proc/self/ns/pid");
-	if (st.st_ino != first_pid_namespace)
-		return fg_err_set(err, FG_E_UNSUPPORTED,
-				  "flamegate runs in a container's own PID namespace; fix: docker "
-				  "run --pid=host (Kubernetes: hostPID: true)");
+	*ret_inum = st.st_ino == first_pid_namespace ? 0 : (uint32_t)st.st_ino;
 	return 0;
 }
 

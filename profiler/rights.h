@@ -19,9 +19,9 @@ const char *fg_rights_fix(char text[FG_RIGHTS_TEXT_MAX]);
 int fg_rights_drop(struct fg_err *err) FG_MUST_USE;
 /** PERMISSION when this program runs as another user than the one who started it. */
 int fg_rights_check_self(struct fg_err *err) FG_MUST_USE;
-/** UNSUPPORTED inside a PID namespace of a container: the kernel side would see other numbers than
- *  we do, and the profile would be empty without any error. */
-int fg_rights_check_namespace(struct fg_err *err) FG_MUST_USE;
+/** The inode number of our PID namespace, 0 for the kernel's first. UNSUPPORTED when /proc shows
+ *  another one: the numbers there would not be ours. */
+int fg_rights_pid_namespace(uint32_t *ret_inum, struct fg_err *err) FG_MUST_USE;
 /** Whether this process may profile `pid`: any process for real uid 0, else processes of the same
  *  real uid that could be traced. PERMISSION with the reason, NOT_FOUND when there is none. */
 int fg_rights_check_target(uint32_t pid, struct fg_err *err) FG_MUST_USE;

@@ -11,16 +11,20 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
 #include "gate/base/file.h"
 #include "profiler/bpf/sampler.skel.h"
+#include "profiler/perf_ring.h"
 #include "profiler/rights.h"
 
 struct fg_session {
 	struct fg_sampler *object;
+	bool oracle;
+	uint32_t pid_namespace; /* inode number; 0: the kernel's first */
 	int *perf_fds;
 	struct bpf_link **perf_links;
 	uint32_t cpus; /* with an event */
@@ -94,6 +98,26 @@ static void set_limits(void)
 	}
 }
 
+/* Opens, decides and loads; with errno on failure. */
+static struct fg_sampler *load_object(const struct fg_session *session)
+{
+	struct fg_sampler *object = fg_sampler__open();
+
+	if (!object)
+		return NULL;
+	object->rodata->fg_oracle = session->oracle;
+	object->rodata->fg_ns_inum = session->pid_namespace;
+	(void)bpf_program__set_autoload(object->progs.fg_exit, session->pid_namespace != 0);
+	if (fg_sampler__load(object) != 0) {
+		int errnum = errno;
+
+		fg_sampler__destroy(object);
+		errno = errnum;
+		return NULL;
+	}
+	return object;
+}
+
 static int map_shared(struct fg_session *session, struct fg_err *err)
 {
 	const int protection = PROT_READ | PROT_WRITE;
@@ -112,12 +136,14 @@ static int map_shared(struct fg_session *session, struct fg_err *err)
 	return 0;
 }
 
-int fg_session_new(struct fg_session **ret, struct fg_err *err)
+int fg_session_new(const struct fg_session_options *options, struct fg_session **ret,
+		   struct fg_err *err)
 {
 	struct fg_session *session = calloc(1, sizeof(*session));
 
 	if (!session)
 		return fg_err_nomem(err);
+	session->oracle = options->oracle;
 	for (size_t i = 0; i < FG_SHARDS_MAX; i++)
 		session->shard_fds[i] = -1;
 	session->possible_cpus = libbpf_num_possible_cpus();
@@ -134,17 +160,22 @@ int fg_session_new(struct fg_session **ret, struct fg_err *err)
 		fg_session_free(session);
 		return fg_err_nomem(err);
 	}
+	int rc = fg_rights_pid_namespace(&session->pid_namespace, err);
+
+	if (rc) {
+		fg_session_free(session);
+		return rc;
+	}
 	set_limits();
 	(void)libbpf_set_print(keep_log);
-	session->object = fg_sampler__open_and_load();
+	session->object = load_object(session);
 	if (!session->object) {
 		int errnum = errno;
 
 		fg_session_free(session);
 		return load_error(errnum, err);
 	}
-	int rc = map_shared(session, err);
-
+	rc = map_shared(session, err);
 	if (rc) {
 		fg_session_free(session);
 		return rc;
@@ -177,7 +208,7 @@ void fg_session_free(struct fg_session *session)
 	free(session);
 }
 
-static int open_event(int cpu, uint64_t period_ns)
+static int open_event(const struct fg_session *session, int cpu, uint64_t period_ns)
 {
 	struct perf_event_attr attr = {
 		.size = sizeof(attr),
@@ -187,6 +218,8 @@ static int open_event(int cpu, uint64_t period_ns)
 		.disabled = 1,
 	};
 
+	if (session->oracle)
+		fg_perf_sample_attr(&attr, FG_PERF_STACK_BYTES_MAX, false);
 	return (int)syscall(SYS_perf_event_open, &attr, -1, cpu, -1, PERF_FLAG_FD_CLOEXEC);
 }
 
@@ -200,10 +233,32 @@ static int event_error(int errnum, struct fg_err *err)
 	return fg_err_errno(err, errnum, "opening a cpu-clock event");
 }
 
+/* Follows exits, and has the kernel side see a process of our own namespace fork. */
+static int join_namespace(struct fg_session *session, struct fg_err *err)
+{
+	struct fg_sampler *object = session->object;
+
+	object->links.fg_exit = bpf_program__attach(object->progs.fg_exit);
+	if (!object->links.fg_exit)
+		return load_error(errno, err);
+	pid_t child = fork();
+
+	if (child == 0)
+		_exit(0);
+	if (child < 0)
+		return fg_err_errno(err, errno, "fork");
+	(void)waitpid(child, NULL, 0);
+	if (!object->bss->fg_ns_level)
+		return fg_err_set(err, FG_E_UNSUPPORTED,
+				  "the kernel side does not find this PID namespace; fix: docker "
+				  "run --pid=host (Kubernetes: hostPID: true)");
+	return 0;
+}
+
 int fg_session_attach(struct fg_session *session, uint64_t period_ns, struct fg_err *err)
 {
 	for (int cpu = 0; cpu < session->possible_cpus; cpu++) {
-		int fd = open_event(cpu, period_ns);
+		int fd = open_event(session, cpu, period_ns);
 
 		if (fd < 0 && errno == ENODEV)
 			continue; /* an offline CPU */
@@ -236,7 +291,7 @@ int fg_session_attach(struct fg_session *session, uint64_t period_ns, struct fg_
 	object->links.fg_free = bpf_program__attach(object->progs.fg_free);
 	if (!object->links.fg_fork || !object->links.fg_exec || !object->links.fg_free)
 		return load_error(errno, err);
-	return 0;
+	return session->pid_namespace ? join_namespace(session, err) : 0;
 }
 
 int fg_session_enable(struct fg_session *session, bool on, struct fg_err *err)
@@ -248,6 +303,11 @@ int fg_session_enable(struct fg_session *session, bool on, struct fg_err *err)
 			return fg_err_errno(err, errno, "switching a cpu-clock event");
 	}
 	return 0;
+}
+
+int fg_session_event_fd(const struct fg_session *session, uint32_t i)
+{
+	return session->perf_fds[i];
 }
 
 uint32_t fg_session_cpus(const struct fg_session *session)

@@ -21,13 +21,22 @@ struct fg_session_program {
 	uint32_t code_bytes;            /* machine code */
 };
 
+struct fg_session_options {
+	/* For tests: each event also has a ring into which the kernel writes registers and stack of
+	 * the samples that BPF unwinds. */
+	bool oracle;
+};
+
 /** Loads and verifies. PERMISSION and UNSUPPORTED say what to do. */
-int fg_session_new(struct fg_session **ret, struct fg_err *err) FG_MUST_USE;
+int fg_session_new(const struct fg_session_options *options, struct fg_session **ret,
+		   struct fg_err *err) FG_MUST_USE;
 void fg_session_free(struct fg_session *session);
 /** Opens one disabled event per CPU with a fixed period, attaches everything. */
 int fg_session_attach(struct fg_session *session, uint64_t period_ns,
 		      struct fg_err *err) FG_MUST_USE;
 int fg_session_enable(struct fg_session *session, bool on, struct fg_err *err) FG_MUST_USE;
+/** The event number `i` of fg_session_cpus(). */
+int fg_session_event_fd(const struct fg_session *session, uint32_t i);
 uint32_t fg_session_cpus(const struct fg_session *session);
 size_t fg_session_programs(const struct fg_session *session,
 			   struct fg_session_program out[FG_SESSION_PROGRAMS_MAX]);

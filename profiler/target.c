@@ -61,26 +61,6 @@ static uint64_t hash_mappings(const struct fg_mappings *mappings)
 	return hash ? hash : 1;
 }
 
-/* The executable segment that a mapping shows most of; NULL if none (then p_vaddr is unknown). */
-static const struct fg_unwind_segment *segment_of(const struct fg_module *module,
-						  const struct fg_mapping *mapping)
-{
-	const struct fg_unwind_segment *best = NULL;
-	uint64_t best_overlap = 0, length = mapping->end - mapping->start;
-
-	for (size_t i = 0; i < module->segment_count; i++) {
-		const struct fg_unwind_segment *s = &module->segments[i];
-		uint64_t from = FG_MAX(s->file_offset, mapping->offset);
-		uint64_t to = FG_MIN(s->file_offset + s->file_size, mapping->offset + length);
-
-		if (from < to && to - from > best_overlap) {
-			best_overlap = to - from;
-			best = s;
-		}
-	}
-	return best;
-}
-
 /* V8's builtins have no rows but keep the frame pointer; node maps them a second time elsewhere. */
 static void add_rows(struct fg_space_draft *draft, uint64_t start,
 		     const struct fg_bpf_mapping *entry, const struct fg_module *module,
@@ -113,18 +93,14 @@ static void add_rows(struct fg_space_draft *draft, uint64_t start,
 static void add_module_mapping(struct fg_space_draft *draft, const struct fg_mapping *mapping,
 			       const struct fg_module *module, struct fg_process *process)
 {
-	const struct fg_unwind_segment *segment = segment_of(module, mapping);
+	const struct fg_unwind_segment *segment = fg_module_segment(module, mapping);
 	struct fg_bpf_mapping entry = {
 		.end = mapping->end,
-		.bias = mapping->start - mapping->offset,
+		.bias = fg_module_bias(module, mapping, segment),
 		.module = module->id,
 		.kind = FG_MAP_NO_ROWS,
 	};
 
-	if (segment)
-		entry.bias += segment->file_offset - segment->vaddr;
-	else if (module->kind == FG_MAPPING_VDSO && module->segment_count)
-		entry.bias = mapping->start - (module->segments[0].vaddr & ~0xfffull);
 	if (!module->part_count || (!segment && module->kind != FG_MAPPING_VDSO)) {
 		fg_space_draft_add(draft, mapping->start, &entry);
 		return;
@@ -147,6 +123,7 @@ static int draft_space(struct fg_targets *targets, struct fg_process *process,
 {
 	struct fg_space_draft *draft = &targets->draft;
 
+	process->is_go = false;
 	draft->count = 0;
 	draft->left_out = mappings->left_out;
 	for (size_t i = 0; i < mappings->count; i++) {
@@ -170,6 +147,7 @@ static int draft_space(struct fg_targets *targets, struct fg_process *process,
 
 		if (rc)
 			return rc;
+		process->is_go |= module->is_go;
 		add_module_mapping(draft, mapping, module, process);
 	}
 	return 0;
@@ -205,6 +183,7 @@ static int install_space(struct fg_targets *targets, struct fg_process *process,
 {
 	int rc = draft_space(targets, process, mappings, err);
 
+	fg_announce_go(process);
 	if (!rc && targets->draft.left_out)
 		rc = tell_left_out(targets, process->tgid, err);
 	if (!rc)

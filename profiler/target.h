@@ -24,6 +24,7 @@ struct fg_process {
 	uint16_t code_module; /* V8's builtins lie there; 0: none */
 	uint64_t code_bias;
 	uint64_t told_code_bias;
+	bool is_go;       /* a module of it is */
 	bool told, known; /* the client knows the above; it knows of this program */
 };
 

@@ -78,13 +78,16 @@ struct fg_profile_info {
 	uint64_t target_cpu_ns; /* measured phase, exact clock */
 	struct fg_runtime_info runtimes[FG_RUNTIMES_MAX];
 	size_t runtime_count;
+	char source[8];       /* "bpf", or "perf": stack copies, without privileges */
+	uint64_t user_cpu_ns; /* > 0: only user mode was sampled, and this is its part of
+				 target_cpu_ns */
 	/* Request classes on samples. */
 	bool labels;              /* samples carry them, at least for a part of the run */
 	char labels_problem[200]; /* why not, or since when no more; "": nothing to say */
 	uint64_t attributed;      /* of `samples`: a request's class is known */
 	uint64_t label_receives;  /* receives that began or went on with a labelled request */
 	struct fg_profile_slow slow;
-	uint64_t label_ns; /* what finding them cost, over all receives of the machine */
+	uint64_t label_ns; /* what finding them cost, estimated from one in 64 */
 };
 
 /** Share of complete stacks among the samples that have a user part. A kernel-only stack (a child

@@ -127,6 +127,10 @@ static void put_profile(struct fg_json_writer *w, const struct fg_profile_info *
 	fg_json_put_u64(w, "helperCpuNs", p->helper_cpu_ns);
 	fg_json_put_u64(w, "targetCpuNs", p->target_cpu_ns);
 	fg_run_json_put_runtimes(w, p);
+	if (p->source[0])
+		fg_json_put_string(w, "source", p->source);
+	if (p->user_cpu_ns)
+		fg_json_put_u64(w, "userCpuNs", p->user_cpu_ns);
 	fg_bundle_put_labels(w, p);
 	fg_json_end(w);
 }

@@ -170,7 +170,7 @@ int fg_report_slow(const struct fg_report_pen *pen, const struct fg_profile_info
 	FG_AUTO_BUF struct fg_buf text = {.max = 4096};
 	char above[FG_NUM_TEXT_MAX];
 
-	if (!info->slow.requests)
+	if (!info->slow.requests || !fg_report_tells_classes(info, info->attributed, info->samples))
 		return 0;
 	if (info->slow.above_ns)
 		fg_buf_addf(&text, "slow requests (above p%g = %s)", info->slow.quantile,

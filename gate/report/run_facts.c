@@ -189,6 +189,13 @@ void fg_report_samples(const struct fg_profile_info *info, struct fg_buf *out)
 static void add_passed(const struct fg_result *result, size_t judged, size_t warned,
 		       struct fg_buf *out)
 {
+	if (fg_result_is_recording(result))
+		return; /* nothing was judged */
+	if (fg_result_requests(result) == 0) {
+		fg_buf_add_str(out, "PASSED, but nothing was measured: no request ended in the "
+				    "measured phase");
+		return;
+	}
 	if (judged == 0) {
 		fg_buf_add_str(out, "PASSED: no thresholds were set");
 		return;
@@ -221,12 +228,7 @@ void fg_report_outcome(const struct fg_result *result, struct fg_buf *out)
 		failed += !one->passed && one->level == FG_LEVEL_ERROR;
 		warned += !one->passed && one->level == FG_LEVEL_WARN;
 	}
-	if (outcome == FG_OUTCOME_PASSED && fg_result_is_recording(result))
-		return; /* nothing was judged */
-	if (outcome == FG_OUTCOME_PASSED && fg_result_requests(result) == 0)
-		fg_buf_add_str(out, "PASSED, but nothing was measured: no request ended in the "
-				    "measured phase");
-	else if (outcome == FG_OUTCOME_PASSED)
+	if (outcome == FG_OUTCOME_PASSED)
 		add_passed(result, judged, warned, out);
 	else if (outcome == FG_OUTCOME_THRESHOLDS)
 		fg_buf_addf(out, "FAILED: %zu of %zu threshold%s (exit %d)", failed, judged,

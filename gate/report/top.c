@@ -109,15 +109,36 @@ static uint64_t samples_of(const struct fg_profile *profile, const char *phase)
 	return sum;
 }
 
+static bool is_class(const struct fg_registry *registry, size_t index, const char *endpoint)
+{
+	FG_AUTO_BUF struct fg_buf text = {.max = 8192};
+
+	fg_registry_class_text(registry, index, &text);
+	return text.data && strcmp(text.data, endpoint) == 0;
+}
+
 static uint64_t requests_of(const struct fg_result *result, const char *endpoint)
 {
 	uint64_t sum = 0;
 
 	for (size_t i = 0; i < result->totals->class_count; i++)
-		if (!endpoint || strcmp(result->registry.classes[i].name, endpoint) == 0)
+		if (!endpoint || is_class(&result->registry, i, endpoint))
 			sum += fg_slice_class(result->totals, i, false)->requests +
 			       fg_slice_class(result->totals, i, true)->requests;
 	return sum;
+}
+
+/* Whether enough samples carry a class that the cost of one can be told. */
+static bool tells_classes(const struct fg_result *result, const struct fg_profile *profile,
+			  const char *phase)
+{
+	const struct fg_cost_options none = {.phase = phase, .endpoint = ""};
+	uint64_t all = samples_of(profile, phase), without = 0;
+
+	for (size_t i = 0; i < profile->sample_count; i++)
+		if (fg_cost_counts(profile, &none, &profile->samples[i]))
+			without += profile->samples[i].count;
+	return fg_report_tells_classes(&result->profile, all - FG_MIN(without, all), all);
 }
 
 /* The scheduler's clock says how much, samples say where; where it does not, a sample is its
@@ -144,6 +165,8 @@ double fg_report_sample_ns(const struct fg_result *result, const struct fg_profi
 	*ret_unit = "request";
 	if (!endpoint && all_requests >= 0 && samples && profile->type == FG_PROFILE_CPU)
 		return all_requests / (double)samples;
+	if (endpoint && !tells_classes(result, profile, phase))
+		return -1;
 	uint64_t requests = requests_of(result, endpoint);
 
 	return requests ? sample_ns / (double)requests : -1;

@@ -10,6 +10,8 @@
 #include "gate/report/report_internal.h"
 #include "gate/report/table.h"
 
+enum { MODULE_COLUMNS = 20 };
+
 static const char *suffix_of(const struct fg_top *top)
 {
 	return strcmp(top->unit, "second") == 0 ? "/s" : "";
@@ -108,14 +110,13 @@ static int write_endpoints(const struct fg_top *top, const struct fg_report_pen 
 	table.flexible = 3;
 	table.align[3] = FG_ALIGN_LEFT;
 	for (size_t i = 0; i < registry->class_count && rc == 0; i++) {
-		const char *name = registry->classes[i].name;
-		bool again = false;
+		FG_AUTO_BUF struct fg_buf name = {.max = 8192};
 
-		for (size_t k = 0; k < i; k++)
-			again = again || strcmp(registry->classes[k].name, name) == 0;
-		if (!again)
-			rc = add_endpoint(&table, top, name, samples_with(top->profile, name), all,
-					  err);
+		fg_registry_class_text(registry, i, &name);
+		rc = fg_buf_check(&name, err);
+		if (rc == 0)
+			rc = add_endpoint(&table, top, name.data,
+					  samples_with(top->profile, name.data), all, err);
 	}
 	if (rc == 0)
 		rc = add_endpoint(&table, top, NULL, none, all, err);
@@ -138,9 +139,12 @@ static int add_relation(struct fg_table *table, const struct fg_top *top,
 {
 	double share = (double)relation->count / (double)FG_MAX(top->relations.samples, 1u);
 	char text[FG_NUM_TEXT_MAX];
+	FG_AUTO_BUF struct fg_buf module = {.max = 8192};
 	struct fg_table_row *row = fg_table_add(table, err);
 	int rc = row ? 0 : -FG_E_NOMEM;
 
+	if (relation->row)
+		fg_text_cut(relation->row->module, MODULE_COLUMNS, false, &module);
 	if (rc == 0)
 		rc = fg_table_cell(row, 0, err, "%.1f %%", 100.0 * share);
 	if (rc == 0 && top->sample_ns >= 0)
@@ -151,7 +155,7 @@ static int add_relation(struct fg_table *table, const struct fg_top *top,
 		rc = fg_table_cell(row, 2, err, "%s",
 				   relation->row ? relation->row->name : end_text(top));
 	if (rc == 0)
-		rc = fg_table_cell(row, 3, err, "%s", relation->row ? relation->row->module : "");
+		rc = fg_table_cell(row, 3, err, "%s", module.data ? module.data : "");
 	return rc;
 }
 

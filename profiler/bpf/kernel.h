@@ -31,11 +31,31 @@ struct signal_struct {
 	unsigned long long sum_sched_runtime; /* of threads that are gone */
 } FG_CORE;
 
+struct ns_common {
+	unsigned int inum;
+} FG_CORE;
+
+struct pid_namespace {
+	struct ns_common ns;
+} FG_CORE;
+
+struct upid {
+	int nr;
+	struct pid_namespace *ns;
+} FG_CORE;
+
+struct pid {
+	unsigned int level;
+	struct upid numbers[1]; /* one per level; really level + 1 of them */
+} FG_CORE;
+
 struct task_struct {
 	int pid, tgid;
 	void *stack;
 	void *mm;
 	struct signal_struct *signal;
+	struct task_struct *group_leader;
+	struct pid *thread_pid;
 } FG_CORE;
 
 enum bpf_func_id___newer {

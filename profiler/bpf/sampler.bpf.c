@@ -13,6 +13,7 @@
 #include <bpf/bpf_tracing.h>
 
 #include "profiler/bpf/shared.h"
+#include "profiler/bpf/ids.bpf.h"
 #include "profiler/bpf/label.bpf.h"
 #include "profiler/bpf/unwind.bpf.h"
 
@@ -41,6 +42,8 @@ struct {
 	__type(key, __u32);
 	__type(value, struct fg_bpf_stats);
 } fg_stats SEC(".maps");
+
+const volatile __u32 fg_oracle = 0; /* 1: for tests that compare with another unwinder */
 
 enum { FIRST_MISS_INTERVAL_MS = 4, LAST_MISS_INTERVAL_MS = 512, FAULT_INTERVAL_MS = 5 };
 
@@ -115,8 +118,7 @@ static __always_inline void take_sample(struct bpf_perf_event_data *ctx,
 					struct fg_bpf_target *target, struct fg_bpf_stats *stats,
 					__u64 now_ns)
 {
-	__u64 ids = bpf_get_current_pid_tgid();
-	__u32 zero = 0;
+	__u32 tgid = fg_current_tgid(), zero = 0;
 	struct fg_unwind_state *state = bpf_map_lookup_elem(&fg_state, &zero);
 
 	if (!state)
@@ -128,13 +130,13 @@ static __always_inline void take_sample(struct bpf_perf_event_data *ctx,
 	state->space = target->space;
 	state->fault = 0;
 	state->sample.time_ns = now_ns;
-	state->sample.tgid = ids >> 32;
-	state->sample.tid = (__u32)ids;
+	state->sample.tgid = tgid;
+	state->sample.tid = fg_current_tid();
 	state->sample.kernel_count = 0;
 	state->sample.user_count = 0;
 	state->sample.script_count = 0;
 	state->sample.type = FG_SAMPLE_CPU;
-	state->sample.request = fg_label_request((__u32)ids);
+	state->sample.request = fg_label_request((__u32)bpf_get_current_pid_tgid());
 	state->sample.value = 1;
 	state->sample.guessed = 0;
 	state->sample.cpu = (__u16)bpf_get_smp_processor_id();
@@ -142,9 +144,9 @@ static __always_inline void take_sample(struct bpf_perf_event_data *ctx,
 	if (read_user_regs(ctx, state))
 		unwind(state);
 	if (state->miss)
-		report_miss(target, ids >> 32, state->miss, now_ns);
+		report_miss(target, tgid, state->miss, now_ns);
 	if (state->fault)
-		report_fault(target, ids >> 32, state->fault, now_ns);
+		report_fault(target, tgid, state->fault, now_ns);
 
 	__u64 frames = (__u64)state->sample.kernel_count + state->sample.user_count;
 	__u64 size = offsetof(struct fg_bpf_sample, frames) + frames * sizeof(__u64);
@@ -161,7 +163,7 @@ SEC("perf_event")
 int fg_sample(struct bpf_perf_event_data *ctx)
 {
 	__u64 begin_ns = bpf_ktime_get_ns();
-	__u32 tgid = bpf_get_current_pid_tgid() >> 32, zero = 0;
+	__u32 tgid = fg_current_tgid(), zero = 0;
 	struct fg_bpf_stats *stats = bpf_map_lookup_elem(&fg_stats, &zero);
 	struct fg_bpf_target *target;
 
@@ -173,18 +175,22 @@ int fg_sample(struct bpf_perf_event_data *ctx)
 		return 0;
 	take_sample(ctx, target, stats, begin_ns);
 	stats->bpf_ns += bpf_ktime_get_ns() - begin_ns;
-	return 0;
+	/* 1 lets the kernel write its own sample of this very moment into the event's ring. */
+	return fg_oracle;
 }
 
 /* A child shares its parent's mappings until it execs; it copies or shares the memory as well. */
 SEC("tp_btf/sched_process_fork")
 int BPF_PROG(fg_fork, struct task_struct *parent, struct task_struct *child)
 {
-	__u32 parent_tgid = parent->tgid, tgid = child->tgid;
+	__u32 parent_tgid, tgid;
 	struct fg_bpf_target *target;
 
+	fg_learn_level(parent);
 	if (child->pid != child->tgid)
 		return 0;
+	parent_tgid = fg_tgid_of(parent);
+	tgid = fg_tgid_of(child);
 	target = bpf_map_lookup_elem(&fg_targets, &parent_tgid);
 	if (!target)
 		return 0;
@@ -201,7 +207,7 @@ int BPF_PROG(fg_fork, struct task_struct *parent, struct task_struct *child)
 SEC("tp_btf/sched_process_exec")
 int BPF_PROG(fg_exec, struct task_struct *task)
 {
-	__u32 tgid = task->tgid;
+	__u32 tgid = fg_tgid_of(task);
 	struct fg_bpf_target *target = bpf_map_lookup_elem(&fg_targets, &tgid);
 
 	if (!target)
@@ -212,17 +218,48 @@ int BPF_PROG(fg_exec, struct task_struct *task)
 	return 0;
 }
 
+/* A task that is freed has no number any more: what it was in our namespace is remembered here.
+ * Loaded only where there is one. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, FG_TGIDS_MAX);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, __u32);
+	__type(value, __u32);
+} fg_exiting SEC(".maps");
+
+SEC("tp_btf/sched_process_exit")
+int BPF_PROG(fg_exit, struct task_struct *task)
+{
+	__u32 kernel_tgid = task->tgid, tgid = fg_tgid_of(task);
+
+	if (bpf_map_lookup_elem(&fg_targets, &tgid))
+		bpf_map_update_elem(&fg_exiting, &kernel_tgid, &tgid, BPF_ANY);
+	return 0;
+}
+
+static __always_inline __u32 tgid_of_freed(__u32 kernel_tgid)
+{
+	__u32 *known = fg_ns_inum ? bpf_map_lookup_elem(&fg_exiting, &kernel_tgid) : &kernel_tgid;
+	__u32 tgid = known ? *known : 0;
+
+	if (fg_ns_inum && known)
+		bpf_map_delete_elem(&fg_exiting, &kernel_tgid);
+	return tgid;
+}
+
 /* Freed, not exiting: only now has the scheduler added everything up, so that children which lived
  * for less than a tick are counted exactly. */
 SEC("tp_btf/sched_process_free")
 int BPF_PROG(fg_free, struct task_struct *task)
 {
-	__u32 tgid = task->tgid;
+	__u32 tgid;
 	struct fg_bpf_target *target;
 
 	/* A leader replaced by an exec of another thread is freed while its process lives on. */
 	if (task->pid != task->tgid || task->signal->live.counter > 0)
 		return 0;
+	tgid = tgid_of_freed(task->tgid);
 	target = bpf_map_lookup_elem(&fg_targets, &tgid);
 	if (!target || (target->signal && target->signal != (__u64)task->signal))
 		return 0;

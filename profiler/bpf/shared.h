@@ -32,7 +32,7 @@ enum {
 /* How to find the caller of an address range; o = 8 × cfa_offset_8. For every kind that names a CFA
  * the return address is at CFA − 8, the caller's RSP is CFA, and its RBP was saved at
  * CFA + 8 × rbp_offset_8 unless rbp_offset_8 is FG_RBP_SAME (same or unknown: keep the value).
- * The other kinds ignore both offsets. */
+ * The other kinds ignore both offsets, FG_ROW_FRAME_POINTER the second. */
 enum fg_row_kind {
 	FG_ROW_NONE,          /* no FDE covers it: try the RBP chain, mark the frame guessed */
 	FG_ROW_RSP,           /* CFA = RSP + o */
@@ -47,7 +47,8 @@ enum fg_row_kind {
 	FG_ROW_DEREF_RSP_8,   /* CFA = *(RSP + o) + 8: what libcrypto's assembly uses */
 	FG_ROW_DEREF_RBP_8,   /* CFA = *(RBP + o) + 8 */
 };
-enum { FG_RBP_SAME = -128 }; /* RBP not saved: keep the current value */
+enum { FG_FRAME_ON_ANY_STACK = 1 }; /* cfa_offset_8 of FG_ROW_FRAME_POINTER: not this one's only */
+enum { FG_RBP_SAME = -128 };        /* RBP not saved: keep the current value */
 
 struct fg_unwind_row {        /* rules hold from `address` up to the next row's */
 	uint32_t address;     /* in the module's file-relative (p_vaddr) space */
@@ -169,8 +170,8 @@ struct fg_bpf_served {
 	uint8_t ports[FG_LABEL_PORTS];
 };
 struct fg_bpf_label_stats { /* per CPU */
-	uint64_t receives;  /* of all sockets of the machine */
-	uint64_t labelled;  /* that began or went on with a request of ours */
+	uint64_t receives;  /* on ports that labelled clients use */
+	uint64_t labelled;  /* of these with a label */
 	uint64_t timed, timed_ns;
 };
 

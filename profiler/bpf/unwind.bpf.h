@@ -221,14 +221,15 @@ static __always_inline __u64 fg_seen(const struct fg_unwind_state *state, __u64 
 }
 
 /* No rule: try the frame pointer if it looks like one. Libraries without unwind data and JIT code
- * often keep it; the frame found this way is marked, the stack does not count as complete. */
+ * often keep it; the frame found this way is marked, the stack does not count as complete. `far`:
+ * a rule says that it is one, and the frame may lie on another stack. */
 static __always_inline int fg_step_frame_pointer(struct fg_unwind_state *state, __u64 mark,
-						 __u8 failure)
+						 __u8 failure, bool far)
 {
 	struct fg_arch_regs *regs = &state->regs;
 	__u64 frame = regs->bp, ip;
 
-	if (regs->bp < regs->sp || regs->bp - regs->sp >= FG_GUESS_REACH || (regs->bp & 7))
+	if ((!far && regs->bp - regs->sp >= FG_GUESS_REACH) || (regs->bp & 7))
 		return fg_end(state, failure);
 	if (!fg_see(state, frame, 2 * sizeof(__u64)))
 		return fg_end(state, FG_BPF_READ_FAULT);
@@ -317,13 +318,13 @@ static __always_inline int fg_step(struct fg_unwind_state *state, __u64 row)
 	__u8 kind = fg_row_kind_of(row);
 
 	if (kind == FG_ROW_NONE)
-		return fg_step_frame_pointer(state, FG_FRAME_GUESSED, FG_BPF_GAP);
+		return fg_step_frame_pointer(state, FG_FRAME_GUESSED, FG_BPF_GAP, false);
 	if (kind == FG_ROW_STOP)
 		return fg_end(state, FG_BPF_COMPLETE);
 	if (kind == FG_ROW_SIGNAL)
 		return fg_step_signal(state);
 	if (kind == FG_ROW_FRAME_POINTER)
-		return fg_step_frame_pointer(state, 0, FG_BPF_BAD);
+		return fg_step_frame_pointer(state, 0, FG_BPF_BAD, fg_row_cfa_offset(row) != 0);
 	if (kind == FG_ROW_UNSUPPORTED || kind > FG_ROW_DEREF_RBP_8)
 		return fg_end(state, FG_BPF_UNSUPPORTED);
 	return fg_step_cfa(state, row);

@@ -57,6 +57,7 @@ int fg_module_init(struct fg_module *module, int fd, void *image, size_t len, co
 void fg_module_done(struct fg_module *module)
 {
 	fg_inline_close(module->dwarf);
+	fg_gosym_close(module->go);
 	fg_elfsym_done(&module->symbols);
 	fg_fdes_done(&module->fdes);
 	close_file(&module->mini);
@@ -105,6 +106,7 @@ int fg_module_load(struct fg_module *module, const char *debug_root, struct fg_e
 		return fg_err_wrap(err, "%s", module->path);
 	}
 	fg_elfsym_finish(&module->symbols, &module->fdes);
+	module->go = fg_gosym_open(module->file.elf);
 	module->loaded = true;
 	return 0;
 }

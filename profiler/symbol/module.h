@@ -7,6 +7,7 @@
 #define FG_SYMBOL_MODULE_H
 
 #include "profiler/symbol/elfsym.h"
+#include "profiler/symbol/gosym.h"
 #include "profiler/symbol/inline.h"
 
 struct fg_symfile { /* one ELF file or image */
@@ -23,6 +24,7 @@ struct fg_module {
 	struct fg_elfsym symbols;
 	struct fg_fdes fdes;
 	struct fg_inline *dwarf;
+	struct fg_gosym *go;
 };
 
 /** `fd` and `image` (one of them, or -1 and NULL) are taken, also on failure. */

@@ -220,6 +220,34 @@ static int resolve_perfmap(struct fg_symbolizer *symbolizer, const struct fg_per
 	return 0;
 }
 
+/* Go's own table knows everything about Go's code; *ret_found false: the address is elsewhere. */
+static int resolve_go(struct fg_symbolizer *symbolizer, struct fg_module *module, uint64_t vaddr,
+		      struct fg_symbol *ret, bool *ret_found, struct fg_err *err)
+{
+	struct fg_inline_frame frames[FG_SYMBOL_INLINE_MAX];
+	size_t count = 0;
+	int rc = fg_module_load(module, symbolizer->debug_root, err);
+
+	if (!rc && module->go)
+		rc = fg_gosym_find(module->go, &symbolizer->names, vaddr, symbolizer->inlines,
+				   frames, &count, err);
+	*ret_found = count > 0;
+	for (size_t i = 0; i < count; i++) {
+		const char *name = frames[i].name ? frames[i].name->raw : "[inlined]";
+
+		ret->lines[i] = (struct fg_symbol_line){
+			.name = name,
+			.system_name = name,
+			.filename = frames[i].file ? frames[i].file->raw : "",
+			.line = frames[i].line,
+			.start_line = frames[i].start_line,
+		};
+	}
+	ret->named = true;
+	ret->line_count = count;
+	return rc;
+}
+
 int fg_symbolizer_resolve(struct fg_symbolizer *symbolizer, int module, uint64_t vaddr,
 			  struct fg_symbol *ret, struct fg_err *err)
 {
@@ -229,8 +257,12 @@ int fg_symbolizer_resolve(struct fg_symbolizer *symbolizer, int module, uint64_t
 
 	if (slot->is_perfmap)
 		return resolve_perfmap(symbolizer, &slot->perfmap, vaddr, ret, err);
-	int rc = resolve_physical(symbolizer, &slot->elf, vaddr, ret, err);
+	bool found;
+	int rc = resolve_go(symbolizer, &slot->elf, vaddr, ret, &found, err);
 
+	if (rc || found)
+		return rc;
+	rc = resolve_physical(symbolizer, &slot->elf, vaddr, ret, err);
 	return rc || !symbolizer->inlines
 		       ? rc
 		       : resolve_inlines(symbolizer, &slot->elf, vaddr, ret, err);

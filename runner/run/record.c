@@ -233,8 +233,10 @@ static void add_end(const struct fg_record *record, struct fg_buf *out)
 	char how[128];
 	const char *who = record->pid_count > 1 ? "all targets" : "the target";
 
-	if (record->child.pid) {
-		fg_record_child_text(&record->child, how, sizeof(how));
+	fg_record_child_text(&record->child, how, sizeof(how));
+	if (record->child.pid && record->end == FG_RECORD_TIME) {
+		fg_buf_addf(out, "the command was stopped when the time was over: it %s\n", how);
+	} else if (record->child.pid) {
 		fg_buf_addf(out, "the command %s\n", how);
 	} else if (record->end == FG_RECORD_TARGETS) {
 		fg_buf_addf(out, "%s ended before the recording did\n", who);

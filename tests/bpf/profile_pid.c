@@ -2,6 +2,7 @@
 /*
  * profile_pid HELPER SECONDS HZ PID…: profiles and prints what the tests (and people) check.
  * profile_pid HELPER probe: prints what doctor would.
+ * $FG_SOURCE: "bpf", "perf" or "auto" (the default).
  *
  * Lines: `info key value`, `note text`, `program name verified bytes`, `stack result count
  frame;frame;…` (root
@@ -103,6 +104,7 @@ static void print_info(const struct fg_profile_info *info)
 		 info->samples ? (double)info->bpf_ns / (double)info->samples : 0},
 		{"helper_cpu_ms", (double)info->helper_cpu_ns / 1e6},
 		{"target_cpu_ms", (double)info->target_cpu_ns / 1e6},
+		{"user_cpu_ms", (double)info->user_cpu_ns / 1e6},
 		{"partial", info->partial},
 		{"complete_percent",
 		 info->samples ? 100.0 * (double)info->complete / (double)info->samples : 0},
@@ -131,6 +133,8 @@ static int profile(const struct fg_profiler_options *options, uint64_t duration_
 		return rc;
 	uint64_t start_ns = fg_clock_monotonic_ns();
 
+	printf("source %s %s\n", fg_profiler_source(profiler) == FG_PROFILER_PERF ? "perf" : "bpf",
+	       fg_profiler_source_note(profiler));
 	printf("info start_ms %.1f\n", (double)(start_ns - begin_ns) / 1e6);
 	printf("ready\n");
 	(void)fflush(stdout);
@@ -168,13 +172,20 @@ static int profile(const struct fg_profiler_options *options, uint64_t duration_
 
 static int print_probes(const char *helper_path)
 {
-	struct fg_probe probes[16];
+	struct fg_probe probes[32];
 	size_t count = fg_profiler_probe(helper_path, probes, FG_ARRAY_LEN(probes));
 
 	for (size_t i = 0; i < count; i++)
 		printf("probe %s: %s: %s%s%s\n", probes[i].ok ? "ok" : "FAILED", probes[i].name,
 		       probes[i].detail, probes[i].ok ? "" : "; fix: ", probes[i].fix);
 	return 0;
+}
+
+static enum fg_profiler_source source_of(const char *name)
+{
+	if (!name || strcmp(name, "auto") == 0)
+		return FG_PROFILER_AUTO;
+	return strcmp(name, "perf") == 0 ? FG_PROFILER_PERF : FG_PROFILER_BPF;
 }
 
 int main(int argc, char **argv)
@@ -200,6 +211,7 @@ int main(int argc, char **argv)
 	}
 	options.helper_path = argv[1];
 	options.frequency_hz = (uint32_t)hz;
+	options.source = source_of(getenv("FG_SOURCE"));
 	int rc = profile(&options, seconds * FG_NS_PER_S, &err);
 
 	if (rc)
