@@ -35,6 +35,7 @@ struct process {
 	uint32_t tgid;
 	bool stale;                  /* has mapped something, or is new */
 	struct fg_perf_space *space; /* NULL: not read yet */
+	struct fg_process announced; /* what the client was told of it */
 };
 
 struct perf_source {
@@ -116,7 +117,8 @@ static int refresh(struct perf_source *self, struct process *process, struct fg_
 	space = same_space(self, space);
 	fg_perf_space_unref(process->space);
 	process->space = space;
-	return 0;
+	process->announced.tgid = process->tgid;
+	return fg_announce_again(self->wire, &process->announced, err);
 }
 
 /* A child has its parent's mappings until it execs. */
@@ -135,6 +137,9 @@ static int forked(struct perf_source *self, const struct fg_perf_record *record,
 	if (!child->space && parent && parent->space && !parent->stale) {
 		child->space = fg_perf_space_ref(parent->space);
 		child->stale = false;
+		child->announced.tgid = child->tgid;
+		fg_announce_inherit(&child->announced, &parent->announced);
+		return fg_announce_process(self->wire, &child->announced, err);
 	}
 	return 0;
 }

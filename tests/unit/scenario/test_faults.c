@@ -255,6 +255,9 @@ static void test_steps(void **state)
 		 "true, "
 		 "status: 200 } } }\n" MAIN GET,
 		 "status goes with url"},
+		{HEAD "profile: { runtimeFlags: auto }\n" MAIN GET,
+		 "runtimeFlags: auto needs target.start"},
+		{HEAD "profile: { runtimeFlags: maybe }\n" MAIN GET, "runtimeFlags"},
 		{"version: 1\ntarget: { url: \"http://a\", process: {} }\n" MAIN GET,
 		 "process needs one of pid, port, pidFile"},
 		{"version: 1\ntarget: { url: \"http://a\", process: { port: 65536 } }\n" MAIN GET,
