@@ -14,6 +14,7 @@ struct fg_batch {
 	uint32_t kernel_count[FG_BATCH_SAMPLES], user_count[FG_BATCH_SAMPLES];
 	uint32_t script_count[FG_BATCH_SAMPLES];
 	uint64_t frames[FG_BATCH_FRAMES];
+	struct fg_kernel_names kernel;
 };
 
 int fg_batch_new(struct fg_batch **ret, struct fg_err *err)
@@ -29,6 +30,11 @@ int fg_batch_new(struct fg_batch **ret, struct fg_err *err)
 void fg_batch_free(struct fg_batch *batch)
 {
 	free(batch);
+}
+
+void fg_batch_set_kernel(struct fg_batch *batch, const struct fg_kernel_names *names)
+{
+	batch->kernel = *names;
 }
 
 bool fg_batch_add(struct fg_batch *batch, const struct fg_bpf_sample *sample)
@@ -48,6 +54,11 @@ bool fg_batch_add(struct fg_batch *batch, const struct fg_bpf_sample *sample)
 	batch->user_count[i] = sample->user_count;
 	batch->script_count[i] = 0;
 	memcpy(batch->frames + batch->frame_count, sample->frames, frames * sizeof(uint64_t));
+	for (size_t k = 0; k < sample->kernel_count; k++) {
+		uint64_t *frame = &batch->frames[batch->frame_count + k];
+
+		*frame = fg_kernel_names_address(&batch->kernel, *frame);
+	}
 	batch->frame_count += frames;
 	return batch->count == FG_BATCH_SAMPLES ||
 	       batch->frame_count + FG_SAMPLE_FRAMES > FG_BATCH_FRAMES;

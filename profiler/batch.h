@@ -4,6 +4,7 @@
 #define FG_PROFILER_BATCH_H
 
 #include "profiler/bpf/shared.h"
+#include "profiler/kernel_names.h"
 #include "profiler/wire.h"
 
 enum {
@@ -16,6 +17,8 @@ struct fg_batch;
 
 int fg_batch_new(struct fg_batch **ret, struct fg_err *err) FG_MUST_USE;
 void fg_batch_free(struct fg_batch *batch);
+/** How the client may see kernel addresses; as they are until then. */
+void fg_batch_set_kernel(struct fg_batch *batch, const struct fg_kernel_names *names);
 /** Adds a sample whose counts were checked; true when the batch is full and must be sent. */
 bool fg_batch_add(struct fg_batch *batch, const struct fg_bpf_sample *sample);
 /** Sends what there is and empties it. */

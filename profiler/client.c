@@ -93,7 +93,8 @@ int fg_client_handshake(struct fg_profiler *profiler, uint64_t deadline_ns, stru
 {
 	int rc = send_start(profiler, err);
 
-	while (!rc && profiler->state < FG_CLIENT_RUNNING)
+	/* The first samples too shall have the functions of interpreters. */
+	while (!rc && (profiler->state < FG_CLIENT_RUNNING || profiler->scripts.unanswered))
 		rc = take_until(profiler, deadline_ns, err);
 	return rc;
 }
@@ -312,6 +313,7 @@ void fg_profiler_free(struct fg_profiler *profiler)
 	fg_client_labels_done(&profiler->labels);
 	fg_samples_done(&profiler->samples);
 	fg_client_processes_done(&profiler->processes);
+	fg_client_scripts_done(&profiler->scripts);
 	free(profiler->modules);
 	free(profiler->stats);
 	free(profiler->slices);

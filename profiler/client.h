@@ -87,12 +87,22 @@ struct fg_profiler_phase {
 	uint64_t start_ns, end_ns; /* monotonic */
 };
 
+enum fg_profiler_demangle { FG_PROFILER_FULL, FG_PROFILER_SHORT, FG_PROFILER_RAW };
+struct fg_profiler_symbols {
+	enum fg_profiler_demangle demangle; /* names of C++ and Rust */
+	/* Gets the debug file of a module that has no symbols on this machine: a descriptor, which
+	 * is taken, or -1. NULL: nobody is asked. */
+	int (*open_debug)(void *context, const char *build_id);
+	void *context;
+};
+
 struct fg_profiler_profile_options {
 	uint64_t run_start_ns; /* monotonic; seconds count from here */
 	const struct fg_profiler_phase *phases;
 	size_t phase_count;
 	const char *const *endpoints; /* [label − 1]: the request class that a label stands for */
 	size_t endpoint_count;
+	struct fg_profiler_symbols symbols;
 	const struct fg_request_index *slow; /* slow requests, by client port; NULL: not known */
 };
 

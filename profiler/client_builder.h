@@ -41,7 +41,7 @@ struct fg_builder {
 
 /** On failure done() is still needed. */
 int fg_builder_init(struct fg_builder *builder, struct fg_profiler *profiler,
-		    struct fg_err *err) FG_MUST_USE;
+		    const struct fg_profiler_symbols *symbols, struct fg_err *err) FG_MUST_USE;
 void fg_builder_done(struct fg_builder *builder);
 /* Each interns: an index ≥ 0, or a negative error code. */
 int64_t fg_builder_text(struct fg_builder *builder, const char *text,
@@ -52,9 +52,15 @@ int64_t fg_builder_placeholder(struct fg_builder *builder, const char *name, uin
 /** `frame` as in bpf/shared.h, or a kernel address; `context` is its stack's. */
 int64_t fg_builder_location(struct fg_builder *builder, uint64_t frame, uint32_t context,
 			    bool kernel, bool *ret_unnamed, struct fg_err *err) FG_MUST_USE;
+/** `range`: where its code lies, or NULL. */
+int64_t fg_builder_module(struct fg_builder *builder, const char *path, const char *build_id,
+			  const struct fg_client_module *range, struct fg_err *err) FG_MUST_USE;
 /** The location with the symbol's lines. */
 int64_t fg_builder_symbol(struct fg_builder *builder, struct fg_plocation *location,
 			  const struct fg_symbol *symbol, struct fg_err *err) FG_MUST_USE;
+/** The location of a frame of FG_MODULE_SCRIPT; client_script.c. */
+int64_t fg_client_script_location(struct fg_builder *builder, uint64_t frame, bool *ret_unnamed,
+				  struct fg_err *err) FG_MUST_USE;
 /** Request class and latency of a sample's request; client_labels.c. */
 int fg_client_attribute(struct fg_builder *builder,
 			const struct fg_profiler_profile_options *options,

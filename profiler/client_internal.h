@@ -12,6 +12,7 @@
 #include "profiler/bpf/shared.h"
 #include "profiler/client.h"
 #include "profiler/client_process.h"
+#include "profiler/client_script.h"
 #include "profiler/client_labels.h"
 #include "profiler/samples.h"
 #include "profiler/wire.h"
@@ -75,6 +76,7 @@ struct fg_profiler {
 	struct fg_samples samples;
 	struct fg_client_processes processes;
 	struct fg_client_labels labels;
+	struct fg_client_scripts scripts;
 };
 
 /** A client over a connected stream (taken) without a helper of its own; start() and tests. */

@@ -12,7 +12,8 @@ static_assert((int)FG_BPF_COMPLETE == (int)FG_STACK_COMPLETE &&
 		      (int)FG_BPF_READ_FAULT == (int)FG_STACK_READ_FAULT &&
 		      (int)FG_BPF_DEPTH == (int)FG_STACK_DEPTH &&
 		      (int)FG_BPF_BAD == (int)FG_STACK_BAD &&
-		      (int)FG_BPF_KERNEL_ONLY == (int)FG_STACK_KERNEL_ONLY,
+		      (int)FG_BPF_KERNEL_ONLY == (int)FG_STACK_KERNEL_ONLY &&
+		      (int)FG_BPF_SCRIPT == (int)FG_STACK_SCRIPT,
 	      "both sides name the same results");
 
 static enum fg_stack_result result_of(const struct fg_raw_stack *stack)
@@ -26,15 +27,18 @@ static enum fg_stack_result result_of(const struct fg_raw_stack *stack)
 static bool needs_root(enum fg_stack_result result, size_t frames)
 {
 	return !frames || (result != FG_STACK_COMPLETE && result != FG_STACK_GUESSED &&
-			   result != FG_STACK_KERNEL_ONLY);
+			   result != FG_STACK_KERNEL_ONLY && result != FG_STACK_SCRIPT);
 }
 
 static int build_stack(struct fg_builder *builder, uint32_t raw, struct fg_err *err)
 {
 	const struct fg_raw_stack *stack = &builder->profiler->samples.stacks[raw];
-	const uint64_t *frames = builder->profiler->samples.frames + stack->frame_start;
-	size_t count = (size_t)stack->kernel_count + stack->user_count;
 	enum fg_stack_result result = result_of(stack);
+	uint64_t frames[FG_SAMPLE_FRAMES];
+	size_t count =
+		fg_client_script_merge(&builder->profiler->scripts, stack,
+				       builder->profiler->samples.frames + stack->frame_start,
+				       frames, &result);
 	uint32_t locations[FG_SAMPLE_FRAMES + 1];
 
 	for (size_t i = 0; i < count; i++) {
@@ -78,10 +82,9 @@ static bool is_measured(const struct fg_profiler_phase *phase)
 }
 
 static void count_sample(struct fg_profile_info *info, const struct fg_raw_stack *stack,
-			 bool leaf_unnamed, bool attributed, uint64_t *unnamed)
+			 enum fg_stack_result result, bool leaf_unnamed, bool attributed,
+			 uint64_t *unnamed)
 {
-	enum fg_stack_result result = result_of(stack);
-
 	info->samples++;
 	info->attributed += attributed;
 	info->guessed_frames += stack->guessed;
@@ -90,6 +93,12 @@ static void count_sample(struct fg_profile_info *info, const struct fg_raw_stack
 		info->complete++;
 	else
 		info->incomplete_by[result]++;
+}
+
+/* Merging with an interpreter's frames may have found more than the raw stack knew. */
+static enum fg_stack_result result_in(const struct fg_builder *builder, uint32_t stack)
+{
+	return (enum fg_stack_result)builder->profile->stacks[stack].result;
 }
 
 static int add_samples(struct fg_builder *builder,
@@ -123,8 +132,8 @@ static int add_samples(struct fg_builder *builder,
 			return rc;
 		if (!is_measured(phase))
 			continue;
-		count_sample(info, &samples->stacks[raw->stack], builder->leaf_unnamed[raw->stack],
-			     sample.endpoint != 0, &unnamed);
+		count_sample(info, &samples->stacks[raw->stack], result_in(builder, sample.stack),
+			     builder->leaf_unnamed[raw->stack], sample.endpoint != 0, &unnamed);
 		fg_runtimes_count(builder->runtimes, raw);
 	}
 	info->unnamed_share = info->samples ? (double)unnamed / (double)info->samples : 0;
@@ -159,7 +168,7 @@ static void fill_totals(const struct fg_profiler *profiler,
 		struct fg_client_stats from = fg_client_stats_at(profiler, phases[i].start_ns);
 		struct fg_client_stats to = fg_client_stats_at(profiler, phases[i].end_ns);
 
-		info->lost += to.lost - from.lost;
+		info->lost_by[FG_LOSS_RING] += to.lost - from.lost;
 		info->bpf_ns += to.bpf_ns - from.bpf_ns;
 		info->helper_cpu_ns += to.helper_cpu_ns - from.helper_cpu_ns;
 		info->target_cpu_ns += to.target_cpu_ns - from.target_cpu_ns;
@@ -167,7 +176,8 @@ static void fill_totals(const struct fg_profiler *profiler,
 		info->label_receives += to.label_receives - from.label_receives;
 		info->label_ns += to.label_ns > from.label_ns ? to.label_ns - from.label_ns : 0;
 	}
-	info->lost += profiler->samples.dropped;
+	info->lost_by[FG_LOSS_LIMIT] = profiler->samples.dropped;
+	info->lost = info->lost_by[FG_LOSS_RING] + info->lost_by[FG_LOSS_LIMIT];
 	info->present = true;
 	fg_client_labels_describe(&profiler->labels, options->run_start_ns, info);
 	info->frequency_hz = profiler->frequency_hz;
@@ -209,7 +219,7 @@ int fg_profiler_profile(struct fg_profiler *profiler,
 	struct fg_builder builder;
 	struct fg_profile_info filled = {0};
 	struct fg_runtimes runtimes = {0};
-	int rc = fg_builder_init(&builder, profiler, err);
+	int rc = fg_builder_init(&builder, profiler, &options->symbols, err);
 
 	if (!rc)
 		rc = fg_runtimes_init(&runtimes, &builder, err);

@@ -132,6 +132,8 @@ static int take_module(struct fg_profiler *profiler, const struct fg_wire_messag
 
 	if (rc && fd >= 0)
 		close(fd);
+	if (!rc)
+		rc = fg_client_script_module(profiler, module->id, err);
 	fg__wire__module__free_unpacked(module, NULL);
 	return rc;
 }
@@ -328,27 +330,24 @@ static int take_notice(struct fg_profiler *profiler, const struct fg_wire_messag
 static int take_message(struct fg_profiler *profiler, const struct fg_wire_message *message,
 			struct fg_err *err)
 {
+	static int (*const handlers[])(struct fg_profiler *, const struct fg_wire_message *,
+				       struct fg_err *) = {
+		[FG_WIRE_HELLO] = take_hello,     [FG_WIRE_READY] = take_ready,
+		[FG_WIRE_MODULE] = take_module,   [FG_WIRE_PROCESS] = take_process,
+		[FG_WIRE_SAMPLES] = take_samples, [FG_WIRE_STATS] = take_stats,
+		[FG_WIRE_SLICE] = take_slice,     [FG_WIRE_SCRIPT] = fg_client_script_take,
+		[FG_WIRE_NOTICE] = take_notice,
+	};
+
 	if (profiler->state == FG_CLIENT_GREETING && message->type != FG_WIRE_HELLO &&
 	    message->type != FG_WIRE_ERROR)
 		return malformed("greeting", err);
+	if (message->type < FG_ARRAY_LEN(handlers) && handlers[message->type])
+		return handlers[message->type](profiler, message, err);
 	switch (message->type) {
-	case FG_WIRE_HELLO:
-		return take_hello(profiler, message, err);
-	case FG_WIRE_READY:
-		return take_ready(profiler, message, err);
-	case FG_WIRE_MODULE:
-		return take_module(profiler, message, err);
-	case FG_WIRE_PROCESS:
-		return take_process(profiler, message, err);
 	case FG_WIRE_KALLSYMS:
 		take_kallsyms(profiler);
 		return 0;
-	case FG_WIRE_SAMPLES:
-		return take_samples(profiler, message, err);
-	case FG_WIRE_STATS:
-		return take_stats(profiler, message, err);
-	case FG_WIRE_SLICE:
-		return take_slice(profiler, message, err);
 	case FG_WIRE_LABELS:
 		return fg_client_labels_take(&profiler->labels, message, &profiler->wire, err);
 	case FG_WIRE_DONE:
@@ -356,8 +355,6 @@ static int take_message(struct fg_profiler *profiler, const struct fg_wire_messa
 		return 0;
 	case FG_WIRE_ERROR:
 		return take_error(message, err);
-	case FG_WIRE_NOTICE:
-		return take_notice(profiler, message, err);
 	default:
 		return malformed("message type", err);
 	}

@@ -184,6 +184,7 @@ static void see(struct fg_runtimes *runtimes, const struct fg_client_process *pr
 void fg_runtimes_count(struct fg_runtimes *runtimes, const struct fg_raw_sample *sample)
 {
 	const struct fg_profiler *profiler = runtimes->builder->profiler;
+	const struct fg_profile *profile = runtimes->builder->profile;
 	const struct fg_raw_stack *stack = &profiler->samples.stacks[sample->stack];
 	const struct fg_client_process *process =
 		fg_client_process_at(&profiler->processes, sample->tgid, sample->time_ns);
@@ -200,7 +201,9 @@ void fg_runtimes_count(struct fg_runtimes *runtimes, const struct fg_raw_sample 
 	if (stack->result == FG_BPF_KERNEL_ONLY)
 		return;
 	item->samples++;
-	item->complete += stack->result == FG_BPF_COMPLETE && !stack->guessed;
+	/* as it was built: merging with an interpreter's frames may have found more */
+	item->complete += profile->stacks[runtimes->builder->stacks[sample->stack]].result ==
+			  FG_STACK_COMPLETE;
 }
 
 void fg_runtimes_report(struct fg_runtimes *runtimes, struct fg_profile_info *info)

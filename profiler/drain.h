@@ -8,6 +8,7 @@
 #ifndef FG_PROFILER_DRAIN_H
 #define FG_PROFILER_DRAIN_H
 
+#include "profiler/kernel_names.h"
 #include "profiler/labels.h"
 #include "profiler/target.h"
 
@@ -16,7 +17,10 @@ struct fg_drain;
 enum { FG_DRAIN_INTERVAL_MS = 50 };
 
 int fg_drain_new(struct fg_session *session, struct fg_targets *targets, struct fg_labels *labels,
-		 struct fg_wire *wire, struct fg_drain **ret, struct fg_err *err) FG_MUST_USE;
+		 struct fg_wire *wire, struct fg_scripts *scripts, struct fg_drain **ret,
+		 struct fg_err *err) FG_MUST_USE;
+/** How the client may see kernel addresses; as they are until then. */
+void fg_drain_set_kernel(struct fg_drain *drain, const struct fg_kernel_names *names);
 void fg_drain_free(struct fg_drain *drain);
 /** Readable when there are events. */
 int fg_drain_event_fd(const struct fg_drain *drain);

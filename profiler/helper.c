@@ -201,6 +201,21 @@ static int take_enable(struct helper *helper, const struct fg_wire_message *mess
 	return helper->source->ops->enable(helper->source, on, err);
 }
 
+static int take_runtime(struct helper *helper, const struct fg_wire_message *message,
+			struct fg_err *err)
+{
+	Fg__Wire__Runtime *runtime = fg__wire__runtime__unpack(NULL, message->len, message->body);
+	int rc = 0;
+
+	if (!runtime || !helper->started)
+		rc = fg_err_set(err, FG_E_INVALID, "RUNTIME out of order");
+	else if (helper->source->ops->runtime)
+		rc = helper->source->ops->runtime(helper->source, runtime, err);
+	if (runtime)
+		fg__wire__runtime__free_unpacked(runtime, NULL);
+	return rc;
+}
+
 static int take_message(struct helper *helper, const struct fg_wire_message *message,
 			struct fg_err *err)
 {
@@ -211,6 +226,8 @@ static int take_message(struct helper *helper, const struct fg_wire_message *mes
 		return take_start(helper, message, err);
 	case FG_WIRE_ENABLE:
 		return take_enable(helper, message, err);
+	case FG_WIRE_RUNTIME:
+		return take_runtime(helper, message, err);
 	case FG_WIRE_STOP:
 		helper->stopping = true;
 		return 0;

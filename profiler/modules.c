@@ -16,6 +16,7 @@
 #include "gate/base/vec.h"
 #include "profiler/runtime_options.h"
 #include "profiler/unwind/gap.h"
+#include "profiler/unwind/memory_elf.h"
 #include "profiler/wire.pb-c.h"
 
 /* What opening a module yields before it is announced. */
@@ -23,6 +24,8 @@ struct opened {
 	int fd;
 	uint8_t *image;
 	size_t image_len;
+	uint8_t *memory; /* of a file that cannot be opened: what the process has of it */
+	size_t memory_len;
 	uint64_t image_hash; /* of the vDSO's image, or the file's size and time */
 	char problem[256];
 };
@@ -286,6 +289,23 @@ static int announce(struct fg_modules *modules, const struct fg_module *module,
 	return fg_wire_send(modules->wire, FG_WIRE_MODULE, &message.base, fd, err);
 }
 
+static int build_table(const struct fg_modules *modules, const struct fg_mapping *mapping,
+		       const struct opened *opened, struct fg_unwind_table *table,
+		       struct fg_err *err)
+{
+	if (opened->image)
+		return fg_unwind_table_build_memory(opened->image, opened->image_len, mapping->path,
+						    table, err);
+	if (opened->memory)
+		return fg_unwind_table_build_memory(opened->memory, opened->memory_len,
+						    mapping->path, table, err);
+	if (opened->fd >= 0 && !modules->session)
+		return fg_unwind_table_describe(opened->fd, mapping->path, table, err);
+	if (opened->fd >= 0)
+		return fg_unwind_table_build(opened->fd, mapping->path, table, err);
+	return 0;
+}
+
 /* Builds, places and announces. Only a broken stream or no memory is an error: a module that
  * cannot be read becomes one without rows, and says why. */
 static int add_module(struct fg_modules *modules, const struct fg_mapping *mapping,
@@ -307,13 +327,7 @@ static int add_module(struct fg_modules *modules, const struct fg_mapping *mappi
 	module->image_hash = opened->image_hash;
 	(void)snprintf(module->path, sizeof(module->path), "%s", mapping->path);
 	rc = 0;
-	if (opened->image)
-		rc = fg_unwind_table_build_memory(opened->image, opened->image_len, mapping->path,
-						  &table, &problem);
-	else if (opened->fd >= 0 && !modules->session)
-		rc = fg_unwind_table_describe(opened->fd, mapping->path, &table, &problem);
-	else if (opened->fd >= 0)
-		rc = fg_unwind_table_build(opened->fd, mapping->path, &table, &problem);
+	rc = build_table(modules, mapping, opened, &table, &problem);
 	if (rc) {
 		note_problem(opened, &problem);
 		memset(&table, 0, sizeof(table));
@@ -331,6 +345,17 @@ static int add_module(struct fg_modules *modules, const struct fg_mapping *mappi
 	fg_unwind_table_done(&table);
 	*ret = module;
 	return rc;
+}
+
+/* Stacks stay whole; names are lost with the file, unless its build id leads to a debug file. */
+static void take_from_memory(pid_t pid, const struct fg_mapping *mapping, struct opened *opened,
+			     const struct fg_err *why)
+{
+	bool got =
+		fg_memory_elf_read(pid, mapping, &opened->memory, &opened->memory_len, NULL) == 0;
+
+	(void)snprintf(opened->problem, sizeof(opened->problem), "%.150s%s", why->message,
+		       got ? "; unwound from memory, without names" : "");
 }
 
 int fg_modules_find(struct fg_modules *modules, pid_t pid, const struct fg_mapping *mapping,
@@ -354,12 +379,13 @@ int fg_modules_find(struct fg_modules *modules, pid_t pid, const struct fg_mappi
 		if (mapping->kind == FG_MAPPING_FILE) {
 			opened.fd = fg_mapping_open(pid, mapping, &problem);
 			if (opened.fd < 0)
-				note_problem(&opened, &problem);
+				take_from_memory(pid, mapping, &opened, &problem);
 		}
 		rc = add_module(modules, mapping, &opened, ret, err);
 	}
 	if (opened.fd >= 0)
 		close(opened.fd);
 	free(opened.image);
+	free(opened.memory);
 	return rc;
 }

@@ -12,6 +12,7 @@
 
 #include "gate/base/file.h"
 #include "gate/base/vec.h"
+#include "profiler/unwind/memory_elf.h"
 
 enum { RANGES_MAX = 4096 };
 
@@ -40,18 +41,42 @@ void fg_perf_files_done(struct fg_perf_files *files)
 }
 
 /* libdwfl wants a file. */
+static int store(const uint8_t *image, size_t len)
+{
+	int fd = memfd_create("image", MFD_CLOEXEC);
+
+	for (size_t done = 0; fd >= 0 && done < len;) {
+		ssize_t written = write(fd, image + done, len - done);
+
+		if (written <= 0) {
+			close(fd);
+			return -1;
+		}
+		done += (size_t)written;
+	}
+	return fd;
+}
+
 static int store_vdso(uint32_t pid, const struct fg_mapping *mapping)
 {
 	uint8_t *image = malloc(FG_MODULE_VDSO_BYTES_MAX);
 	ssize_t got =
 		image ? fg_module_read_vdso((pid_t)pid, mapping, image, FG_MODULE_VDSO_BYTES_MAX)
 		      : -1;
-	int fd = got > 0 ? memfd_create("vdso", MFD_CLOEXEC) : -1;
+	int fd = got > 0 ? store(image, (size_t)got) : -1;
 
-	if (fd >= 0 && write(fd, image, (size_t)got) != got) {
-		close(fd);
-		fd = -1;
-	}
+	free(image);
+	return fd;
+}
+
+static int open_or_store(uint32_t pid, const struct fg_mapping *mapping)
+{
+	uint8_t *image = NULL;
+	size_t len;
+	int fd = fg_mapping_open((pid_t)pid, mapping, NULL);
+
+	if (fd < 0 && fg_memory_elf_read((pid_t)pid, mapping, &image, &len, NULL) == 0)
+		fd = store(image, len);
 	free(image);
 	return fd;
 }
@@ -67,9 +92,8 @@ static int file_of(struct fg_perf_files *files, uint32_t pid, const struct fg_ma
 		return -1;
 	files->count = FG_MAX(files->count, index + 1);
 	if (files->items[index] == 0) {
-		int fd = mapping->kind == FG_MAPPING_VDSO
-				 ? store_vdso(pid, mapping)
-				 : fg_mapping_open((pid_t)pid, mapping, NULL);
+		int fd = mapping->kind == FG_MAPPING_VDSO ? store_vdso(pid, mapping)
+							  : open_or_store(pid, mapping);
 
 		files->items[index] = fd < 0 ? -1 : fd + 1;
 	}

@@ -182,12 +182,17 @@ void fg_probe_place(struct fg_probe_list *list)
 	const char *container = container_of();
 	struct stat st = {0};
 
-	probe->ok = stat("/proc/self/ns/pid", &st) == 0 && st.st_ino == first_pid_namespace;
-	fg_probe_detail(probe, "%s%s%s",
-			probe->ok ? "the machine's own" : "a container's own (or not the first)",
-			container[0] ? ", in " : "", container);
+	bool first = stat("/proc/self/ns/pid", &st) == 0 && st.st_ino == first_pid_namespace;
+	char self[32] = "", own[32];
+
+	(void)!readlink("/proc/self", self, sizeof(self) - 1);
+	(void)snprintf(own, sizeof(own), "%d", (int)getpid());
+	probe->ok = strcmp(self, own) == 0; /* else numbers in /proc are not ours */
+	fg_probe_detail(probe, "%s%s%s%s", first ? "the machine's own" : "a container's own",
+			container[0] ? ", in " : "", container,
+			probe->ok ? "" : "; /proc is another one's");
 	if (!probe->ok)
-		fg_probe_fix(probe, "docker run --pid=host; Kubernetes: hostPID: true");
+		fg_probe_fix(probe, "mount -t proc proc /proc in the namespace");
 }
 
 /* -- the helper ---------------------------------------------------------------------------------

@@ -13,8 +13,8 @@ enum fg_runtime {
 	FG_RUNTIME_GO,     /* rows and names from .gopclntab */
 	FG_RUNTIME_NODE,   /* perf map; JIT code keeps frame pointers */
 	FG_RUNTIME_JAVA, /* perf map on demand; frame pointers only by -XX:+PreserveFramePointer */
-	FG_RUNTIME_PYTHON, /* frames read in BPF; addresses of Runtime: _PyRuntime */
-	FG_RUNTIME_PHP,    /* frames read in BPF; addresses of Runtime: executor_globals */
+	FG_RUNTIME_PYTHON, /* frames read in BPF; addresses of Runtime: _PyRuntime, PyCode_Type */
+	FG_RUNTIME_PHP,    /* frames read in BPF; addresses of Runtime: executor_globals, 0 */
 	FG_RUNTIME_RUBY,   /* native frames only */
 	FG_RUNTIME_DOTNET, /* native frames only */
 	FG_RUNTIME_COUNT

@@ -416,6 +416,23 @@ int fg_session_set_target(struct fg_session *session, uint32_t tgid,
 	return 0;
 }
 
+int fg_session_set_script(struct fg_session *session, uint32_t tgid,
+			  const struct fg_bpf_script *how, struct fg_err *err)
+{
+	int targets = bpf_map__fd(session->object->maps.fg_targets);
+	struct fg_bpf_target target;
+
+	if (bpf_map_update_elem(bpf_map__fd(session->object->maps.fg_script_images), &how->image,
+				how, BPF_ANY) != 0)
+		return fg_err_errno(err, errno, "describing the interpreter of process %u", tgid);
+	if (bpf_map_lookup_elem(targets, &tgid, &target) != 0)
+		return 0;
+	target.image = how->image;
+	if (bpf_map_update_elem(targets, &tgid, &target, BPF_EXIST) != 0 && errno != ENOENT)
+		return fg_err_errno(err, errno, "updating process %u in the set", tgid);
+	return 0;
+}
+
 void fg_session_drop_target(struct fg_session *session, uint32_t tgid)
 {
 	(void)bpf_map_delete_elem(bpf_map__fd(session->object->maps.fg_targets), &tgid);
@@ -444,6 +461,11 @@ int fg_session_stats(struct fg_session *session, struct fg_bpf_stats *ret, struc
 int fg_session_sample_ring(const struct fg_session *session)
 {
 	return bpf_map__fd(session->object->maps.fg_samples);
+}
+
+int fg_session_name_ring(const struct fg_session *session)
+{
+	return bpf_map__fd(session->object->maps.fg_script_names);
 }
 
 int fg_session_event_ring(const struct fg_session *session)

@@ -54,11 +54,15 @@ int fg_session_add_target(struct fg_session *session, uint32_t tgid,
  *  added again: its number may soon be somebody else's. */
 int fg_session_set_target(struct fg_session *session, uint32_t tgid,
 			  const struct fg_bpf_range *space, struct fg_err *err) FG_MUST_USE;
+/** Says how the frames of a tgid's interpreter are read; its children inherit that. */
+int fg_session_set_script(struct fg_session *session, uint32_t tgid,
+			  const struct fg_bpf_script *how, struct fg_err *err) FG_MUST_USE;
 void fg_session_drop_target(struct fg_session *session, uint32_t tgid);
 /** Sums over the CPUs. */
 int fg_session_stats(struct fg_session *session, struct fg_bpf_stats *ret,
 		     struct fg_err *err) FG_MUST_USE;
 int fg_session_sample_ring(const struct fg_session *session); /* map descriptors */
+int fg_session_name_ring(const struct fg_session *session);
 int fg_session_event_ring(const struct fg_session *session);
 int fg_session_requests_map(const struct fg_session *session); /* shared with session_label.c */
 int fg_session_labels_on_map(const struct fg_session *session);

@@ -49,6 +49,9 @@ struct fg_source_ops {
 	int (*stats)(struct fg_source *source, struct fg_err *err);
 	/* CPU-ns that the targets used since they became targets. */
 	uint64_t (*cpu_ns)(struct fg_source *source);
+	/* Where the client found an interpreter; answered by SCRIPT. NULL: native frames only. */
+	int (*runtime)(struct fg_source *source, const Fg__Wire__Runtime *runtime,
+		       struct fg_err *err);
 	void (*describe)(const struct fg_source *source, struct fg_source_facts *ret);
 };
 

@@ -2,13 +2,13 @@
 /* The BPF programs as a source: session, targets, modules and drain put together. */
 #include "profiler/source.h"
 
-#include <fcntl.h>
 #include <stdlib.h>
 
 #include "gate/base/clock.h"
 #include "profiler/drain.h"
 #include "profiler/labels.h"
 #include "profiler/rights.h"
+#include "profiler/script_target.h"
 
 struct bpf_source {
 	struct fg_source base;
@@ -16,21 +16,22 @@ struct bpf_source {
 	struct fg_session *session;
 	struct fg_modules modules;
 	struct fg_targets targets;
+	struct fg_scripts *scripts;
 	struct fg_drain *drain;
 	struct fg_labels labels;
 };
 
 static_assert((int)FG_SOURCE_PROGRAMS_MAX >= (int)FG_SESSION_PROGRAMS_MAX, "room for each program");
 
-/* Opened while we may read real addresses; the client reads it through this descriptor. */
+/* While we may read real addresses. */
 static int send_kallsyms(struct bpf_source *self, struct fg_err *err)
 {
-	Fg__Wire__Empty empty;
-	int fd =
-		fg_wire_can_pass_fd(self->wire) ? open("/proc/kallsyms", O_RDONLY | O_CLOEXEC) : -1;
+	struct fg_kernel_names names;
+	int rc = fg_kernel_names_send(fg_rights_client_sees_kernel(), self->wire, &names, err);
 
-	fg__wire__empty__init(&empty);
-	return fd < 0 ? 0 : fg_wire_send(self->wire, FG_WIRE_KALLSYMS, &empty.base, fd, err);
+	if (!rc)
+		fg_drain_set_kernel(self->drain, &names);
+	return rc;
 }
 
 static int start_source(struct fg_source *source, const Fg__Wire__Start *start, uint64_t period_ns,
@@ -43,9 +44,12 @@ static int start_source(struct fg_source *source, const Fg__Wire__Start *start, 
 	if (rc)
 		return rc;
 	fg_modules_init(&self->modules, self->session, self->wire);
+	rc = fg_scripts_new(&self->scripts, err);
 	fg_targets_init(&self->targets, self->session, &self->modules);
-	rc = fg_drain_new(self->session, &self->targets, &self->labels, self->wire, &self->drain,
-			  err);
+	self->targets.scripts = self->scripts;
+	if (!rc)
+		rc = fg_drain_new(self->session, &self->targets, &self->labels, self->wire,
+				  self->scripts, &self->drain, err);
 	if (!rc)
 		rc = send_kallsyms(self, err);
 	if (!rc)
@@ -97,6 +101,12 @@ static uint64_t cpu_ns(struct fg_source *source)
 	return fg_targets_cpu_ns(&((struct bpf_source *)source)->targets);
 }
 
+static int take_runtime(struct fg_source *source, const Fg__Wire__Runtime *runtime,
+			struct fg_err *err)
+{
+	return fg_script_target_runtime(&((struct bpf_source *)source)->targets, runtime, err);
+}
+
 static void describe(const struct fg_source *source, struct fg_source_facts *ret)
 {
 	const struct bpf_source *self = (const struct bpf_source *)source;
@@ -120,6 +130,7 @@ static void free_source(struct fg_source *source)
 	struct bpf_source *self = (struct bpf_source *)source;
 
 	fg_drain_free(self->drain);
+	fg_scripts_free(self->scripts);
 	fg_labels_done(&self->labels);
 	fg_targets_done(&self->targets);
 	fg_modules_done(&self->modules);
@@ -141,6 +152,7 @@ int fg_source_bpf_new(struct fg_wire *wire, struct fg_source **ret, struct fg_er
 		.samples = take_samples,
 		.stats = send_stats,
 		.cpu_ns = cpu_ns,
+		.runtime = take_runtime,
 		.describe = describe,
 	};
 	struct bpf_source *self = calloc(1, sizeof(*self));

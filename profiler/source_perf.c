@@ -19,6 +19,7 @@
 #include "gate/base/file.h"
 #include "gate/base/num.h"
 #include "gate/base/vec.h"
+#include "profiler/announce.h"
 #include "profiler/batch.h"
 #include "profiler/perf_events.h"
 #include "profiler/perf_space.h"
@@ -401,12 +402,15 @@ static int add_all(struct perf_source *self, struct fg_err *err)
 
 static int send_kallsyms(struct perf_source *self, struct fg_err *err)
 {
-	Fg__Wire__Empty empty = FG__WIRE__EMPTY__INIT;
-	int fd = -1;
+	struct fg_kernel_names names;
 
-	if (fg_perf_kernel_visible(self->perf) && fg_wire_can_pass_fd(self->wire))
-		fd = open("/proc/kallsyms", O_RDONLY | O_CLOEXEC);
-	return fd < 0 ? 0 : fg_wire_send(self->wire, FG_WIRE_KALLSYMS, &empty.base, fd, err);
+	if (!fg_perf_kernel_visible(self->perf))
+		return 0;
+	int rc = fg_kernel_names_send(fg_rights_client_sees_kernel(), self->wire, &names, err);
+
+	if (!rc)
+		fg_batch_set_kernel(self->batch, &names);
+	return rc;
 }
 
 /* Which request a thread works on is known to a BPF program only. */

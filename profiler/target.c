@@ -13,6 +13,7 @@
 #include "profiler/announce.h"
 #include "profiler/proc.h"
 #include "profiler/rights.h"
+#include "profiler/script_target.h"
 #include "profiler/wire.pb-c.h"
 
 void fg_targets_init(struct fg_targets *targets, struct fg_session *session,
@@ -189,15 +190,17 @@ static int install_space(struct fg_targets *targets, struct fg_process *process,
 	if (!rc)
 		rc = fg_spaces_install(&targets->spaces, &process->space, &targets->draft, hash,
 				       fg_clock_monotonic_ns(), err);
-	return rc ? rc
-		  : fg_session_set_target(targets->session, process->tgid,
-					  &targets->spaces.items[process->space].range, err);
+	if (!rc)
+		rc = fg_session_set_target(targets->session, process->tgid,
+					   &targets->spaces.items[process->space].range, err);
+	return rc ? rc : fg_script_target_installed(targets, process, err);
 }
 
 static void forget(struct fg_targets *targets, struct fg_process *process, uint64_t cpu_ns)
 {
 	targets->exited_ns += FG_MAX(cpu_ns, process->cpu_ns) - process->baseline_ns;
 	leave_space(targets, process);
+	fg_script_target_left(targets, process);
 	*process = targets->items[--targets->count];
 }
 
@@ -312,6 +315,7 @@ static int forked(struct fg_targets *targets, const struct fg_bpf_event *event, 
 	if (!parent || !parent->space)
 		return refresh(targets, child, err);
 	child->space = parent->space;
+	child->image = parent->image;
 	fg_spaces_join(&targets->spaces, child->space);
 	fg_announce_inherit(child, parent);
 	rc = fg_announce_process(targets->modules->wire, child, err);
@@ -404,6 +408,7 @@ static int handle(struct fg_targets *targets, const struct fg_bpf_event *event, 
 		if (process) {
 			leave_space(targets, process);
 			process->told = process->known = false;
+			fg_script_target_left(targets, process);
 		}
 		FG_FALLTHROUGH;
 	default:

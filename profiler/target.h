@@ -11,11 +11,13 @@
 
 #include "profiler/modules.h"
 #include "profiler/process.h"
+#include "profiler/script.h"
 #include "profiler/space.h"
 
 struct fg_process {
 	uint32_t tgid;
 	uint32_t space;       /* 0: none yet */
+	uint32_t image;       /* of an interpreter's program, kept over fork until exec; 0: none */
 	uint64_t baseline_ns; /* CPU time before it was a target */
 	uint64_t cpu_ns;      /* last reading, baseline included */
 	uint64_t recheck_ns;  /* when to look at its mappings again unasked; 0: not */
@@ -38,6 +40,7 @@ enum fg_target_limit {
 struct fg_targets {
 	struct fg_session *session;
 	struct fg_modules *modules;
+	struct fg_scripts *scripts; /* NULL: native frames only */
 	struct fg_process *items;
 	size_t count, capacity;
 	struct fg_spaces spaces;

@@ -2,6 +2,7 @@
 /* Building a result from slices, and the questions that thresholds and reports ask it. */
 #include "gate/measure/result.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,19 +22,6 @@ static_assert(FG_ARRAY_LEN(status_names) == FG_RUN_STATUS_COUNT, "a status witho
 const char *fg_run_status_name(enum fg_run_status status)
 {
 	return (size_t)status < FG_RUN_STATUS_COUNT ? status_names[status] : "unknown";
-}
-
-uint64_t fg_profile_info_kernel_only(const struct fg_profile_info *info)
-{
-	return FG_MIN(info->incomplete_by[FG_STACK_KERNEL_ONLY], info->samples);
-}
-
-double fg_profile_info_complete_share(const struct fg_profile_info *info)
-{
-	uint64_t with_user = info->samples - fg_profile_info_kernel_only(info);
-
-	/* more complete stacks than samples: a file that somebody made; no share is above 1 */
-	return with_user ? (double)FG_MIN(info->complete, with_user) / (double)with_user : 0.0;
 }
 
 int fg_result_new(const struct fg_registry *registry, struct fg_result **ret, struct fg_err *err)
@@ -144,6 +132,15 @@ double fg_result_cpu_per_request_ns(const struct fg_result *result)
 	if (requests == 0 || result->measured_target_cpu_ns == 0)
 		return -1.0;
 	return (double)result->measured_target_cpu_ns / (double)requests;
+}
+
+double fg_result_sampled_share(const struct fg_result *result)
+{
+	const struct fg_profile_info *info = &result->profile;
+
+	if (!info->user_cpu_ns || !info->target_cpu_ns)
+		return 1;
+	return fmin(1, (double)info->user_cpu_ns / (double)info->target_cpu_ns);
 }
 
 double fg_result_achieved(const struct fg_result *result, size_t scenario)

@@ -59,15 +59,23 @@ struct fg_profile_slow {
 	size_t second_count;
 };
 
+/* Where samples got lost. */
+enum fg_loss {
+	FG_LOSS_RING,  /* the kernel's ring was full: the helper did not get the CPU */
+	FG_LOSS_LIMIT, /* more than this program keeps */
+	FG_LOSS_COUNT
+};
+const char *fg_loss_name(enum fg_loss loss);
+
 /* How complete and how expensive the profile was; also the place where servers lose it. */
 struct fg_profile_info {
 	bool present;
-	char why_absent[256]; /* reason and fix when not present or partial */
+	char why_absent[768]; /* reason and fix when not present or partial */
 	bool partial;         /* helper died or was stopped early */
 	uint32_t frequency_hz;
 	uint32_t cpus;
 	uint64_t samples;  /* of the target, in the measured phase */
-	uint64_t lost;     /* ring full, by any reason */
+	uint64_t lost;     /* for any reason */
 	uint64_t complete; /* a known root was reached */
 	uint64_t guessed_frames;
 	uint64_t incomplete_by[16]; /* by enum fg_stack_result; see …complete_share() below */
@@ -78,6 +86,7 @@ struct fg_profile_info {
 	uint64_t target_cpu_ns; /* measured phase, exact clock */
 	struct fg_runtime_info runtimes[FG_RUNTIMES_MAX];
 	size_t runtime_count;
+	uint64_t lost_by[FG_LOSS_COUNT];
 	char source[8];       /* "bpf", or "perf": stack copies, without privileges */
 	uint64_t user_cpu_ns; /* > 0: only user mode was sampled, and this is its part of
 				 target_cpu_ns */
@@ -95,6 +104,9 @@ struct fg_profile_info {
  *  it is neither complete nor incomplete, counts in the cost of the kernel, and is told apart. 0
  *  when no sample has a user part. */
 double fg_profile_info_complete_share(const struct fg_profile_info *info);
+/** Why numbers of this profile must not be judged (too many incomplete or lost, a rate that is not
+ *  the clock's), written to `out`; false when they may be. */
+bool fg_profile_info_fault(const struct fg_profile_info *info, char *out, size_t size_bytes);
 /** Samples without a user part. */
 uint64_t fg_profile_info_kernel_only(const struct fg_profile_info *info);
 
@@ -177,6 +189,9 @@ int fg_result_trend(const struct fg_result *result, enum fg_trend trend, const s
 /** CPU-ns of the target per completed request (one that got a whole answer, whatever its status)
  *  over the measured phase; < 0 when unknown. */
 double fg_result_cpu_per_request_ns(const struct fg_result *result);
+/** The share of the target's CPU time that the profile's samples stand for: 1, or the part in user
+ *  mode where only that was sampled. */
+double fg_result_sampled_share(const struct fg_result *result);
 /** Share of a scenario's due events that were not dropped, 0…1; < 0 for VU executors. */
 double fg_result_achieved(const struct fg_result *result, size_t scenario);
 /** True if the class half matches every tag (NULL: no tags). */

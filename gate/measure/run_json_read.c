@@ -377,6 +377,24 @@ static int get_incomplete(const struct fg_json_at *profile, struct fg_profile_in
 	return rc;
 }
 
+/* Older files do not have it. */
+static int get_lost(const struct fg_json_at *profile, struct fg_profile_info *p, struct fg_err *err)
+{
+	struct fg_json_at at;
+
+	if (!fg_json_has(profile, "lostBy"))
+		return 0;
+	int rc = fg_json_object(profile, "lostBy", &at, err);
+
+	for (int i = 0; rc == 0 && i < FG_LOSS_COUNT; i++) {
+		const char *name = fg_loss_name((enum fg_loss)i);
+
+		if (fg_json_has(&at, name))
+			rc = fg_json_u64(&at, name, INT64_MAX, &p->lost_by[i], err);
+	}
+	return rc;
+}
+
 static int get_profile(const struct fg_json_at *root, struct fg_profile_info *p, struct fg_err *err)
 {
 	struct fg_json_at at;
@@ -398,6 +416,7 @@ static int get_profile(const struct fg_json_at *root, struct fg_profile_info *p,
 	FG_JSON_TRY(rc, fg_json_u64(&at, "helperCpuNs", INT64_MAX, &p->helper_cpu_ns, err));
 	FG_JSON_TRY(rc, fg_json_u64(&at, "targetCpuNs", INT64_MAX, &p->target_cpu_ns, err));
 	FG_JSON_TRY(rc, fg_run_json_runtimes(&at, p, err));
+	FG_JSON_TRY(rc, get_lost(&at, p, err));
 	if (!rc && fg_json_has(&at, "source"))
 		rc = fg_json_text(&at, "source", p->source, sizeof(p->source), err);
 	if (!rc && fg_json_has(&at, "userCpuNs"))

@@ -127,6 +127,10 @@ static void put_profile(struct fg_json_writer *w, const struct fg_profile_info *
 	fg_json_put_u64(w, "helperCpuNs", p->helper_cpu_ns);
 	fg_json_put_u64(w, "targetCpuNs", p->target_cpu_ns);
 	fg_run_json_put_runtimes(w, p);
+	fg_json_begin(w, "lostBy");
+	for (int i = 0; i < FG_LOSS_COUNT; i++)
+		fg_json_put_u64(w, fg_loss_name((enum fg_loss)i), p->lost_by[i]);
+	fg_json_end(w);
 	if (p->source[0])
 		fg_json_put_string(w, "source", p->source);
 	if (p->user_cpu_ns)

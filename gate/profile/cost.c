@@ -139,6 +139,8 @@ void fg_cost_key(const struct fg_profile *profile, uint32_t function, uint32_t l
 	 * whole group of its system call, which is gated. */
 	if (location_flags & raw)
 		fg_buf_add_str(out, name);
+	else if (location_flags & FG_LOC_SCRIPT)
+		fg_normalise_script(name, fg_profile_text(profile, of->filename), out);
 	else
 		fg_normalise_name(name, out);
 }

@@ -48,6 +48,7 @@ const char *fg_stack_result_name(enum fg_stack_result result)
 		[FG_STACK_BAD] = "bad",
 		[FG_STACK_KERNEL_ONLY] = "kernel-only",
 		[FG_STACK_GUESSED] = "guessed",
+		[FG_STACK_SCRIPT] = "interpreter",
 	};
 	static_assert(FG_ARRAY_LEN(names) == FG_STACK_RESULT_COUNT, "a result without a name");
 

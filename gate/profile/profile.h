@@ -32,6 +32,7 @@ enum fg_stack_result {
 	FG_STACK_BAD,         /* the frame did not move up: corrupt */
 	FG_STACK_KERNEL_ONLY, /* no user part: kernel thread, or exiting; not incomplete */
 	FG_STACK_GUESSED,     /* reached a root, but by at least one guessed frame */
+	FG_STACK_SCRIPT,      /* native frames are complete, those of an interpreter are not */
 	FG_STACK_RESULT_COUNT
 };
 const char *fg_stack_result_name(enum fg_stack_result result);

@@ -229,6 +229,7 @@ static int put_functions(struct page *page, const struct fg_result *result,
 			 const struct fg_profile *profile, struct fg_err *err)
 {
 	double per_request = fg_result_cpu_per_request_ns(result);
+	double sampled = fg_result_sampled_share(result);
 	struct fg_cost *cost = NULL;
 	int rc = fg_report_cost(profile, &cost, err);
 
@@ -247,7 +248,8 @@ static int put_functions(struct page *page, const struct fg_result *result,
 
 		fg_buf_addf(&row, "| %.1f %% | %.1f %% | %s | ", 100.0 * share,
 			    100.0 * (double)cost->rows[i].total / (double)cost->samples,
-			    per_request >= 0 ? fg_num_format_ns(share * per_request, text) : "–");
+			    per_request >= 0 ? fg_num_format_ns(share * sampled * per_request, text)
+					     : "–");
 		escape(cost->rows[i].name, &row);
 		fg_buf_add_str(&row, " |\n");
 		put(page, &row, 1);

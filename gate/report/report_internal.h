@@ -110,6 +110,14 @@ int fg_report_check_labels(const struct fg_profile *profile, const char *phase,
  *  < 0 unknown. `ret_unit`: "request", "second" or "". */
 double fg_report_sample_ns(const struct fg_result *result, const struct fg_profile *profile,
 			   const char *phase, const char *endpoint, const char **ret_unit);
+struct fg_report_type {
+	const char *noun;    /* "CPU": so much of it per request */
+	const char *counted; /* "sample", "page fault"; NULL: times are told instead */
+	bool is_time;
+};
+const struct fg_report_type *fg_report_type_of(const struct fg_profile *profile);
+/** "1 234 samples", "12.3 s" of waiting, "34 page faults". */
+void fg_report_amount(const struct fg_profile *profile, uint64_t count, struct fg_buf *out);
 /** The end text of a recording. */
 int fg_report_recording(const struct fg_report_pen *pen, const struct fg_result *result,
 			const struct fg_profile *profile, struct fg_err *err) FG_MUST_USE;

@@ -177,13 +177,23 @@ void fg_report_samples(const struct fg_profile_info *info, struct fg_buf *out)
 	char samples[FG_NUM_TEXT_MAX], lost[FG_NUM_TEXT_MAX];
 	uint64_t kernel_only = fg_profile_info_kernel_only(info);
 
-	fg_buf_addf(out, "%s samples, %s lost, %.2f %% complete, %.1f %% unnamed",
-		    fg_num_format_count(info->samples, samples),
-		    fg_num_format_count(info->lost, lost),
+	fg_buf_addf(out, "%s samples, %s lost", fg_num_format_count(info->samples, samples),
+		    fg_num_format_count(info->lost, lost));
+	if (info->lost_by[FG_LOSS_RING] > 0 && info->lost_by[FG_LOSS_LIMIT] > 0)
+		fg_buf_addf(out, " (%s of them beyond what is kept)",
+			    fg_num_format_count(info->lost_by[FG_LOSS_LIMIT], lost));
+	else if (info->lost_by[FG_LOSS_LIMIT] > 0)
+		fg_buf_add_str(out, " (beyond what is kept)");
+	else if (info->lost_by[FG_LOSS_RING] > 0)
+		fg_buf_add_str(out, " (the ring was full)");
+	fg_buf_addf(out, ", %.2f %% complete, %.1f %% unnamed",
 		    100.0 * fg_profile_info_complete_share(info), 100.0 * info->unnamed_share);
 	if (kernel_only > 0)
 		fg_buf_addf(out, ", %.1f %% in the kernel only",
 			    100.0 * (double)kernel_only / (double)info->samples);
+	if (strcmp(info->source, "perf") == 0)
+		fg_buf_addf(out, ", by perf events%s",
+			    info->user_cpu_ns ? " of user mode alone" : "");
 }
 
 static void add_passed(const struct fg_result *result, size_t judged, size_t warned,

@@ -205,25 +205,35 @@ static void write_cpu_line(const struct fg_report_pen *pen, const struct fg_resu
 	fg_report_wrapped(pen, 2, 7, &line);
 }
 
-void fg_report_incomplete(const struct fg_report_pen *pen, const struct fg_profile_info *info)
+static void add_incomplete(const struct fg_profile_info *info, struct fg_buf *text)
 {
-	FG_AUTO_BUF struct fg_buf text = {.max = 2048};
 	const char *comma = " ";
 	char count[FG_NUM_TEXT_MAX];
 
-	if (fg_profile_info_complete_share(info) >= 0.99)
-		return;
-	fg_buf_add_str(&text, "incomplete stacks:");
+	fg_buf_add_str(text, "incomplete stacks:");
 	for (int i = FG_STACK_COMPLETE + 1;
 	     i < FG_STACK_RESULT_COUNT && (size_t)i < FG_ARRAY_LEN(info->incomplete_by); i++) {
 		if (info->incomplete_by[i] == 0 || i == FG_STACK_KERNEL_ONLY)
 			continue;
-		fg_buf_addf(&text, "%s%s %s", comma,
+		fg_buf_addf(text, "%s%s %s", comma,
 			    fg_num_format_count(info->incomplete_by[i], count),
 			    fg_stack_result_name((enum fg_stack_result)i));
 		comma = ", ";
 	}
-	fg_buf_add_str(&text, "; a verdict needs 99 % complete");
+	fg_buf_add_str(text, "; a verdict needs 99 % complete");
+}
+
+void fg_report_incomplete(const struct fg_report_pen *pen, const struct fg_profile_info *info)
+{
+	FG_AUTO_BUF struct fg_buf text = {.max = 2048};
+	char fault[200];
+
+	if (fg_profile_info_complete_share(info) < 0.99)
+		add_incomplete(info, &text);
+	else if (fg_profile_info_fault(info, fault, sizeof(fault)))
+		fg_buf_addf(&text, "the profile %s: no verdict can be based on it", fault);
+	else
+		return;
 	fg_buf_add_str(pen->out, "      ");
 	fg_text_wrap(text.data ? text.data : "", 6, 6, pen->width, pen->out);
 	fg_buf_add_char(pen->out, '\n');
@@ -237,7 +247,9 @@ static int write_functions(const struct fg_report_pen *pen, const struct fg_resu
 	struct fg_report_functions functions = {
 		.rows = rows,
 		.samples = cost->samples,
-		.sample_ns = per_request < 0 ? -1 : per_request / (double)cost->samples,
+		.sample_ns = per_request < 0 ? -1
+					     : per_request * fg_result_sampled_share(result) /
+						       (double)cost->samples,
 		.suffix = ""};
 	size_t i = 0;
 

@@ -141,6 +141,21 @@ static bool tells_classes(const struct fg_result *result, const struct fg_profil
 	return fg_report_tells_classes(&result->profile, all - FG_MIN(without, all), all);
 }
 
+static double recording_sample_ns(const struct fg_result *result, double sample_ns)
+{
+	return result->measured_ns ? sample_ns * (double)FG_NS_PER_S / (double)result->measured_ns
+				   : -1;
+}
+
+static double class_sample_ns(const struct fg_result *result, const struct fg_profile *profile,
+			      const char *endpoint, double sample_ns)
+{
+	uint64_t requests = requests_of(result, endpoint);
+
+	return requests && tells_classes(result, profile, "measure") ? sample_ns / (double)requests
+								     : -1;
+}
+
 /* The scheduler's clock says how much, samples say where; where it does not, a sample is its
  * period. Per request only of the measured phase: others have none. */
 double fg_report_sample_ns(const struct fg_result *result, const struct fg_profile *profile,
@@ -148,26 +163,24 @@ double fg_report_sample_ns(const struct fg_result *result, const struct fg_profi
 {
 	const bool measured = phase && strcmp(phase, "measure") == 0;
 	uint64_t samples = measured ? samples_of(profile, phase) : 0;
-	double all_requests = fg_result_cpu_per_request_ns(result);
-	double sample_ns = (double)profile->period_ns;
+	const bool exact = samples && profile->type == FG_PROFILE_CPU;
+	double per_request = fg_result_cpu_per_request_ns(result);
+	double sample_ns = exact && result->measured_target_cpu_ns
+				   ? (double)result->measured_target_cpu_ns / (double)samples
+				   : (double)profile->period_ns;
 
 	*ret_unit = "";
-	if (samples && result->measured_target_cpu_ns && profile->type == FG_PROFILE_CPU)
-		sample_ns = (double)result->measured_target_cpu_ns / (double)samples;
-	if (!measured)
+	/* faults are counts, no times */
+	if (!measured || profile->type == FG_PROFILE_FAULTS)
 		return -1;
-	if (fg_result_is_recording(result)) {
-		*ret_unit = "second";
-		return result->measured_ns
-			       ? sample_ns * (double)FG_NS_PER_S / (double)result->measured_ns
-			       : -1;
-	}
-	*ret_unit = "request";
-	if (!endpoint && all_requests >= 0 && samples && profile->type == FG_PROFILE_CPU)
-		return all_requests / (double)samples;
-	if (endpoint && !tells_classes(result, profile, phase))
-		return -1;
-	uint64_t requests = requests_of(result, endpoint);
+	*ret_unit = fg_result_is_recording(result) ? "second" : "request";
+	if (fg_result_is_recording(result))
+		return recording_sample_ns(result, sample_ns);
+	if (endpoint)
+		return class_sample_ns(result, profile, endpoint, sample_ns);
+	if (per_request >= 0 && exact)
+		return per_request / (double)samples;
+	uint64_t requests = requests_of(result, NULL);
 
 	return requests ? sample_ns / (double)requests : -1;
 }

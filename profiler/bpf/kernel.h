@@ -49,6 +49,10 @@ struct pid {
 	struct upid numbers[1]; /* one per level; really level + 1 of them */
 } FG_CORE;
 
+struct thread_struct {
+	unsigned long fsbase;
+} FG_CORE;
+
 struct task_struct {
 	int pid, tgid;
 	void *stack;
@@ -56,6 +60,7 @@ struct task_struct {
 	struct signal_struct *signal;
 	struct task_struct *group_leader;
 	struct pid *thread_pid;
+	struct thread_struct thread;
 } FG_CORE;
 
 enum bpf_func_id___newer {

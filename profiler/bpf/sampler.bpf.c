@@ -16,6 +16,7 @@
 #include "profiler/bpf/ids.bpf.h"
 #include "profiler/bpf/label.bpf.h"
 #include "profiler/bpf/unwind.bpf.h"
+#include "profiler/bpf/script.bpf.h"
 
 char fg_license[] SEC("license") = "Dual BSD/GPL";
 
@@ -114,11 +115,11 @@ static __always_inline void unwind(struct fg_unwind_state *state)
 	}
 }
 
-static __always_inline void take_sample(struct bpf_perf_event_data *ctx,
+static __always_inline void take_sample(struct bpf_perf_event_data *ctx, __u32 tgid,
 					struct fg_bpf_target *target, struct fg_bpf_stats *stats,
 					__u64 now_ns)
 {
-	__u32 tgid = fg_current_tgid(), zero = 0;
+	__u32 zero = 0;
 	struct fg_unwind_state *state = bpf_map_lookup_elem(&fg_state, &zero);
 
 	if (!state)
@@ -141,14 +142,17 @@ static __always_inline void take_sample(struct bpf_perf_event_data *ctx,
 	state->sample.guessed = 0;
 	state->sample.cpu = (__u16)bpf_get_smp_processor_id();
 	state->sample.result = FG_BPF_KERNEL_ONLY;
-	if (read_user_regs(ctx, state))
+	if (read_user_regs(ctx, state)) {
 		unwind(state);
+		fg_script(target->image);
+	}
 	if (state->miss)
 		report_miss(target, tgid, state->miss, now_ns);
 	if (state->fault)
 		report_fault(target, tgid, state->fault, now_ns);
 
-	__u64 frames = (__u64)state->sample.kernel_count + state->sample.user_count;
+	__u64 frames = (__u64)state->sample.kernel_count + state->sample.user_count +
+		       state->sample.script_count;
 	__u64 size = offsetof(struct fg_bpf_sample, frames) + frames * sizeof(__u64);
 
 	if (size > sizeof(state->sample))
@@ -173,7 +177,7 @@ int fg_sample(struct bpf_perf_event_data *ctx)
 	target = bpf_map_lookup_elem(&fg_targets, &tgid);
 	if (!target)
 		return 0;
-	take_sample(ctx, target, stats, begin_ns);
+	take_sample(ctx, tgid, target, stats, begin_ns);
 	stats->bpf_ns += bpf_ktime_get_ns() - begin_ns;
 	/* 1 lets the kernel write its own sample of this very moment into the event's ring. */
 	return fg_oracle;
@@ -196,6 +200,7 @@ int BPF_PROG(fg_fork, struct task_struct *parent, struct task_struct *child)
 		return 0;
 	struct fg_bpf_target copy = {
 		.space = target->space,
+		.image = target->image,
 		.signal = (__u64)child->signal,
 	};
 
@@ -213,6 +218,7 @@ int BPF_PROG(fg_exec, struct task_struct *task)
 	if (!target)
 		return 0;
 	target->space = (struct fg_bpf_range){0};
+	target->image = 0;
 	target->miss_interval_ms = 0;
 	send_event(FG_EVENT_EXEC, tgid, 0, 0);
 	return 0;

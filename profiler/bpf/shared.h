@@ -12,6 +12,8 @@
 #include <stdint.h>
 #endif
 
+#include "profiler/bpf/script.h"
+
 #define FG_BPF_ABI 2
 
 enum {
@@ -100,6 +102,8 @@ struct fg_bpf_target {
 	struct fg_bpf_range space;
 	uint32_t miss_interval_ms;
 	uint64_t last_fault_ns;
+	uint32_t image; /* of an interpreter's program; 0: none */
+	uint32_t reserved;
 };
 
 /* A user frame: module << 48 | address. Addresses are those to look up: already −1 for return
@@ -128,6 +132,7 @@ enum fg_bpf_result {
 	FG_BPF_DEPTH,
 	FG_BPF_BAD,
 	FG_BPF_KERNEL_ONLY,
+	FG_BPF_SCRIPT = 9, /* the native stack is complete, the interpreter's is not */
 	FG_BPF_RESULT_COUNT
 };
 
@@ -217,7 +222,7 @@ enum { FG_SAMPLE_RING_BYTES = 16 << 20, FG_EVENT_RING_BYTES = 256 << 10 };
 _Static_assert(sizeof(struct fg_unwind_row) == 8, "rows are 8 bytes");
 _Static_assert(sizeof(struct fg_bpf_shard) == 4 << 20, "the value size that old kernels take");
 _Static_assert(sizeof(struct fg_bpf_mapping) == 32, "as both sides see it");
-_Static_assert(sizeof(struct fg_bpf_target) == 40, "as both sides see it");
+_Static_assert(sizeof(struct fg_bpf_target) == 48, "as both sides see it");
 _Static_assert(sizeof(struct fg_bpf_sample) == 40 + 8 * FG_SAMPLE_FRAMES, "as both sides see it");
 _Static_assert(sizeof(struct fg_bpf_event) == 24, "as both sides see it");
 _Static_assert(FG_SAMPLE_FRAMES >= FG_STACK_FRAMES_MAX + FG_KERNEL_FRAMES_MAX + FG_SCRIPT_WORDS_MAX,

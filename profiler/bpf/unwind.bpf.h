@@ -27,8 +27,9 @@ struct fg_unwind_state {
 	struct fg_arch_regs regs;
 	__u64 window[FG_WINDOW_BYTES / 8]; /* of the user stack, as far as it was read */
 	__u64 window_start, window_bytes;
-	__u64 miss;  /* the address that no mapping holds, or 0 */
-	__u64 fault; /* an address that could not be read, or 0 */
+	__u64 pc, frame, row; /* what is looked up, and what was found */
+	__u64 miss;           /* the address that no mapping holds, or 0 */
+	__u64 fault;          /* an address that could not be read, or 0 */
 	struct fg_bpf_range space;
 	__u32 mapping; /* of the frame before: the next one is often in the same */
 	__u64 guess;   /* FG_FRAME_GUESSED when the frame at ip was found by a guess */
@@ -345,16 +346,17 @@ static __always_inline __u64 fg_row_of_mapping(const struct fg_bpf_mapping *mapp
 	return fg_row_of_kind(mapping->kind == FG_MAP_JIT ? FG_ROW_FRAME_POINTER : FG_ROW_NONE);
 }
 
-/* Mapping and row of pc by the two searches; false where nothing is mapped. */
-static __always_inline bool fg_look_up(struct fg_unwind_state *state, __u64 pc, __u64 *ret_frame,
-				       __u64 *ret_row)
+/* Mapping and row of state->pc by the two searches, into state->frame and state->row; 0 where
+ * nothing is mapped. A function of its own, so that the verifier goes through the searches once. */
+__attribute__((noinline)) int fg_find_frame(__u32 slot)
 {
 	__u32 zero = 0;
+	struct fg_unwind_state *state = bpf_map_lookup_elem(&fg_state, &slot);
 	const struct fg_bpf_arena *arena = bpf_map_lookup_elem(&fg_arena, &zero);
 
-	if (!arena || !state->space.count)
-		return false;
-	__u64 index = state->mapping & (FG_ARENA_MAX - 1);
+	if (!state || !arena || !state->space.count)
+		return 0;
+	__u64 index = state->mapping & (FG_ARENA_MAX - 1), pc = state->pc;
 	const struct fg_bpf_mapping *mapping = &arena->mappings[index];
 
 	if (pc < arena->starts[index] || pc >= mapping->end ||
@@ -364,15 +366,15 @@ static __always_inline bool fg_look_up(struct fg_unwind_state *state, __u64 pc, 
 	}
 	if (pc < arena->starts[index] || pc >= mapping->end ||
 	    mapping->generation != state->space.generation)
-		return false;
+		return 0;
 	state->mapping = (__u32)index;
 	__u64 vaddr = pc - mapping->bias;
 
-	*ret_frame = (vaddr & FG_FRAME_ADDRESS_MASK) | (__u64)mapping->module
-							       << FG_FRAME_MODULE_SHIFT;
-	*ret_row = mapping->kind == FG_MAP_ROWS ? fg_find_row(mapping, vaddr)
-						: fg_row_of_mapping(mapping);
-	return true;
+	state->frame = (vaddr & FG_FRAME_ADDRESS_MASK) | (__u64)mapping->module
+								 << FG_FRAME_MODULE_SHIFT;
+	state->row = mapping->kind == FG_MAP_ROWS ? fg_find_row(mapping, vaddr)
+						  : fg_row_of_mapping(mapping);
+	return 1;
 }
 
 #define FG_MIX(x) ((x)*0x9e3779b97f4a7c15ull)
@@ -384,8 +386,8 @@ static __always_inline __u64 fg_known_check(__u64 pc, __u64 generation, __u64 fr
 
 /* The same through what is remembered. Where a loop was interrupted hardly repeats: only return
  * addresses are kept. */
-static __always_inline bool fg_recall(struct fg_unwind_state *state, __u64 pc, __u64 *ret_frame,
-				      __u64 *ret_row)
+static __always_inline bool fg_recall(struct fg_unwind_state *state, __u32 slot, __u64 pc,
+				      __u64 *ret_frame, __u64 *ret_row)
 {
 	__u32 zero = 0;
 	struct fg_known_frames *frames = bpf_map_lookup_elem(&fg_known, &zero);
@@ -399,8 +401,11 @@ static __always_inline bool fg_recall(struct fg_unwind_state *state, __u64 pc, _
 	*ret_row = known->row;
 	if (known->check == fg_known_check(pc, generation, *ret_frame, *ret_row) && generation)
 		return true;
-	if (!fg_look_up(state, pc, ret_frame, ret_row))
+	state->pc = pc;
+	if (!fg_find_frame(slot))
 		return false;
+	*ret_frame = state->frame;
+	*ret_row = state->row;
 	if (state->regs.returned && generation) {
 		known->frame = *ret_frame;
 		known->row = *ret_row;
@@ -420,7 +425,7 @@ __attribute__((noinline)) int fg_unwind_frame(__u32 slot)
 		return FG_ENDED;
 	__u64 pc = state->regs.ip - state->regs.returned;
 
-	if (pc >> FG_ARCH_USER_BITS || !fg_recall(state, pc, &frame, &row))
+	if (pc >> FG_ARCH_USER_BITS || !fg_recall(state, slot, pc, &frame, &row))
 		return fg_miss(state, pc);
 	fg_emit(state, frame);
 	return fg_step(state, row);

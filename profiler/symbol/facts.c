@@ -13,7 +13,7 @@ int fg_symbol_facts(int fd, const char *path, struct fg_symbol_facts *ret, struc
 
 	if (rc)
 		return rc;
-	rc = fg_module_load(&module, "/usr/lib/debug", err);
+	rc = fg_module_load(&module, "/usr/lib/debug", NULL, err);
 	if (rc == 0) {
 		facts.functions = module.fdes.count;
 		for (size_t i = 0; i < module.fdes.count; i++)

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "gate/base/vec.h"
+#include "runner/debuginfod.h"
 #include "runner/run/session.h"
 
 enum { CPU_SECONDS_MAX = 1 << 20 };
@@ -61,7 +62,7 @@ int fg_session_observe_start(struct fg_session *s, struct fg_err *err)
 		s->profile_absent[0] = '\0';
 		return fg_session_labels_check(s, err);
 	}
-	(void)snprintf(s->profile_absent, sizeof(s->profile_absent), "%.255s", why.message);
+	(void)snprintf(s->profile_absent, sizeof(s->profile_absent), "%.767s", why.message);
 	if (!profile_required(s))
 		return 0;
 	fg_session_outcome(s, FG_OUTCOME_NO_PROFILER);
@@ -136,6 +137,22 @@ static uint64_t measured_cpu_ns(const struct fg_result *result)
 	return sum_ns;
 }
 
+static_assert((int)FG_PROFILER_SHORT == (int)FG_DEMANGLE_SHORT &&
+		      (int)FG_PROFILER_RAW == (int)FG_DEMANGLE_OFF,
+	      "the scenario's and the profiler's styles of names");
+
+/* Frees it as well. */
+static void note_debug_files(const struct fg_session *s, struct fg_debuginfod *debuginfod)
+{
+	char text[400];
+
+	if (!debuginfod)
+		return;
+	fg_debuginfod_summary(debuginfod, text, sizeof(text));
+	fg_session_note(s, "debug files: %s\n", text);
+	fg_debuginfod_free(debuginfod);
+}
+
 int fg_session_profile(struct fg_session *s, struct fg_err *err)
 {
 	struct fg_result *result = s->run->bundle.result;
@@ -158,12 +175,17 @@ int fg_session_profile(struct fg_session *s, struct fg_err *err)
 	struct fg_profile_slow slow = {0};
 	struct fg_endpoints endpoints = {0};
 	struct fg_request_index *slow_requests = NULL;
+	struct fg_debuginfod *debuginfod = NULL;
 	int rc = fg_session_endpoints(result, &endpoints, err);
 
 	if (!rc)
 		rc = fg_session_slow_requests(s, result, &slow, &slow_requests, err);
+	if (!rc)
+		rc = fg_debuginfod_new(s->file->profile_debuginfod, &debuginfod, err);
 	const struct fg_profiler_profile_options options = {
 		.run_start_ns = start_ns,
+		.symbols = {(enum fg_profiler_demangle)s->file->profile_demangle,
+			    debuginfod ? fg_debuginfod_open : NULL, debuginfod},
 		.phases = phases,
 		.phase_count = FG_ARRAY_LEN(phases),
 		.endpoints = (const char *const *)endpoints.texts,
@@ -177,6 +199,7 @@ int fg_session_profile(struct fg_session *s, struct fg_err *err)
 		s->run->bundle.profile = profiles[FG_PROFILE_CPU];
 		result->profile.slow = slow;
 	}
+	note_debug_files(s, debuginfod);
 	fg_session_endpoints_done(&endpoints);
 	fg_request_index_free(slow_requests);
 	return rc;

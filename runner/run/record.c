@@ -92,6 +92,8 @@ static void note_header(const struct fg_record *record)
 	fg_record_note(record, "flamegate " FG_VERSION " · profile of %s · %s%s%s\n", record->label,
 		       record->options->duration_ns ? "for " : "", time,
 		       record->child.pid ? "" : " · Ctrl-C ends it and keeps what was measured");
+	if (*fg_profiler_source_note(record->profiler))
+		fg_record_note(record, "profile: %s\n", fg_profiler_source_note(record->profiler));
 }
 
 static int observe(struct fg_record *record, struct fg_err *err)

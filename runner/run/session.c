@@ -57,6 +57,13 @@ static void note_profile(const struct fg_session *s)
 			s->profile_absent);
 }
 
+static const char *profile_word(const struct fg_session *s)
+{
+	if (!s->profiler)
+		return "off";
+	return fg_profiler_source(s->profiler) == FG_PROFILER_PERF ? "perf events" : "eBPF";
+}
+
 static void note_header(const struct fg_session *s)
 {
 	struct fg_registry registry;
@@ -64,14 +71,15 @@ static void note_header(const struct fg_session *s)
 	if (s->options->quiet)
 		return;
 	fg_session_note(s, "flamegate " FG_VERSION " · %s%s%s · profile: %s", s->file->name,
-			*s->target_label ? " · target " : "", s->target_label,
-			s->profiler ? "eBPF" : "off");
+			*s->target_label ? " · target " : "", s->target_label, profile_word(s));
 	if (s->profiler)
 		fg_session_note(s, " %u Hz",
 				s->options->frequency_hz ? (unsigned)s->options->frequency_hz
 							 : s->file->profile_frequency_hz);
 	fg_session_note(s, "\n");
 	note_profile(s);
+	if (s->profiler && *fg_profiler_source_note(s->profiler))
+		fg_session_note(s, "profile: %s\n", fg_profiler_source_note(s->profiler));
 	fg_registry_init(&registry);
 	if (fg_scenario_register(s->file, "curl", &registry, NULL) == 0)
 		for (size_t i = 0; i < registry.scenario_count; i++)

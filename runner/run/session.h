@@ -39,7 +39,7 @@ struct fg_session {
 	char target_port[8];
 	/* observe.c */
 	struct fg_profiler *profiler; /* or NULL */
-	char profile_absent[256];     /* why there is none */
+	char profile_absent[768];     /* why there is none */
 	struct fg_cputime *cputime;   /* or NULL */
 	struct fg_cpu_series cpu;
 	uint64_t cpu_total_ns; /* last reading */

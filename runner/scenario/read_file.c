@@ -116,6 +116,30 @@ void fg_read_profile_types(struct fg_reader *reader, const struct fg_key *key,
 		fg_reader_value(reader, &type, node->items[i], NULL);
 }
 
+/* off | env | one URL or several with blanks between them, as in DEBUGINFOD_URLS. */
+void fg_read_debuginfod(struct fg_reader *reader, const struct fg_key *key,
+			const struct fg_node *node, void *owner)
+{
+	struct fg_key value = *key;
+	const char *at = node->text;
+
+	if (!fg_reader_expect(reader, node, FG_NODE_SCALAR, key->name))
+		return;
+	if (strcmp(at, "off") == 0) /* NULL says so */
+		return;
+	for (size_t len; strcmp(node->text, "env") != 0 && *(at += strspn(at, " ")); at += len) {
+		len = strcspn(at, " ");
+		if (strncmp(at, "http://", 7) != 0 && strncmp(at, "https://", 8) != 0) {
+			fg_reader_fault(reader, node,
+					"debuginfod is off, env (for DEBUGINFOD_URLS) or the URL "
+					"of a server");
+			return;
+		}
+	}
+	value.type = FG_T_TEXT;
+	fg_reader_value(reader, &value, node, owner);
+}
+
 void fg_read_markdown(struct fg_reader *reader, const struct fg_key *key,
 		      const struct fg_node *node, void *owner)
 {

@@ -385,6 +385,7 @@ struct fg_target {
 enum fg_profile_labels { FG_LABELS_AUTO, FG_LABELS_OFF, FG_LABELS_ON };
 enum fg_profile_enabled { FG_PROFILE_AUTO, FG_PROFILE_REQUIRED, FG_PROFILE_OFF };
 enum fg_flags_mode { FG_FLAGS_ADVISE, FG_FLAGS_AUTO }; /* profile.runtimeFlags */
+enum fg_profile_demangle { FG_DEMANGLE_FULL, FG_DEMANGLE_SHORT, FG_DEMANGLE_OFF };
 
 struct fg_publish_pyroscope {
 	char *url;
@@ -432,7 +433,9 @@ struct fg_scenario_file {
 	enum fg_profile_labels profile_labels;
 	uint32_t profile_frequency_hz; /* as written; made prime later */
 	enum fg_flags_mode runtime_flags;
-	unsigned threads; /* loadgen.threads; 0 = auto */
+	enum fg_profile_demangle profile_demangle;
+	char *profile_debuginfod; /* URLs, "env"; NULL: off */
+	unsigned threads;         /* loadgen.threads; 0 = auto */
 	char *loadgen_cpus;
 	uint64_t seed;                        /* 0: choose one and print it */
 	char *baseline_dir;                   /* baseline.store of type dir; NULL: default */

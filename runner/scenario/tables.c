@@ -413,7 +413,10 @@ static const struct fg_choice profile_labels[] = {
 static const struct fg_choice runtime_flags[] = {{"advise", FG_FLAGS_ADVISE, NULL},
 						 {"auto", FG_FLAGS_AUTO, NULL}};
 static const struct fg_choice demanglings[] = {
-	{"full", 0, NULL}, {"short", 1, "C"}, {"off", 2, "C"}};
+	{"full", FG_DEMANGLE_FULL, NULL},
+	{"short", FG_DEMANGLE_SHORT, NULL},
+	{"off", FG_DEMANGLE_OFF, NULL},
+};
 static const struct fg_key scrape_keys[] = {
 	{.name = "url", .type = FG_T_TEXT, .required = true},
 	{.name = "type", .type = FG_T_TEXT},
@@ -425,8 +428,14 @@ static const struct fg_key symbol_keys[] = {
 	 .type = FG_T_CHOICE,
 	 .standard = "full",
 	 FG_CHOICES(demanglings),
-	 .help = "names of C++ and Rust"},
-	{.name = "debuginfod", .type = FG_T_TEXT, .standard = "off", .later = "C"},
+	 FG_AT(fg_scenario_file, profile_demangle),
+	 .help = "names of C++, Rust: short has <…>"},
+	{.name = "debuginfod",
+	 .type = FG_T_CUSTOM,
+	 .standard = "off",
+	 .read = fg_read_debuginfod,
+	 FG_AT(fg_scenario_file, profile_debuginfod),
+	 .help = "debug files from: URL, env, off"},
 };
 static const struct fg_table symbol_table = {"key", "profile.symbols", FG_KEYS(symbol_keys)};
 static const struct fg_key profile_keys[] = {

@@ -232,6 +232,25 @@ def case_inline(bench):
         check(expected in chains, f"{expected} not among {chains}")
 
 
+def case_pprof(bench):
+    """Inlined frames as `go tool pprof` reads them out of our file."""
+    found = compilers()
+    if "debian" not in found:
+        raise Skip("go tool pprof of golang-go is not installed")
+    child = bench.start(program(bench, "debian", "stripped"), "inline", ready="ready")
+    out = os.path.join(bench.dir, "profile.pb.gz")
+    subprocess.run([os.path.join(bench.build, "runner/flamegate"), "profile", "--pid",
+                    str(child.pid), "-d", "2s", "-o", f"pprof={out}"], cwd=bench.dir, check=True,
+                   stdout=subprocess.DEVNULL)
+    traces = subprocess.run([found["debian"], "tool", "pprof", "-traces", out], text=True,
+                            stdout=subprocess.PIPE, check=True, cwd=bench.dir,
+                            env=dict(os.environ, PPROF_TMPDIR=bench.dir, GOTOOLCHAIN="local")).stdout
+    chain = r"main\.innermost( \(inline\))?\n\s+main\.middle( \(inline\))?\n\s+main\.outer\n"
+    check(re.search(chain, traces), f"no such chain in {traces[:800]}")
+    check(re.search(r"main\.outer\n\s+main\.inline\n\s+main\.main\n\s+runtime\.main\n", traces),
+          "the callers are missing")
+
+
 CASES = {name[5:]: function for name, function in list(globals().items())
          if name.startswith("case_")}
 

@@ -14,6 +14,10 @@ import sys
 import test_profiler as base
 from test_profiler import check
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "bench"))
+import bench_shares
+import benchkit
+
 
 def life(bench, *arguments, program=None, seconds=3, hz=997):
     program = program or f"{bench.zoo}/zoo_life"
@@ -182,6 +186,62 @@ def case_memory(bench):
     print(f"  helper {helper_kib / 1024:.1f} MiB, maps {kernel_bytes / 2**20:.1f} MiB")
     check(helper_kib < 150 * 1024, f"the helper took {helper_kib} KiB")
     check(0 < kernel_bytes < 64 << 20, f"the maps take {kernel_bytes} bytes")
+
+
+def case_nobody(bench):
+    """Root's helper is nobody while it samples, and still reads what only root may."""
+    program = shutil.copy(f"{bench.zoo}/zoo_life", os.path.join(bench.dir, "private"))
+    os.chmod(program, 0o700)
+    os.chmod(bench.dir, 0o700)
+    child = bench.start(program, "exec", "20", "200", ready="ready")
+    tool, helper = base.start_tool(bench, child.pid, seconds=3)
+    status, have = base.capabilities_of(helper)
+    check(status["Uid"].split() == ["65534"] * 4, f"Uid {status['Uid']}")
+    check(status["Gid"].split() == ["65534"] * 4, f"Gid {status['Gid']}")
+    check(not status["Groups"].split(), f"Groups {status['Groups']}")
+    check(have <= {2, 19, 39, 40} and int(status["CapInh"], 16) == 0, f"capabilities {have}")
+    result = base.Result(tool.communicate(timeout=60)[0])
+    show(result)
+    check(result.having("zoo_spin") > result.info["samples"] * 0.8, "no names of a private program")
+
+
+def case_kernel_addresses(bench):
+    """A user who may not know where the kernel lies gets its names, and not its place."""
+    helper, setpriv = base.capable_helper(bench), bench.need("setpriv")
+    restrict = "/proc/sys/kernel/perf_event_paranoid"
+    with open(restrict) as f:
+        if int(f.read()) <= 1:
+            raise base.Skip(f"{restrict}: anybody may see kernel addresses here")
+    nobody = [setpriv, "--reuid", "65534", "--regid", "65534", "--clear-groups"]
+    target = bench.start(*nobody, f"{bench.dir}/zoo_native", "vdso", "30", ready="ready")
+    bench.tool, bench.helper = f"{bench.dir}/profile_pid", helper
+    tool, _ = base.start_tool(bench, target.pid, seconds=3, prefix=nobody)
+    tables = [f"/proc/{tool.pid}/fd/{fd}" for fd in os.listdir(f"/proc/{tool.pid}/fd")
+              if "kallsyms" in os.readlink(f"/proc/{tool.pid}/fd/{fd}")]
+    check(len(tables) == 1 and "memfd" in os.readlink(tables[0]), f"{[os.readlink(t) for t in tables]}")
+    with open(tables[0]) as f:
+        lines = f.read().splitlines()
+    check(any(line.endswith(" do_syscall_64") for line in lines), f"{len(lines)} names")
+    check(not any(line.startswith("ffffffff") for line in lines), "kernel addresses")
+    result = base.Result(tool.communicate(timeout=60)[0])
+    check(not result.errors, f"{result.errors}")
+    named = sum(c for _, c, f in result.stacks if any(x.endswith("_[k]") and "0x" not in x for x in f))
+    kernel = sum(c for _, c, f in result.stacks if any(x.endswith("_[k]") for x in f))
+    print(f"  {named} of {kernel} stacks with a kernel part have names")
+    check(kernel > 0 and named == kernel, f"{named} of {kernel} stacks have kernel names")
+
+
+def case_shares(bench):
+    """A program that knows the CPU time of each of its functions: the profile says the same."""
+    for hz in (99, 499, 997):
+        with benchkit.Bench(bench.build) as kit:
+            exact, seen, elsewhere = bench_shares.run(kit, hz, 6)
+        samples = sum(seen.values())
+        check(samples > base.SAMPLES_MIN, f"{hz} Hz: {samples} samples")
+        chi2, p = bench_shares.chi_squared(exact, seen)
+        print(f"  {hz} Hz: {samples} samples, {elsewhere} elsewhere; chi-squared {chi2:.2f} (3 degrees), p {p:.4f}")
+        check(p > 1e-4, f"{hz} Hz: p {p:.2g}; true {exact}, sampled {seen}")
+        check(elsewhere < 0.1 * samples + base.SEEN_MIN, f"{hz} Hz: {elsewhere} samples elsewhere")
 
 
 def case_verifier(bench):

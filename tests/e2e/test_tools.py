@@ -1,14 +1,18 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """profile, top, flame and doctor as a person uses them, and everything that may be wrong about it."""
+import fcntl
 import json
 import os
 import pathlib
+import pty
 import re
 import shutil
 import signal
+import struct
 import subprocess
 import sys
+import termios
 import time
 import unittest
 import xml.dom.minidom
@@ -85,6 +89,40 @@ class Profile(Tools):
         done = self.flamegate("profile", "--pid", target.pid, "-d", "60s", timeout=40, check=0)
         self.assertIn("the target ended before the recording did", done.out)
         self.assertEqual(self.run_json(self.bundle())["status"], "completed")
+
+    def test_progress_fits_its_terminal(self):
+        target = self.busy()
+        for columns in (30, 60, 80, 132):
+            with self.subTest(columns=columns):
+                shown = self.on_terminal(columns, "profile", "--pid", target.pid, "-d", "2s", "-F", "997")
+                drawn = [part.split("\x1b[K")[0] for part in shown.split("\r") if "\x1b[K" in part]
+                self.assertGreater(len(drawn), 1, shown)
+                for line in drawn:
+                    self.assertLess(len(line), columns, line)
+                self.assertTrue(any("samples" in line for line in drawn), drawn)
+                if columns > 100:
+                    self.assertTrue(all("[" in line for line in drawn if line.strip()), drawn)
+                self.assertNotIn("\x1b[1m", shown, "NO_COLOR")
+
+    def on_terminal(self, columns, *args):
+        ours, theirs = pty.openpty()
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+        process = subprocess.Popen([str(kit.PROGRAM), *map(str, args)], stdin=theirs, stdout=theirs, stderr=theirs, cwd=self.dir,
+                                   env={**os.environ, "TERM": "xterm", "NO_COLOR": "1"})
+        self.addCleanup(kit.end, process)
+        os.close(theirs)
+        shown = b""
+        while True:
+            try:
+                piece = os.read(ours, 65536)
+            except OSError:  # the other side is closed
+                break
+            if not piece:
+                break
+            shown += piece
+        os.close(ours)
+        self.assertEqual(process.wait(), 0, shown)
+        return shown.decode()
 
     def test_two_targets(self):
         a, b = self.busy(), self.busy()
@@ -453,14 +491,35 @@ class Doctor(Tools):
         done = subprocess.run(["unshare", "--pid", "--fork", "--mount-proc", str(kit.PROGRAM), "doctor"], cwd=self.dir, text=True,
                               capture_output=True, timeout=60)
         self.assertIn(done.returncode, (0, 14), done.stderr)
-        self.assertRegex(done.stdout, r"! PID namespace +a container's own")
-        self.assertIn("--pid=host", done.stdout)
+        self.assertRegex(done.stdout, r"✓ PID namespace +a container's own")
+        self.assertNotIn("--pid=host", done.stdout)
 
     def test_few_open_files(self):
         done = subprocess.run(["bash", "-c", f"ulimit -n 256; exec {kit.PROGRAM} doctor"], cwd=self.dir, text=True,
                               capture_output=True, timeout=60)
         self.assertRegex(done.stdout, r"! open files +limit 256")
         self.assertRegex(done.stdout, r"fix: ulimit -n \d+")
+
+
+class Completion(Tools):
+    def complete(self, *words):
+        """What bash offers for the last word."""
+        script = (f'source <({kit.PROGRAM} help --completion); COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _flamegate; '
+                  'printf "%s\\n" "${COMPREPLY[@]}"')
+        done = subprocess.run(["bash", "-c", script, "bash", "flamegate", *words], cwd=self.dir, text=True, capture_output=True)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        return done.stdout.split()
+
+    def test_bash_offers_what_there_is(self):
+        self.write("scenario.yaml", "")
+        self.assertEqual(self.complete("pro"), ["profile"])
+        self.assertEqual(self.complete("help", "fl"), ["flame"])
+        self.assertEqual(self.complete("top", "--call"), ["--callers", "--callees"])
+        self.assertEqual(self.complete("run", "scen"), ["scenario.yaml"])
+        self.assertEqual(self.complete("top", "lat"), ["latest"])
+        self.assertEqual(self.complete("profile", "--pid", ""), [])
+        self.assertEqual(self.complete("nonsense", "--x"), [])
+        self.assertIn("run", self.complete(""))
 
 
 def children(pid):

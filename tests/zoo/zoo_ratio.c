@@ -6,11 +6,11 @@
  *   threads   a thread per connection        loop   one thread, epoll
  *   prefork   two processes with a loop each
  *   split     reads the head of a request in two receives
- *   backend=N asks 127.0.0.1:N (connect, one byte, one byte back) before the work of /one and /ten
+ *   backend=N asks 127.0.0.1:N (connect, one byte, one byte back) before the work
  *   close     closes after each response     v6     listens on [::1]
  *   rounds=N  of the unit
- * GET or POST of /zero, /one, /ten; a body is read and summed up, with its bytes costing as they
- * do.
+ * GET or POST of /zero, /one, /ten, and /slow (40 in a function of its own); a body is read and
+ * summed up, with its bytes costing as they do.
  */
 #include <errno.h>
 #include <netinet/in.h>
@@ -47,6 +47,17 @@ static NOINLINE void burn(uint64_t units)
 	}
 }
 
+/* What only slow requests do: 40 units, under a name of its own. */
+static NOINLINE void burn_slowly(void)
+{
+	uint64_t x = 2;
+
+	for (uint64_t i = 0; i < 40 * options.rounds; i++) {
+		x = x * 6364136223846793005u + 1;
+		__asm__ volatile("" : "+r"(x));
+	}
+}
+
 static void ask_backend(void)
 {
 	struct sockaddr_in address = {.sin_family = AF_INET,
@@ -76,8 +87,10 @@ static bool respond(struct connection *c)
 		"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok";
 	uint64_t units = strstr(c->head, " /ten ") ? 10 : strstr(c->head, " /one ") ? 1 : 0;
 
-	if (units && options.backend)
+	if (options.backend)
 		ask_backend();
+	if (strstr(c->head, " /slow "))
+		burn_slowly();
 	burn(units);
 	c->used = 0;
 	if (options.close) {

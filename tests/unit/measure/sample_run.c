@@ -241,6 +241,7 @@ static void fill_profile_info(struct fg_profile_info *info)
 		.cpus = 2,
 		.samples = 30100,
 		.lost = 3,
+		.lost_by = {[FG_LOSS_RING] = 1, [FG_LOSS_LIMIT] = 2},
 		.complete = 30000,
 		.guessed_frames = 5,
 		.incomplete_by = {[FG_STACK_GAP] = 60, [FG_STACK_DEPTH] = 40},
@@ -259,6 +260,17 @@ static void fill_profile_info(struct fg_profile_info *info)
 			      .advice = "node: 48 % of its frames have no name; \"x\""},
 			     {.name = "native", .processes = 1}},
 		.runtime_count = 2,
+		.labels = true,
+		.labels_problem =
+			"switched off 12.3 s into the run: it took 2.4 % of the target's CPU",
+		.attributed = 29709,
+		.label_receives = 10600,
+		.label_ns = 1234567,
+		.slow = {.requests = 530,
+			 .above_ns = 31000000,
+			 .quantile = 95,
+			 .seconds = {3, 41},
+			 .second_count = 2},
 	};
 }
 

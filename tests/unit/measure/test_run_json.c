@@ -150,6 +150,7 @@ static void assert_same_profile_info(const struct fg_profile_info *a,
 	assert_string_equal(a->why_absent, b->why_absent);
 	assert_true(a->frequency_hz == b->frequency_hz && a->cpus == b->cpus);
 	assert_true(a->samples == b->samples && a->lost == b->lost && a->complete == b->complete);
+	assert_memory_equal(a->lost_by, b->lost_by, sizeof(a->lost_by));
 	assert_true(a->guessed_frames == b->guessed_frames);
 	assert_memory_equal(a->incomplete_by, b->incomplete_by, sizeof(a->incomplete_by));
 	assert_true(a->unnamed_share == b->unnamed_share);
@@ -158,6 +159,8 @@ static void assert_same_profile_info(const struct fg_profile_info *a,
 	assert_true(a->target_cpu_ns == b->target_cpu_ns);
 	assert_int_equal(a->runtime_count, b->runtime_count);
 	assert_memory_equal(a->runtimes, b->runtimes, sizeof(a->runtimes));
+	assert_memory_equal(&a->labels, &b->labels, /* request classes: to the struct's end */
+			    sizeof(*a) - offsetof(struct fg_profile_info, labels));
 }
 
 static void assert_same_thresholds(const struct fg_result *a, const struct fg_result *b)
@@ -383,6 +386,7 @@ static void test_refuses_run_json(void **state)
 		 "thresholds[0].aborted: expected true or false"},
 		{"\"targetPerSecondNs\": [", "\"targetPerSecondNs\": [null,",
 		 "cpu.targetPerSecondNs[0]: expected an integer, found null"},
+		{"\"ring\": 1", "\"ring\": -1", "profile.lostBy.ring: -1 is not between"},
 		{"\"gap\": 60", "\"gap\": \"60\"", "profile.incompleteBy.gap: expected an integer"},
 		{"\"unnamedShare\": 0.004", "\"unnamedShare\": 1.004",
 		 "profile.unnamedShare: 1.004"},

@@ -140,6 +140,38 @@ static void test_rows(void **state)
 	fg_bundle_done(&bundle);
 }
 
+/* Other types count other things: times of waiting have no samples, faults no times. */
+static void test_types(void **state)
+{
+	static const struct {
+		enum fg_profile_type type;
+		const char *all, *leaf;
+	} cases[] = {
+		{FG_PROFILE_OFFCPU, "200 ms, 100.00 %, 20.0 ms per second", "80.2 ms, 40.00 %"},
+		{FG_PROFILE_WALL, "200 ms, 100.00 %, 20.0 ms per second", "80.2 ms, 40.00 %"},
+		{FG_PROFILE_FAULTS, "100 page faults, 100.00 %</title>", "40 page faults, 40.00 %"},
+	};
+	struct fg_bundle bundle = fg_flame_sample();
+	char frame[2048];
+
+	(void)state;
+	for (size_t i = 0; i < FG_ARRAY_LEN(cases); i++) {
+		bundle.profile->type = cases[i].type;
+		struct fg_buf svg = draw(&bundle, &(struct fg_flame_options){0});
+
+		frame_of(&svg, "all", frame, sizeof(frame));
+		if (!strstr(frame, cases[i].all))
+			fail_msg("%s", frame);
+		frame_of(&svg, "leaf_function", frame, sizeof(frame));
+		if (!strstr(frame, cases[i].leaf))
+			fail_msg("%s", frame);
+		assert_null(strstr(svg.data, "of CPU"));
+		assert_null(strstr(svg.data, " samples"));
+		fg_buf_done(&svg);
+	}
+	fg_bundle_done(&bundle);
+}
+
 /* A part of the samples is a picture of its own. */
 static void test_class_and_phase(void **state)
 {
@@ -456,6 +488,7 @@ int main(void)
 		cmocka_unit_test(test_frames_and_facts),
 		cmocka_unit_test(test_nothing_external),
 		cmocka_unit_test(test_rows),
+		cmocka_unit_test(test_types),
 		cmocka_unit_test(test_class_and_phase),
 		cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_no_profile_and_no_samples),

@@ -440,11 +440,13 @@ static void test_outcome_words(void **state)
 	bundle.result->profile.complete = 960;
 	bundle.result->profile.incomplete_by[FG_STACK_KERNEL_ONLY] = 40;
 	bundle.result->profile.lost = 1;
+	bundle.result->profile.lost_by[FG_LOSS_RING] = 1;
 	struct fg_buf samples = {.max = 4096};
 
 	fg_report_samples(&bundle.result->profile, &samples);
-	assert_string_equal(samples.data, "1 000 samples, 1 lost, 100.00 % complete, 0.0 % "
-					  "unnamed, 4.0 % in the kernel only");
+	assert_string_equal(samples.data,
+			    "1 000 samples, 1 lost (the ring was full), 100.00 % complete, 0.0 % "
+			    "unnamed, 4.0 % in the kernel only");
 	fg_buf_done(&samples);
 	expect_text(empty, "nothing was measured", "0.00 %");
 	expect_text(empty, "run: 0 requests in 0 ns\n", "PASSED:");
