@@ -159,11 +159,12 @@ static void note_runtime_flags(const struct fg_session *s)
 		fg_session_note(s,
 				"target: no runtime flags to set (profile.runtimeFlags: auto)\n");
 	else
-		fg_session_note(s,
-				"target: set %s for stacks and names of JIT code (profile.runtimeFlags: "
-				"auto)%s\n",
-				s->runtime_flags,
-				java ? "; java says \"Picked up JAVA_TOOL_OPTIONS\"" : "");
+		fg_session_note(
+			s,
+			"target: set %s for stacks and names of JIT code (profile.runtimeFlags: "
+			"auto)%s\n",
+			s->runtime_flags,
+			java ? "; java says \"Picked up JAVA_TOOL_OPTIONS\"" : "");
 }
 
 static int start_target(struct fg_session *s, struct fg_err *err)

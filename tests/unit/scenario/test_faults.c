@@ -255,9 +255,6 @@ static void test_steps(void **state)
 		 "true, "
 		 "status: 200 } } }\n" MAIN GET,
 		 "status goes with url"},
-		{HEAD "profile: { runtimeFlags: auto }\n" MAIN GET,
-		 "runtimeFlags: auto needs target.start"},
-		{HEAD "profile: { runtimeFlags: maybe }\n" MAIN GET, "runtimeFlags"},
 		{"version: 1\ntarget: { url: \"http://a\", process: {} }\n" MAIN GET,
 		 "process needs one of pid, port, pidFile"},
 		{HEAD "profile: { symbols: { debuginfod: on } }\n" MAIN GET,
@@ -274,6 +271,23 @@ static void test_steps(void **state)
 
 	(void)state;
 	check_faults(faults, FG_ARRAY_LEN(faults));
+}
+
+static void test_runtime_flags(void **state)
+{
+	static const struct fault faults[] = {
+		{HEAD "profile: { runtimeFlags: auto }\n" MAIN GET,
+		 "runtimeFlags: auto needs target.start"},
+		{HEAD "profile: { runtimeFlags: maybe }\n" MAIN GET, "unknown runtimeFlags"},
+	};
+	struct fg_scenario_file *file =
+		helper_parse("version: 1\ntarget: { url: \"http://a\", start: { command: node } }\n"
+			     "profile: { runtimeFlags: auto }\n" MAIN GET);
+
+	(void)state;
+	check_faults(faults, FG_ARRAY_LEN(faults));
+	assert_int_equal(file->runtime_flags, FG_FLAGS_AUTO);
+	fg_scenario_file_free(file);
 }
 
 /* Each is known to the language, refused with its issue, and nothing else is said about it. */
@@ -520,6 +534,7 @@ int main(void)
 		cmocka_unit_test(test_scenarios),
 		cmocka_unit_test(test_what_cannot_be_sent),
 		cmocka_unit_test(test_steps),
+		cmocka_unit_test(test_runtime_flags),
 		cmocka_unit_test(test_later),
 		cmocka_unit_test(test_later_defaults),
 		cmocka_unit_test(test_language),
