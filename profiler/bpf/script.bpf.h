@@ -563,13 +563,20 @@ __attribute__((noinline)) int fg_script_end(__u32 slot)
 	return 0;
 }
 
+/* One condition, hence one way back in the loop below: with two, clang lets the increment fall into
+ * the loop's head, which kernels before 6.3 take for an endless loop ("back-edge"). */
+__attribute__((noinline)) int fg_script_some(__u32 slot)
+{
+	return fg_script_frames(slot) && !fg_script_again(slot);
+}
+
 /* After the native stack: appends what the interpreter was doing, if the process runs one. */
 static __always_inline void fg_script(__u32 slot, __u32 image)
 {
 	if (!image || !fg_script_begin(slot, image))
 		return;
 	for (int i = 0; i < FG_SCRIPT_STEPS_MAX / FG_SCRIPT_STEPS_AT_ONCE; i++) {
-		if (fg_script_frames(slot) && !fg_script_again(slot))
+		if (fg_script_some(slot))
 			break;
 	}
 	fg_script_end(slot);
