@@ -105,8 +105,8 @@ static int write_endpoints(const struct fg_top *top, const struct fg_report_pen 
 	struct fg_table table;
 	int rc = 0;
 
-	if (top->options.endpoint || top->options.phase || top->options.search ||
-	    top->options.relative || all == none)
+	if (top->profile->type != FG_PROFILE_CPU || top->options.endpoint || top->options.phase ||
+	    top->options.search || top->options.relative || all == none)
 		return 0;
 	fg_report_heading(pen, "by request class (share, samples, cpu per request)");
 	fg_table_init(&table, 4, pen->width, 6);

@@ -5,7 +5,7 @@
 
 struct values {
 	struct fg_opt_list outs;
-	const char *class, *phase, *search, *base, *baseline_dir;
+	const char *class, *phase, *search, *base, *type, *baseline_dir;
 	bool inverted;
 	uint64_t width;
 };
@@ -19,6 +19,8 @@ static const struct fg_opt options[] = {
 	{"class", 0, FG_OPT_STRING, AT(class), "NAME", "Only samples of this request class"},
 	{"phase", 0, FG_OPT_STRING, AT(phase), "NAME",
 	 "Only samples of this phase: measure (default), warmup, or all"},
+	{"type", 0, FG_OPT_STRING, AT(type), "NAME",
+	 "Which profile: cpu (default), offcpu, wall or faults"},
 	{"search", 0, FG_OPT_STRING, AT(search), "TEXT",
 	 "svg: highlight functions with TEXT in their name; /…/ is a regular expression"},
 	{"base", 0, FG_OPT_STRING, AT(base), "BUNDLE",
@@ -92,10 +94,14 @@ static int load(const struct values *values, const char *reference, struct subje
 						 .search = values->search,
 						 .inverted = values->inverted,
 						 .width = (unsigned)values->width};
+	if (rc == 0)
+		rc = fg_command_use_type(&subject->bundle, values->type, err);
 	if (rc || !values->base)
 		return rc;
 	subject->how.base = &subject->base;
 	rc = fg_command_load_bundle(values->base, values->baseline_dir, &subject->base, err);
+	if (rc == 0)
+		rc = fg_command_use_type(&subject->base, values->type, err);
 	return rc ? fg_err_wrap(err, "--base") : 0;
 }
 

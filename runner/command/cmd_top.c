@@ -7,7 +7,7 @@
 #include "runner/run/outputs.h"
 
 struct values {
-	const char *search, *class, *phase, *sort, *callers, *callees, *baseline_dir;
+	const char *search, *class, *phase, *sort, *callers, *callees, *type, *baseline_dir;
 	uint64_t rows;
 	struct fg_opt_list outs;
 	bool no_color;
@@ -22,6 +22,8 @@ static const struct fg_opt options[] = {
 	{"class", 0, FG_OPT_STRING, AT(class), "NAME", "Only samples of this request class"},
 	{"phase", 0, FG_OPT_STRING, AT(phase), "NAME",
 	 "Only samples of this phase: measure (default), warmup, or all"},
+	{"type", 0, FG_OPT_STRING, AT(type), "NAME",
+	 "Which profile: cpu (default), offcpu, wall or faults"},
 	{"sort", 0, FG_OPT_STRING, AT(sort), "BY",
 	 "self (default) or total: with what the function calls"},
 	{"rows", 'n', FG_OPT_U64, AT(rows), "N", "How many rows (default 30)"},
@@ -111,6 +113,8 @@ static enum fg_outcome run(const void *raw, const struct fg_opt_list *arguments,
 	if (rc == 0)
 		rc = fg_command_load_bundle(arguments->items[0], values->baseline_dir, &bundle,
 					    err);
+	if (rc == 0)
+		rc = fg_command_use_type(&bundle, values->type, err);
 	if (rc == 0)
 		rc = show(&bundle, &how, values, err);
 	fg_bundle_done(&bundle);

@@ -57,6 +57,8 @@ struct fg_run_io fg_console_io(bool no_color);
 /** Reads the bundle that a reference names (a path, latest, baseline:NAME, dir:PATH). */
 int fg_command_load_bundle(const char *reference, const char *baseline_dir, struct fg_bundle *ret,
 			   struct fg_err *err) FG_MUST_USE;
+/** Makes the profile of that type (NULL: cpu) the bundle's, without threads that wait for work. */
+int fg_command_use_type(struct fg_bundle *bundle, const char *name, struct fg_err *err) FG_MUST_USE;
 /** The exit reason of an error that no step has explained better. */
 enum fg_outcome fg_command_outcome_of(const struct fg_err *err);
 

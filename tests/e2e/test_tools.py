@@ -378,6 +378,8 @@ class Looking(Tools):
             (2, "--search: /(/", ("top", bundle, "--search", "/(/")),
             (2, "no function of this profile", ("top", bundle, "--callees", "no_such_function")),
             (2, "either --callers or --callees", ("top", bundle, "--callers", "a", "--callees", "b")),
+            (2, "--type knows cpu, offcpu, wall and faults", ("top", bundle, "--type", "heap")),
+            (1, "has no offcpu profile", ("flame", bundle, *svg, "--type", "offcpu")),
             (2, "--sort knows self and total", ("top", bundle, "--sort", "name")),
             (2, "--rows goes up to", ("top", bundle, "-n", "99999999")),
             (2, "sort", ("top", bundle, "--sorted", "x")),
