@@ -279,6 +279,16 @@ static int put_how(struct page *page, const struct fg_result *result, struct fg_
 	}
 	fg_buf_add_str(&line, ". Profile: ");
 	escape(text.data, &line);
+	fg_buf_clear(&text);
+	if (fg_report_waits(result, &text)) {
+		fg_buf_add_str(&line, ". ");
+		escape(text.data, &line);
+		fg_buf_clear(&text);
+	}
+	if (fg_report_memory(result, &text)) {
+		fg_buf_add_str(&line, ". ");
+		escape(text.data, &line);
+	}
 	fg_buf_add_str(&line, ".\n");
 	put(page, &line, 1);
 	return 0;
