@@ -135,12 +135,12 @@ static int draft_space(struct fg_targets *targets, struct fg_process *process,
 			continue;
 		if (mapping->kind == FG_MAPPING_ANON) {
 			const struct fg_bpf_mapping entry = {
-				.end = mapping->end,
+				.end = mapping->reach_end,
 				.module = FG_MODULE_ANON,
 				.kind = process->facts.frame_pointers ? FG_MAP_JIT : FG_MAP_ANON,
 			};
 
-			fg_space_draft_add(draft, mapping->start, &entry);
+			fg_space_draft_add(draft, mapping->reach_start, &entry);
 			continue;
 		}
 		int rc = fg_modules_find(targets->modules, (pid_t)process->tgid, mapping, &module,

@@ -193,6 +193,54 @@ static void test_new_function(void **state)
 	bundle_free(&head);
 }
 
+/* Other options make other code: functions differ although nobody changed them. */
+static void test_runtime_flags(void **state)
+{
+	static const struct sample_function before[] = {{"json_escape", 0.30}};
+	static const struct {
+		const char *base, *head; /* runtime and flags */
+		const char *note;        /* NULL: judged */
+	} cases[] = {
+		{"--perf-basic-prof", "--perf-basic-prof", NULL},
+		{"", "", NULL},
+		{"", "--perf-basic-prof",
+		 "functions not judged: base ran node with no flags, head with --perf-basic-prof"},
+		{"--perf-basic-prof", "",
+		 "functions not judged: base ran node with --perf-basic-prof, head with no flags"},
+		{NULL, "--perf-basic-prof", NULL}, /* the base has none of it */
+		{"--perf-basic-prof", NULL, NULL},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < FG_ARRAY_LEN(cases); i++) {
+		struct fg_bundle base = profiled(1.0, before, 1, 5),
+				 head = profiled(1.0, before, 1, 6);
+		const char *flags[2] = {cases[i].base, cases[i].head};
+		struct fg_bundle *sides[2] = {&base, &head};
+
+		for (size_t s = 0; s < 2; s++) {
+			struct fg_profile_info *info = &sides[s]->result->profile;
+
+			if (!flags[s])
+				continue;
+			info->runtime_count = 1;
+			(void)snprintf(info->runtimes[0].name, sizeof(info->runtimes[0].name),
+				       "node");
+			(void)snprintf(info->runtimes[0].flags, sizeof(info->runtimes[0].flags),
+				       "%s", flags[s]);
+		}
+		struct fg_verdict *verdict = compare(&base, &head, NULL);
+		const char *note = verdict->note_count ? verdict->notes[0] : "";
+
+		if (cases[i].note ? strcmp(note, cases[i].note) != 0
+				  : strstr(note, "not judged") != NULL)
+			fail_msg("case %zu: %s", i, note);
+		fg_verdict_free(verdict);
+		bundle_free(&base);
+		bundle_free(&head);
+	}
+}
+
 static void test_bad_profile(void **state)
 {
 	static const struct sample_function before[] = {{"json_escape", 0.30}};
@@ -367,6 +415,7 @@ int main(void)
 		cmocka_unit_test(test_new_function),
 		cmocka_unit_test(test_bad_profile),
 		cmocka_unit_test(test_sources),
+		cmocka_unit_test(test_runtime_flags),
 		cmocka_unit_test(test_json),
 		cmocka_unit_test(test_kernel_only_stacks),
 	};

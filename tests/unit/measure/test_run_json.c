@@ -138,6 +138,7 @@ static void assert_same_environment(const struct fg_environment *a, const struct
 	assert_string_equal(a->governor, b->governor);
 	assert_string_equal(a->ci, b->ci);
 	assert_string_equal(a->container, b->container);
+	assert_string_equal(a->runtime_flags, b->runtime_flags);
 	assert_int_equal(a->cores, b->cores);
 	assert_true(a->memory_bytes == b->memory_bytes);
 }
@@ -369,6 +370,8 @@ static void test_refuses_run_json(void **state)
 		{"\"gap\": 60", "\"gap\": \"60\"", "profile.incompleteBy.gap: expected an integer"},
 		{"\"unnamedShare\": 0.004", "\"unnamedShare\": 1.004",
 		 "profile.unnamedShare: 1.004"},
+		{"\"runtimes\": [", "\"runtimes\": [{},", "profile.runtimes[0].name: expected"},
+		{"\"processes\": 3", "\"processes\": -3", "profile.runtimes[0].processes: -3"},
 		{"\"class\": 0", "\"class\": 2", "no such scenario or class"},
 		{"\"class\": 0", "\"class\": -1", "checks[0].class: -1 is not between"},
 		{"\"name\": \"late\"", "\"name\": \"browse\"",
