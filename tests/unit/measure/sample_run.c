@@ -399,3 +399,27 @@ const struct fg_series_row *fg_sample_rows_find(const struct fg_sample_rows *row
 	}
 	return NULL;
 }
+
+void fg_sample_same_profile_info(const struct fg_profile_info *a, const struct fg_profile_info *b)
+{
+	assert_true(a->present == b->present && a->partial == b->partial);
+	assert_string_equal(a->why_absent, b->why_absent);
+	assert_true(a->frequency_hz == b->frequency_hz && a->cpus == b->cpus);
+	assert_true(a->samples == b->samples && a->lost == b->lost && a->complete == b->complete);
+	assert_memory_equal(a->lost_by, b->lost_by, sizeof(a->lost_by));
+	assert_true(a->guessed_frames == b->guessed_frames);
+	assert_memory_equal(a->incomplete_by, b->incomplete_by, sizeof(a->incomplete_by));
+	assert_true(a->unnamed_share == b->unnamed_share);
+	assert_true(a->samples_per_cpu_s == b->samples_per_cpu_s);
+	assert_true(a->bpf_ns == b->bpf_ns && a->helper_cpu_ns == b->helper_cpu_ns);
+	assert_true(a->target_cpu_ns == b->target_cpu_ns);
+	assert_int_equal(a->runtime_count, b->runtime_count);
+	assert_memory_equal(a->runtimes, b->runtimes, sizeof(a->runtimes));
+	assert_true(a->labels == b->labels && a->attributed == b->attributed);
+	assert_string_equal(a->labels_problem, b->labels_problem);
+	assert_true(a->label_receives == b->label_receives && a->label_ns == b->label_ns);
+	assert_true(a->slow.requests == b->slow.requests && a->slow.above_ns == b->slow.above_ns);
+	assert_true(a->slow.quantile == b->slow.quantile);
+	assert_int_equal(a->slow.second_count, b->slow.second_count);
+	assert_memory_equal(a->slow.seconds, b->slow.seconds, sizeof(a->slow.seconds));
+}

@@ -33,4 +33,7 @@ void fg_sample_rows_done(struct fg_sample_rows *rows);
 const struct fg_series_row *fg_sample_rows_find(const struct fg_sample_rows *rows, uint32_t second,
 						uint32_t class_index, bool expected);
 
+/** Fails unless every field is the same. */
+void fg_sample_same_profile_info(const struct fg_profile_info *a, const struct fg_profile_info *b);
+
 #endif

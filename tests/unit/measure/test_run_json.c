@@ -143,24 +143,6 @@ static void assert_same_environment(const struct fg_environment *a, const struct
 	assert_true(a->memory_bytes == b->memory_bytes);
 }
 
-static void assert_same_profile_info(const struct fg_profile_info *a,
-				     const struct fg_profile_info *b)
-{
-	assert_true(a->present == b->present && a->partial == b->partial);
-	assert_string_equal(a->why_absent, b->why_absent);
-	assert_true(a->frequency_hz == b->frequency_hz && a->cpus == b->cpus);
-	assert_true(a->samples == b->samples && a->lost == b->lost && a->complete == b->complete);
-	assert_memory_equal(a->lost_by, b->lost_by, sizeof(a->lost_by));
-	assert_memory_equal(a->incomplete_by, b->incomplete_by, sizeof(a->incomplete_by));
-	assert_true(a->unnamed_share == b->unnamed_share && a->guessed_frames == b->guessed_frames);
-	assert_true(a->samples_per_cpu_s == b->samples_per_cpu_s && a->bpf_ns == b->bpf_ns);
-	assert_true(a->helper_cpu_ns == b->helper_cpu_ns && a->target_cpu_ns == b->target_cpu_ns);
-	assert_int_equal(a->runtime_count, b->runtime_count);
-	assert_memory_equal(a->runtimes, b->runtimes, sizeof(a->runtimes));
-	assert_memory_equal(&a->labels, &b->labels, /* request classes: to the struct's end */
-			    sizeof(*a) - offsetof(struct fg_profile_info, labels));
-}
-
 static void assert_same_thresholds(const struct fg_result *a, const struct fg_result *b)
 {
 	assert_int_equal(a->threshold_count, b->threshold_count);
@@ -225,7 +207,7 @@ static void assert_same_result(const struct fg_result *a, const struct fg_result
 		assert_memory_equal(a->target_cpu.cpu_ns, b->target_cpu.cpu_ns,
 				    a->target_cpu.count * sizeof(uint64_t));
 	assert_same_environment(&a->environment, &b->environment);
-	assert_same_profile_info(&a->profile, &b->profile);
+	fg_sample_same_profile_info(&a->profile, &b->profile);
 	assert_same_registry(&a->registry, &b->registry);
 	assert_same_totals(a->totals, b->totals);
 	assert_same_thresholds(a, b);
