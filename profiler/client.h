@@ -114,6 +114,18 @@ int fg_profiler_profile(struct fg_profiler *profiler,
 			struct fg_profile *ret[FG_PROFILE_TYPE_COUNT], struct fg_profile_info *info,
 			struct fg_err *err) FG_MUST_USE;
 
+/* -- language runtimes ------------------------------------------------------------------------- */
+
+struct fg_runtime_facts {
+	char runtime[16]; /* "node", "java" …; "native" for all that need no help */
+	char program[64]; /* base name of the executable; for printing */
+	char flags[96];   /* its options that decide about frames and names; "": none */
+	char advice[256]; /* what a profile will lack and the fix, one line; "" nothing */
+};
+/** Looks at a running process: its mappings, its command line, NODE_OPTIONS and the like. Errors:
+ *  NOT_FOUND, PERMISSION. */
+int fg_runtime_of_pid(uint32_t pid, struct fg_runtime_facts *ret, struct fg_err *err) FG_MUST_USE;
+
 /* -- exact CPU time of a process tree; needs no helper and no privilege ---------------------- */
 
 struct fg_cputime;
@@ -125,6 +137,10 @@ void fg_cputime_free(struct fg_cputime *cputime);
 /** CPU-ns used by the tree so far, monotone. NOT_FOUND when every process is gone (the last known
  *  total is still written). */
 int fg_cputime_read(struct fg_cputime *cputime, uint64_t *ret_ns, struct fg_err *err);
+/** Resident memory of the processes that the last reading found. What they share with files or
+ *  each other is counted once, as the largest share of one. NOT_FOUND when none is left. */
+int fg_cputime_rss(const struct fg_cputime *cputime, uint64_t *ret_bytes,
+		   struct fg_err *err) FG_MUST_USE;
 
 /* -- looking at a process before it is profiled ---------------------------------------------- */
 

@@ -291,6 +291,7 @@ static int write_cpu(const struct fg_report_pen *pen, const struct fg_result *re
 		fg_report_samples(&result->profile, &line);
 		fg_report_wrapped(pen, 6, 6, &line);
 		fg_report_incomplete(pen, &result->profile);
+		fg_report_runtimes(pen, &result->profile);
 		fg_report_labels(pen, &result->profile);
 		rc = write_functions(pen, result, cost, err);
 		if (rc == 0)
@@ -348,6 +349,8 @@ static int write_body(const struct fg_report_pen *pen, const struct fg_result *r
 		rc = fg_report_metrics(pen, result, err);
 	if (rc == 0)
 		rc = write_cpu(pen, result, profile, err);
+	if (rc == 0)
+		fg_report_other_types(pen, result);
 	if (rc == 0)
 		rc = write_measured(pen, result, err);
 	return rc;

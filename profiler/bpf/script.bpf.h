@@ -39,7 +39,7 @@ struct fg_script_work {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
+	__uint(max_entries, FG_SLOT_COUNT);
 	__type(key, __u32);
 	__type(value, struct fg_script_work);
 } fg_script_works SEC(".maps");
@@ -509,11 +509,10 @@ static __always_inline __u64 fg_script_first_frame(struct fg_script_work *work, 
 
 /* Prepares the walk: 1 if there is one to make. Global so that what it may find does not multiply
  * the ways through the caller's loop. */
-__attribute__((noinline)) int fg_script_begin(__u32 image)
+__attribute__((noinline)) int fg_script_begin(__u32 slot, __u32 image)
 {
-	__u32 zero = 0;
-	struct fg_unwind_state *state = bpf_map_lookup_elem(&fg_state, &zero);
-	struct fg_script_work *work = bpf_map_lookup_elem(&fg_script_works, &zero);
+	struct fg_unwind_state *state = bpf_map_lookup_elem(&fg_state, &slot);
+	struct fg_script_work *work = bpf_map_lookup_elem(&fg_script_works, &slot);
 	const struct fg_bpf_script *how = bpf_map_lookup_elem(&fg_script_images, &image);
 
 	if (!state || !work || !how)
@@ -565,15 +564,15 @@ __attribute__((noinline)) int fg_script_end(__u32 slot)
 }
 
 /* After the native stack: appends what the interpreter was doing, if the process runs one. */
-static __always_inline void fg_script(__u32 image)
+static __always_inline void fg_script(__u32 slot, __u32 image)
 {
-	if (!image || !fg_script_begin(image))
+	if (!image || !fg_script_begin(slot, image))
 		return;
 	for (int i = 0; i < FG_SCRIPT_STEPS_MAX / FG_SCRIPT_STEPS_AT_ONCE; i++) {
-		if (fg_script_frames(0) && !fg_script_again(0))
+		if (fg_script_frames(slot) && !fg_script_again(slot))
 			break;
 	}
-	fg_script_end(0);
+	fg_script_end(slot);
 }
 
 #endif
