@@ -253,91 +253,84 @@ static void test_php_names(void **state)
 			 0);
 }
 
+enum { ASCII = 1 << 2 | 1 << 5 | 1 << 6, WIDE = 2 << 2 | 1 << 5 };
+static const struct {
+	uint32_t kind, version;
+	uint64_t word;
+	struct fg_bpf_script_name captured;
+	const char *name, *file; /* NULL: not taken */
+	uint32_t line;
+} captured_cases[] = {
+	{FG_RUNTIME_PYTHON,
+	 FG_SCRIPT_VERSION(3, 12),
+	 0,
+	 {.line = 3, .name_state = ASCII, .file_state = ASCII, .name = "A.f", .file = "a.py"},
+	 "A.f",
+	 "a.py",
+	 3},
+	{FG_RUNTIME_PYTHON,
+	 FG_SCRIPT_VERSION(3, 12),
+	 0,
+	 {.line = 3, .name_state = WIDE, .file_state = ASCII, .name = "A.f", .file = "a.py"},
+	 NULL,
+	 NULL,
+	 0},
+	{FG_RUNTIME_PYTHON,
+	 FG_SCRIPT_VERSION(3, 12),
+	 0,
+	 {.name_state = ASCII, .file_state = WIDE, .name = "A.f", .file = "a.py"},
+	 NULL,
+	 NULL,
+	 0},
+	{FG_RUNTIME_PYTHON,
+	 FG_SCRIPT_VERSION(3, 12),
+	 0,
+	 {.name_state = ASCII, .file_state = ASCII, .file = "a.py"},
+	 NULL,
+	 NULL,
+	 0},
+	{FG_RUNTIME_PHP,
+	 FG_SCRIPT_VERSION(8, 2),
+	 0,
+	 {.line = 1 << 21, .name = "a\nb", .scope = "C", .file = "x.php"},
+	 "C::a?b",
+	 "x.php",
+	 0},
+	{FG_RUNTIME_PHP,
+	 FG_SCRIPT_VERSION(8, 2),
+	 0,
+	 {.line = 1, .scope = "C", .file = "x.php"},
+	 "{main}",
+	 "x.php",
+	 1},
+	{FG_RUNTIME_PHP,
+	 FG_SCRIPT_VERSION(8, 2),
+	 FG_SCRIPT_WORD_NATIVE,
+	 {.line = 9, .name = "usort", .file = "x.php"},
+	 "usort",
+	 "",
+	 0},
+};
+
 static void test_captured_names(void **state)
 {
-	enum { ASCII = 1 << 2 | 1 << 5 | 1 << 6, WIDE = 2 << 2 | 1 << 5 };
-	static const struct {
-		uint32_t kind, version;
-		uint64_t word;
-		struct fg_bpf_script_name captured;
-		const char *name, *file; /* NULL: not taken */
-		uint32_t line;
-	} cases[] = {
-		{FG_RUNTIME_PYTHON,
-		 FG_SCRIPT_VERSION(3, 12),
-		 0,
-		 {.line = 3,
-		  .name_state = ASCII,
-		  .file_state = ASCII,
-		  .name = "A.f",
-		  .file = "a.py"},
-		 "A.f",
-		 "a.py",
-		 3},
-		{FG_RUNTIME_PYTHON,
-		 FG_SCRIPT_VERSION(3, 12),
-		 0,
-		 {.line = 3,
-		  .name_state = WIDE,
-		  .file_state = ASCII,
-		  .name = "A.f",
-		  .file = "a.py"},
-		 NULL,
-		 NULL,
-		 0},
-		{FG_RUNTIME_PYTHON,
-		 FG_SCRIPT_VERSION(3, 12),
-		 0,
-		 {.name_state = ASCII, .file_state = WIDE, .name = "A.f", .file = "a.py"},
-		 NULL,
-		 NULL,
-		 0},
-		{FG_RUNTIME_PYTHON,
-		 FG_SCRIPT_VERSION(3, 12),
-		 0,
-		 {.name_state = ASCII, .file_state = ASCII, .file = "a.py"},
-		 NULL,
-		 NULL,
-		 0},
-		{FG_RUNTIME_PHP,
-		 FG_SCRIPT_VERSION(8, 2),
-		 0,
-		 {.line = 1 << 21, .name = "a\nb", .scope = "C", .file = "x.php"},
-		 "C::a?b",
-		 "x.php",
-		 0},
-		{FG_RUNTIME_PHP,
-		 FG_SCRIPT_VERSION(8, 2),
-		 0,
-		 {.line = 1, .scope = "C", .file = "x.php"},
-		 "{main}",
-		 "x.php",
-		 1},
-		{FG_RUNTIME_PHP,
-		 FG_SCRIPT_VERSION(8, 2),
-		 FG_SCRIPT_WORD_NATIVE,
-		 {.line = 9, .name = "usort", .file = "x.php"},
-		 "usort",
-		 "",
-		 0},
-	};
-
 	(void)state;
-	for (size_t i = 0; i < FG_ARRAY_LEN(cases); i++) {
-		const struct fg_script_layout layout = layout_of(cases[i].kind, cases[i].version);
-		struct fg_bpf_script_name captured = cases[i].captured;
+	for (size_t i = 0; i < FG_ARRAY_LEN(captured_cases); i++) {
+		const struct fg_script_layout layout =
+			layout_of(captured_cases[i].kind, captured_cases[i].version);
+		struct fg_bpf_script_name captured = captured_cases[i].captured;
 		struct fg_script_text text;
 
-		captured.word = cases[i].word;
+		captured.word = captured_cases[i].word;
 		bool taken = fg_script_text_captured(&layout, &captured, &text);
 
-		if (taken != (cases[i].name != NULL))
+		if (taken != (captured_cases[i].name != NULL))
 			fail_msg("case %zu", i);
 		if (!taken)
 			continue;
-		assert_string_equal(text.name, cases[i].name);
-		assert_string_equal(text.file, cases[i].file);
-		assert_int_equal(text.first_line, cases[i].line);
+		assert_string_equal(text.name, captured_cases[i].name);
+		assert_string_equal(text.file, captured_cases[i].file);
+		assert_int_equal(text.first_line, captured_cases[i].line);
 	}
 	/* without an end */
 	const struct fg_script_layout php = layout_of(FG_RUNTIME_PHP, FG_SCRIPT_VERSION(8, 2));
