@@ -102,9 +102,9 @@ struct fg_profile_info {
 	uint64_t helper_cpu_ns;
 	uint64_t target_cpu_ns; /* measured phase, exact clock */
 	uint64_t lost_by[FG_LOSS_COUNT];
-	char source[8];         /* "bpf", or "perf": stack copies, without privileges */
-	uint64_t user_cpu_ns;   /* > 0: only user mode was sampled, and this is its part of
-				   target_cpu_ns */
+	char source[8];       /* "bpf", or "perf": stack copies, without privileges */
+	uint64_t user_cpu_ns; /* > 0: only user mode was sampled, and this is its part of
+				 target_cpu_ns */
 	struct fg_profile_type_info types[FG_PROFILE_TYPE_COUNT]; /* [CPU] is unused */
 	uint64_t wait_us[FG_WAIT_CLASS_COUNT];                    /* of the off-CPU profile */
 	/* Request classes on samples. */
