@@ -12,7 +12,7 @@ void fg_announce_go(struct fg_process *process);
 /** A forked child is what its parent is, under another number. */
 void fg_announce_inherit(struct fg_process *child, const struct fg_process *parent);
 /** Sends PROCESS unless the client knows. */
-int fg_announce_process(struct fg_targets *targets, struct fg_process *process,
+int fg_announce_process(struct fg_wire *wire, struct fg_process *process,
 			struct fg_err *err) FG_MUST_USE;
 
 #endif

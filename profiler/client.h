@@ -114,6 +114,18 @@ int fg_profiler_profile(struct fg_profiler *profiler,
 			struct fg_profile *ret[FG_PROFILE_TYPE_COUNT], struct fg_profile_info *info,
 			struct fg_err *err) FG_MUST_USE;
 
+/* -- language runtimes ------------------------------------------------------------------------- */
+
+struct fg_runtime_facts {
+	char runtime[16]; /* "node", "java" …; "native" for all that need no help */
+	char program[64]; /* base name of the executable; for printing */
+	char flags[96];   /* its options that decide about frames and names; "": none */
+	char advice[256]; /* what a profile will lack and the fix, one line; "" nothing */
+};
+/** Looks at a running process: its mappings, its command line, NODE_OPTIONS and the like. Errors:
+ *  NOT_FOUND, PERMISSION. */
+int fg_runtime_of_pid(uint32_t pid, struct fg_runtime_facts *ret, struct fg_err *err) FG_MUST_USE;
+
 /* -- exact CPU time of a process tree; needs no helper and no privilege ---------------------- */
 
 struct fg_cputime;

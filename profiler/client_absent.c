@@ -99,6 +99,12 @@ size_t fg_profiler_probe(const char *helper_path FG_UNUSED, struct fg_probe *out
 	return 1;
 }
 
+int fg_runtime_of_pid(uint32_t pid FG_UNUSED, struct fg_runtime_facts *ret FG_UNUSED,
+		      struct fg_err *err)
+{
+	return fg_err_set(err, FG_E_UNSUPPORTED, WHY);
+}
+
 size_t fg_profiler_probe_target(uint32_t pid FG_UNUSED, struct fg_probe *out FG_UNUSED,
 				size_t max FG_UNUSED)
 {

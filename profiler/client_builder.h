@@ -10,6 +10,8 @@
 
 #define FG_NO_INDEX UINT32_MAX
 
+struct fg_runtimes; /* client_runtimes.h */
+
 struct fg_location_slot {
 	uint64_t frame;
 	uint32_t context;  /* of generated code */
@@ -31,6 +33,7 @@ struct fg_builder {
 	uint32_t *stacks; /* raw stack → profile stack, FG_NO_INDEX until needed */
 	bool *leaf_unnamed;
 	uint32_t truncated;                     /* location */
+	struct fg_runtimes *runtimes;           /* counts what is built; borrowed */
 	uint32_t jit_modules[FG_RUNTIME_COUNT]; /* profile modules of generated code */
 	uint32_t
 		*code_processes; /* client module → process + 1 whose perf map names its builtins */

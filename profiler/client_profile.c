@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "gate/base/clock.h"
-#include "profiler/client_builder.h"
+#include "profiler/client_runtimes.h"
 
 static_assert((int)FG_BPF_COMPLETE == (int)FG_STACK_COMPLETE &&
 		      (int)FG_BPF_NO_MAPPING == (int)FG_STACK_NO_MAPPING &&
@@ -143,11 +143,11 @@ static int add_samples(struct fg_builder *builder,
 		rc = fg_profile_sample(builder->profile, &sample, err);
 		if (rc)
 			return rc;
-		if (fg_builder_is_measured(phase))
-			count_sample(info, &samples->stacks[raw->stack],
-				     result_in(builder, sample.stack),
-				     builder->leaf_unnamed[raw->stack], sample.endpoint != 0,
-				     &unnamed);
+		if (!fg_builder_is_measured(phase))
+			continue;
+		count_sample(info, &samples->stacks[raw->stack], result_in(builder, sample.stack),
+			     builder->leaf_unnamed[raw->stack], sample.endpoint != 0, &unnamed);
+		fg_runtimes_count(builder->runtimes, raw);
 	}
 	info->unnamed_share = info->samples ? (double)unnamed / (double)info->samples : 0;
 	return 0;
@@ -231,8 +231,12 @@ int fg_profiler_profile(struct fg_profiler *profiler,
 {
 	struct fg_builder builder;
 	struct fg_profile_info filled = {0};
+	struct fg_runtimes runtimes = {0};
 	int rc = fg_builder_init(&builder, profiler, &options->symbols, err);
 
+	if (!rc)
+		rc = fg_runtimes_init(&runtimes, &builder, err);
+	builder.runtimes = &runtimes;
 	if (!rc) {
 		int64_t location =
 			fg_builder_placeholder(&builder, "[truncated]", FG_LOC_PLACEHOLDER, err);
@@ -245,10 +249,12 @@ int fg_profiler_profile(struct fg_profiler *profiler,
 	if (!rc) {
 		stamp(builder.profile, profiler, options);
 		fill_totals(profiler, options, &filled);
+		fg_runtimes_report(&runtimes, &filled);
 		rc = fg_client_split_types(&builder, options, ret, &filled, err);
 	}
 	if (!rc)
 		*info = filled;
+	fg_runtimes_done(&runtimes);
 	fg_builder_done(&builder);
 	return rc;
 }

@@ -14,6 +14,7 @@
 #include <xxhash.h>
 
 #include "gate/base/vec.h"
+#include "profiler/runtime_options.h"
 #include "profiler/unwind/gap.h"
 #include "profiler/unwind/memory_elf.h"
 #include "profiler/wire.pb-c.h"
@@ -335,6 +336,8 @@ static int add_module(struct fg_modules *modules, const struct fg_mapping *mappi
 	module->segment_count = table.segment_count;
 	module->is_go = table.is_go;
 	(void)fg_unwind_table_gap(&table, &module->gap_start, &module->gap_end);
+	if (fg_runtime_of_library(module->path) == FG_RUNTIME_JAVA)
+		fg_unwind_table_fill_leaves(&table);
 	if (place_rows(modules, &table, module, &problem) != 0)
 		note_problem(opened, &problem);
 	modules->count++;

@@ -2,6 +2,7 @@
 #include "profiler/session.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,7 +12,6 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -237,7 +237,12 @@ static int event_error(int errnum, struct fg_err *err)
 	return fg_err_errno(err, errnum, "opening a cpu-clock event");
 }
 
-/* Follows exits, and has the kernel side see a process of our own namespace fork. */
+static void *do_nothing(void *unused)
+{
+	return unused;
+}
+
+/* Follows exits, and has the kernel side see a process of our own namespace start something. */
 static int join_namespace(struct fg_session *session, struct fg_err *err)
 {
 	struct fg_sampler *object = session->object;
@@ -245,13 +250,12 @@ static int join_namespace(struct fg_session *session, struct fg_err *err)
 	object->links.fg_exit = bpf_program__attach(object->progs.fg_exit);
 	if (!object->links.fg_exit)
 		return load_error(errno, err);
-	pid_t child = fork();
+	pthread_t thread;
+	int errnum = pthread_create(&thread, NULL, do_nothing, NULL);
 
-	if (child == 0)
-		_exit(0);
-	if (child < 0)
-		return fg_err_errno(err, errno, "fork");
-	(void)waitpid(child, NULL, 0);
+	if (errnum)
+		return fg_err_errno(err, errnum, "starting a thread");
+	(void)pthread_join(thread, NULL);
 	if (!object->bss->fg_ns_level)
 		return fg_err_set(err, FG_E_UNSUPPORTED,
 				  "the kernel side does not find this PID namespace; fix: docker "

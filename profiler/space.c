@@ -19,8 +19,8 @@ void fg_space_draft_add(struct fg_space_draft *draft, uint64_t start,
 
 		/* JIT compilers map and protect page by page. */
 		if (last->module == FG_MODULE_ANON && last->kind == mapping->kind &&
-		    last->end == start) {
-			last->end = mapping->end;
+		    last->end >= start) {
+			last->end = FG_MAX(last->end, mapping->end);
 			return;
 		}
 	}

@@ -135,12 +135,12 @@ static int draft_space(struct fg_targets *targets, struct fg_process *process,
 			continue;
 		if (mapping->kind == FG_MAPPING_ANON) {
 			const struct fg_bpf_mapping entry = {
-				.end = mapping->end,
+				.end = mapping->reach_end,
 				.module = FG_MODULE_ANON,
 				.kind = process->facts.frame_pointers ? FG_MAP_JIT : FG_MAP_ANON,
 			};
 
-			fg_space_draft_add(draft, mapping->start, &entry);
+			fg_space_draft_add(draft, mapping->reach_start, &entry);
 			continue;
 		}
 		int rc = fg_modules_find(targets->modules, (pid_t)process->tgid, mapping, &module,
@@ -229,7 +229,7 @@ static int refresh(struct fg_targets *targets, struct fg_process *process, struc
 		rc = install_space(targets, process, &mappings, hash, err);
 	}
 	fg_mappings_done(&mappings);
-	return rc ? rc : fg_announce_process(targets, process, err);
+	return rc ? rc : fg_announce_process(targets->modules->wire, process, err);
 }
 
 static int refresh_within_limits(struct fg_targets *targets, struct fg_process *process,
@@ -318,7 +318,7 @@ static int forked(struct fg_targets *targets, const struct fg_bpf_event *event, 
 	child->image = parent->image;
 	fg_spaces_join(&targets->spaces, child->space);
 	fg_announce_inherit(child, parent);
-	rc = fg_announce_process(targets, child, err);
+	rc = fg_announce_process(targets->modules->wire, child, err);
 	if (rc)
 		return rc;
 	/* The kernel side copied the parent's space at that moment; it may have moved on since. */

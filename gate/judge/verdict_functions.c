@@ -79,29 +79,36 @@ static const char *source_of(const struct fg_result *result)
 	return strcmp(info->source, "perf") == 0 ? "perf events" : "BPF";
 }
 
+/* Why two good profiles are still not to be compared: "" when they are. */
+static void pair_fault(const struct fg_comparison *comparison, char *out, size_t size_bytes)
+{
+	const char *base = source_of(comparison->base), *head = source_of(comparison->head);
+
+	out[0] = '\0';
+	if (strcmp(base, head) != 0)
+		(void)snprintf(out, size_bytes,
+			       "profiles are not comparable, base is by %s, head by %s", base,
+			       head);
+	else if (!fg_verdict_runtimes_differ(&comparison->base->profile, &comparison->head->profile,
+					     out, size_bytes) &&
+		 !(comparison->cpu_base_ns > 0 && comparison->cpu_head_ns > 0))
+		(void)snprintf(out, size_bytes, "CPU per request is unknown");
+}
+
 static int profiles_usable(struct fg_comparison *comparison, bool *ret, struct fg_err *err)
 {
-	char base[256], head[256];
+	char base[256], head[256], pair[256] = "";
 
-	*ret = true;
 	profile_fault(comparison->base, comparison->base_profile, base, sizeof(base));
 	profile_fault(comparison->head, comparison->head_profile, head, sizeof(head));
-	bool same = strcmp(source_of(comparison->base), source_of(comparison->head)) == 0;
-
-	if (!base[0] && !head[0] && same && comparison->cpu_base_ns > 0 &&
-	    comparison->cpu_head_ns > 0)
-		return 0;
-	*ret = false;
-	comparison->functions_unjudged = true;
-	if (!base[0] && !head[0] && !same)
-		return fg_verdict_note(
-			comparison->verdict, err,
-			"functions not judged: profiles are not comparable, base is by "
-			"%s, head by %s",
-			source_of(comparison->base), source_of(comparison->head));
 	if (!base[0] && !head[0])
-		return fg_verdict_note(comparison->verdict, err,
-				       "functions not judged: CPU per request is unknown");
+		pair_fault(comparison, pair, sizeof(pair));
+	*ret = !base[0] && !head[0] && !pair[0];
+	if (*ret)
+		return 0;
+	comparison->functions_unjudged = true;
+	if (pair[0])
+		return fg_verdict_note(comparison->verdict, err, "functions not judged: %s", pair);
 	return fg_verdict_note(comparison->verdict, err, "functions not judged: %s%s%s%s%s",
 			       base[0] ? "base " : "", base, base[0] && head[0] ? "; " : "",
 			       head[0] ? "head " : "", head);

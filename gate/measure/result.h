@@ -28,9 +28,10 @@ struct fg_environment {
 	char hostname_hash[20]; /* never the name itself */
 	uint32_t cores;
 	uint64_t memory_bytes;
-	char governor[32];  /* "" if unknown */
-	char ci[32];        /* "github-actions", "gitlab-ci" …, "" outside */
-	char container[32]; /* "", "docker" … */
+	char governor[32];       /* "" if unknown */
+	char ci[32];             /* "github-actions", "gitlab-ci" …, "" outside */
+	char container[32];      /* "", "docker" … */
+	char runtime_flags[256]; /* what profile.runtimeFlags: auto set for the target */
 };
 
 /* The target's exact CPU time, one entry per second of the run (the sum of the process tree). */
@@ -65,6 +66,16 @@ struct fg_profile_type_info {
 	uint64_t nested;  /* stacks not taken, because one was being taken on that CPU */
 	uint64_t bpf_ns;
 };
+/* How well a language runtime's code could be followed and named. */
+struct fg_runtime_info {
+	char name[16];  /* "node" */
+	char flags[96]; /* its options that decide about that; "": none */
+	uint32_t processes;
+	uint64_t samples, complete; /* with a user part; that reached a root */
+	uint64_t frames, unnamed_frames;
+	char advice[256]; /* what is missing and the fix, one line; "" nothing */
+};
+enum { FG_RUNTIMES_MAX = 8 };
 
 /* Requests that took longer than most of their class. */
 enum { FG_SLOW_SECONDS_MAX = 32 };
@@ -101,6 +112,8 @@ struct fg_profile_info {
 	uint64_t bpf_ns; /* time spent in our BPF program */
 	uint64_t helper_cpu_ns;
 	uint64_t target_cpu_ns; /* measured phase, exact clock */
+	struct fg_runtime_info runtimes[FG_RUNTIMES_MAX];
+	size_t runtime_count;
 	uint64_t lost_by[FG_LOSS_COUNT];
 	char source[8];       /* "bpf", or "perf": stack copies, without privileges */
 	uint64_t user_cpu_ns; /* > 0: only user mode was sampled, and this is its part of

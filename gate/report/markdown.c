@@ -290,6 +290,15 @@ static int put_how(struct page *page, const struct fg_result *result, struct fg_
 		escape(text.data, &line);
 	}
 	fg_buf_add_str(&line, ".\n");
+	for (size_t i = 0; i < fg_report_runtime_count(&result->profile); i++) {
+		const char *advice = result->profile.runtimes[i].advice;
+
+		if (!advice[0])
+			continue;
+		fg_buf_add_str(&line, "- ");
+		escape(advice, &line);
+		fg_buf_add_str(&line, "\n");
+	}
 	put(page, &line, 1);
 	return 0;
 }

@@ -63,6 +63,9 @@ bool fg_report_faults(const struct fg_result *result, struct fg_buf *out);
 bool fg_report_memory(const struct fg_result *result, struct fg_buf *out);
 /** Those lines, and how much of the waits was looked at. */
 void fg_report_other_types(const struct fg_report_pen *pen, const struct fg_result *result);
+/* run_runtimes.c: a line for each runtime whose options hide something. */
+size_t fg_report_runtime_count(const struct fg_profile_info *info);
+void fg_report_runtimes(const struct fg_report_pen *pen, const struct fg_profile_info *info);
 /** "PASSED: 3 of 3 thresholds", "FAILED: 1 of 3 thresholds (exit 99)". */
 void fg_report_outcome(const struct fg_result *result, struct fg_buf *out);
 

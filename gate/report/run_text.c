@@ -291,6 +291,7 @@ static int write_cpu(const struct fg_report_pen *pen, const struct fg_result *re
 		fg_report_samples(&result->profile, &line);
 		fg_report_wrapped(pen, 6, 6, &line);
 		fg_report_incomplete(pen, &result->profile);
+		fg_report_runtimes(pen, &result->profile);
 		fg_report_labels(pen, &result->profile);
 		rc = write_functions(pen, result, cost, err);
 		if (rc == 0)

@@ -96,8 +96,20 @@ static void classify(struct slice path, struct fg_mapping *mapping)
 		mapping->kind = FG_MAPPING_FILE;
 }
 
+/* JIT compilers reserve room without any rights and open it piece by piece; some take the right to
+ * execute a piece away while they write. */
+static bool is_reserve(const struct fg_mapping *mapping, struct slice rights)
+{
+	enum { PIECE_MAX = 1 << 20 };
+
+	return mapping->inode == 0 && mapping->kind == FG_MAPPING_ANON &&
+	       (rights.at[2] == 'x' || memcmp(rights.at, "---", 3) == 0 ||
+		(rights.at[1] == 'w' && mapping->end - mapping->start <= PIECE_MAX));
+}
+
 /* "start-end rwxp offset major:minor inode    path" */
-static bool parse_line(struct slice line, struct fg_mapping *ret, bool *ret_executable)
+static bool parse_line(struct slice line, struct fg_mapping *ret, bool *ret_executable,
+		       bool *ret_reserve)
 {
 	struct slice rights;
 	uint64_t dev_major, dev_minor;
@@ -116,6 +128,9 @@ static bool parse_line(struct slice line, struct fg_mapping *ret, bool *ret_exec
 	while (line.at < line.end && *line.at == ' ')
 		line.at++;
 	classify(line, ret);
+	ret->reach_start = ret->start;
+	ret->reach_end = ret->end;
+	*ret_reserve = is_reserve(ret, rights);
 	return true;
 }
 
@@ -133,15 +148,34 @@ static bool continues(const struct fg_mappings *mappings, const struct fg_mappin
 struct room {
 	size_t anonymous; /* that may still be added */
 	size_t files;     /* seen so far */
+	/* Neighbouring reserves, and whether the last mapping added is among them: all executable
+	 * pieces of a run are one mapping. */
+	uint64_t run_start, run_end;
+	bool run_added;
 };
+
+static void follow_run(struct fg_mappings *mappings, struct fg_mapping *mapping, bool reserve,
+		       struct room *room)
+{
+	if (!reserve || mapping->start != room->run_end) {
+		room->run_start = mapping->start;
+		room->run_added = false;
+	}
+	room->run_end = reserve ? mapping->end : 0;
+	if (reserve)
+		mapping->reach_start = room->run_start;
+	if (room->run_added)
+		mappings->items[mappings->count - 1].reach_end = mapping->end;
+}
 
 static int add(struct fg_mappings *mappings, const struct fg_mapping *mapping, struct room *room,
 	       struct fg_err *err)
 {
 	bool anonymous = mapping->kind == FG_MAPPING_ANON;
 
-	if (continues(mappings, mapping)) {
+	if (room->run_added || continues(mappings, mapping)) {
 		mappings->items[mappings->count - 1].end = mapping->end;
+		mappings->items[mappings->count - 1].reach_end = mapping->end;
 		return 0;
 	}
 	room->files += !anonymous;
@@ -155,6 +189,7 @@ static int add(struct fg_mappings *mappings, const struct fg_mapping *mapping, s
 	if (rc)
 		return fg_err_wrap(err, "executable mappings");
 	mappings->items[mappings->count++] = *mapping;
+	room->run_added = room->run_end != 0;
 	return 0;
 }
 
@@ -167,16 +202,17 @@ static int parse_lines(const char *text, size_t len, struct fg_mappings *mapping
 	for (unsigned line_number = 1; rest.at < rest.end; line_number++) {
 		struct slice line;
 		struct fg_mapping mapping;
-		bool executable;
+		bool executable, reserve;
 
 		if (!take_until(&rest, '\n', &line)) {
 			line = rest;
 			rest.at = rest.end;
 		}
-		if (!parse_line(line, &mapping, &executable) || mapping.start < covered)
+		if (!parse_line(line, &mapping, &executable, &reserve) || mapping.start < covered)
 			return fg_err_set(err, FG_E_INVALID, "maps line %u is malformed",
 					  line_number);
 		covered = mapping.end;
+		follow_run(mappings, &mapping, reserve, room);
 		int rc = executable ? add(mappings, &mapping, room, err) : 0;
 
 		if (rc)

@@ -18,6 +18,9 @@ struct fg_mapping {
 	uint32_t dev_major, dev_minor;
 	enum fg_mapping_kind kind;
 	bool deleted;
+	/* Around memory without a file: what its owner reserved beside it and will make
+	 * executable when it needs it. */
+	uint64_t reach_start, reach_end;
 	char path[512];
 };
 struct fg_mappings {

@@ -203,6 +203,8 @@ static int describe_result(struct fg_session *s, struct fg_err *err)
 	result->target_pid = s->target_pid;
 	result->vus = s->vus;
 	fg_environment_read(&result->environment);
+	memcpy(result->environment.runtime_flags, s->runtime_flags,
+	       sizeof(result->environment.runtime_flags));
 	return rc;
 }
 

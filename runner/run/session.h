@@ -29,8 +29,9 @@ struct fg_session {
 	struct fg_target_process *target; /* started by us, or NULL */
 	char *target_url;
 	char *target_label;
-	uint32_t target_pid;  /* 0: unknown */
-	char target_end[128]; /* "killed by SIGSEGV", once it ended by itself */
+	uint32_t target_pid;     /* 0: unknown */
+	char runtime_flags[256]; /* added to the target's environment */
+	char target_end[128];    /* "killed by SIGSEGV", once it ended by itself */
 	/* blocks.c */
 	uint64_t seed;
 	struct fg_slot *globals; /* what setup captured */

@@ -384,6 +384,7 @@ struct fg_target {
 
 enum fg_profile_labels { FG_LABELS_AUTO, FG_LABELS_OFF, FG_LABELS_ON };
 enum fg_profile_enabled { FG_PROFILE_AUTO, FG_PROFILE_REQUIRED, FG_PROFILE_OFF };
+enum fg_flags_mode { FG_FLAGS_ADVISE, FG_FLAGS_AUTO }; /* profile.runtimeFlags */
 enum fg_profile_demangle { FG_DEMANGLE_FULL, FG_DEMANGLE_SHORT, FG_DEMANGLE_OFF };
 
 struct fg_publish_pyroscope {
@@ -432,6 +433,7 @@ struct fg_scenario_file {
 	enum fg_profile_labels profile_labels;
 	uint32_t profile_frequency_hz; /* as written; made prime later */
 	uint32_t profile_types;        /* bits 1 << enum fg_profile_type; 0: CPU */
+	enum fg_flags_mode runtime_flags;
 	enum fg_profile_demangle profile_demangle;
 	char *profile_debuginfod; /* URLs, "env"; NULL: off */
 	unsigned threads;         /* loadgen.threads; 0 = auto */

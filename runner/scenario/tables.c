@@ -410,7 +410,8 @@ static const struct fg_choice profile_labels[] = {
 	{"off", FG_LABELS_OFF, NULL},
 	{"on", FG_LABELS_ON, NULL},
 };
-static const struct fg_choice runtime_flags[] = {{"advise", 0, NULL}, {"auto", 1, "C"}};
+static const struct fg_choice runtime_flags[] = {{"advise", FG_FLAGS_ADVISE, NULL},
+						 {"auto", FG_FLAGS_AUTO, NULL}};
 static const struct fg_choice demanglings[] = {
 	{"full", FG_DEMANGLE_FULL, NULL},
 	{"short", FG_DEMANGLE_SHORT, NULL},
@@ -470,7 +471,8 @@ static const struct fg_key profile_keys[] = {
 	 .type = FG_T_CHOICE,
 	 .standard = "advise",
 	 FG_CHOICES(runtime_flags),
-	 .help = "flags of language runtimes"},
+	 FG_AT(fg_scenario_file, runtime_flags),
+	 .help = "auto: set what names need in target.start"},
 	{.name = "scrape", .type = FG_T_OBJECTS, .table = &scrape_table, .later = "C"},
 	{.name = "symbols", .type = FG_T_OBJECT, .table = &symbol_table, .help = "names"},
 };

@@ -71,6 +71,20 @@ static void print_profile(const struct fg_profile *profile)
 	free(counts);
 }
 
+/* `runtime name processes samples complete frames unnamed` and what the report says about it. */
+static void print_runtimes(const struct fg_profile_info *info)
+{
+	for (size_t i = 0; i < info->runtime_count; i++) {
+		const struct fg_runtime_info *one = &info->runtimes[i];
+
+		printf("runtime %s %u %llu %llu %llu %llu\n", one->name, one->processes,
+		       (unsigned long long)one->samples, (unsigned long long)one->complete,
+		       (unsigned long long)one->frames, (unsigned long long)one->unnamed_frames);
+		printf("flags %s %s\n", one->name, one->flags);
+		printf("advice %s %s\n", one->name, one->advice);
+	}
+}
+
 static void print_info(const struct fg_profile_info *info)
 {
 	const struct {
@@ -180,6 +194,7 @@ static int profile(const struct fg_profiler_options *options, uint64_t duration_
 	if (rc)
 		return rc;
 	print_info(&info);
+	print_runtimes(&info);
 	print_profile(results[FG_PROFILE_CPU]);
 	if (options->types)
 		print_types(results, &info);

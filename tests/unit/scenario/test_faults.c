@@ -262,19 +262,46 @@ static void test_steps(void **state)
 		 "status goes with url"},
 		{"version: 1\ntarget: { url: \"http://a\", process: {} }\n" MAIN GET,
 		 "process needs one of pid, port, pidFile"},
-		{HEAD "profile: { symbols: { debuginfod: on } }\n" MAIN GET,
-		 "debuginfod is off, env (for DEBUGINFOD_URLS) or the URL of a server"},
-		{HEAD "profile: { symbols: { debuginfod: \"http://a ftp://b\" } }\n" MAIN GET,
-		 "debuginfod is off, env (for DEBUGINFOD_URLS) or the URL of a server"},
-		{HEAD "profile: { symbols: { debuginfod: [] } }\n" MAIN GET, "debuginfod wants a single value, not a list"},
-		{HEAD "profile: { symbols: { demangle: none } }\n" MAIN GET,
-		 "unknown demangle \"none\""},
 		{"version: 1\ntarget: { url: \"http://a\", process: { port: 65536 } }\n" MAIN GET,
 		 "port must be at most 65535"},
 	};
 
 	(void)state;
 	check_faults(faults, FG_ARRAY_LEN(faults));
+}
+
+static void test_symbol_keys(void **state)
+{
+	static const struct fault faults[] = {
+		{HEAD "profile: { symbols: { debuginfod: on } }\n" MAIN GET,
+		 "debuginfod is off, env (for DEBUGINFOD_URLS) or the URL of a server"},
+		{HEAD "profile: { symbols: { debuginfod: \"http://a ftp://b\" } }\n" MAIN GET,
+		 "debuginfod is off, env (for DEBUGINFOD_URLS) or the URL of a server"},
+		{HEAD "profile: { symbols: { debuginfod: [] } }\n" MAIN GET,
+		 "debuginfod wants a single value, not a list"},
+		{HEAD "profile: { symbols: { demangle: none } }\n" MAIN GET,
+		 "unknown demangle \"none\""},
+	};
+
+	(void)state;
+	check_faults(faults, FG_ARRAY_LEN(faults));
+}
+
+static void test_runtime_flags(void **state)
+{
+	static const struct fault faults[] = {
+		{HEAD "profile: { runtimeFlags: auto }\n" MAIN GET,
+		 "runtimeFlags: auto needs target.start"},
+		{HEAD "profile: { runtimeFlags: maybe }\n" MAIN GET, "unknown runtimeFlags"},
+	};
+	struct fg_scenario_file *file =
+		helper_parse("version: 1\ntarget: { url: \"http://a\", start: { command: node } }\n"
+			     "profile: { runtimeFlags: auto }\n" MAIN GET);
+
+	(void)state;
+	check_faults(faults, FG_ARRAY_LEN(faults));
+	assert_int_equal(file->runtime_flags, FG_FLAGS_AUTO);
+	fg_scenario_file_free(file);
 }
 
 /* Each is known to the language, refused with its issue, and nothing else is said about it. */
@@ -285,7 +312,6 @@ static void test_later(void **state)
 		HEAD
 		"gate: { rules: [{ function: a, profile: offcpu, maxIncrease: 1% }] }\n" MAIN GET,
 		HEAD "profile: { source: pyroscope }\n" MAIN GET,
-		HEAD "profile: { runtimeFlags: auto }\n" MAIN GET,
 		HEAD "profile: { scrape: [{ url: /x }] }\n" MAIN GET,
 		HEAD "gate: { rules: [{ newFunctions: { minShare: 3% } }] }\n" MAIN GET,
 		HEAD "gate: { rules: [{ counter: syscalls, maxIncrease: 0 }] }\n" MAIN GET,
@@ -523,6 +549,8 @@ int main(void)
 		cmocka_unit_test(test_scenarios),
 		cmocka_unit_test(test_what_cannot_be_sent),
 		cmocka_unit_test(test_steps),
+		cmocka_unit_test(test_symbol_keys),
+		cmocka_unit_test(test_runtime_flags),
 		cmocka_unit_test(test_later),
 		cmocka_unit_test(test_later_defaults),
 		cmocka_unit_test(test_language),

@@ -168,7 +168,7 @@ static void test_neighbours(void **state)
 				   "6000-7000 r-xp 0 0:1 7 /x\n7000-8000 r-xp 1000 0:1 7 /x\n"
 				   "8000-9000 r-xp 0 0:0 0 \n9000-a000 rw-p 0 0:0 0 \n"
 				   "a000-b000 r-xp 0 0:0 0 \n";
-	static const uint64_t ends[] = {0x3000, 0x4000, 0x6000, 0x7000, 0x8000, 0x9000, 0xb000};
+	static const uint64_t ends[] = {0x4000, 0x6000, 0x7000, 0x8000, 0xb000};
 	struct fg_err err = {0};
 	struct fg_mappings mappings;
 
@@ -178,6 +178,44 @@ static void test_neighbours(void **state)
 	for (size_t i = 0; i < mappings.count; i++)
 		assert_int_equal(mappings.items[i].end, ends[i]);
 	fg_mappings_done(&mappings);
+}
+
+/* What a JIT compiler reserved and has not opened yet, and what it is writing to just now. */
+static void test_reach(void **state)
+{
+	static const struct {
+		const char *text;
+		size_t count;
+		uint64_t start, end; /* of the first */
+	} cases[] = {
+		{"1000-2000 r-xp 0 0:0 0 \n", 1, 0x1000, 0x2000},
+		{"1000-2000 ---p 0 0:0 0 \n2000-3000 r-xp 0 0:0 0 \n3000-9000 ---p 0 0:0 0 \n", 1,
+		 0x1000, 0x9000},
+		{"2000-3000 r-xp 0 0:0 0 \n3000-4000 rw-p 0 0:0 0 \n4000-5000 r-xp 0 0:0 0 \n", 1,
+		 0x2000, 0x5000},
+		/* others' memory may come into a hole, so the reach ends there */
+		{"2000-3000 r-xp 0 0:0 0 \n4000-5000 ---p 0 0:0 0 \n", 1, 0x2000, 0x3000},
+		/* a heap is no code to come */
+		{"2000-3000 r-xp 0 0:0 0 \n3000-9000000 rw-p 0 0:0 0 \n", 1, 0x2000, 0x3000},
+		{"2000-3000 r-xp 0 0:0 0 \n3000-4000 r--p 0 0:0 0 \n4000-5000 r-xp 0 0:0 0 \n", 2,
+		 0x2000, 0x3000},
+		{"1000-2000 ---p 0 0:0 0 \n2000-3000 r-xp 0 0:1 7 /x\n3000-4000 ---p 0 0:0 0 \n", 1,
+		 0x2000, 0x3000},
+		{"1000-2000 ---p 0 0:1 7 /x\n2000-3000 r-xp 0 0:0 0 \n", 1, 0x2000, 0x3000},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < FG_ARRAY_LEN(cases); i++) {
+		struct fg_err err = {0};
+		struct fg_mappings mappings;
+
+		assert_ok(fg_mappings_parse(cases[i].text, strlen(cases[i].text), &mappings, &err),
+			  &err);
+		assert_int_equal(mappings.count, cases[i].count);
+		assert_int_equal(mappings.items[0].reach_start, cases[i].start);
+		assert_int_equal(mappings.items[0].reach_end, cases[i].end);
+		fg_mappings_done(&mappings);
+	}
 }
 
 static void test_long_path(void **state)
@@ -285,11 +323,11 @@ static void test_open_own(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_kinds),       cmocka_unit_test(test_fields),
-		cmocka_unit_test(test_malformed),   cmocka_unit_test(test_too_many),
-		cmocka_unit_test(test_files_first), cmocka_unit_test(test_neighbours),
-		cmocka_unit_test(test_long_path),   cmocka_unit_test(test_open_deleted),
-		cmocka_unit_test(test_open_own),
+		cmocka_unit_test(test_kinds),        cmocka_unit_test(test_fields),
+		cmocka_unit_test(test_malformed),    cmocka_unit_test(test_too_many),
+		cmocka_unit_test(test_files_first),  cmocka_unit_test(test_neighbours),
+		cmocka_unit_test(test_reach),        cmocka_unit_test(test_long_path),
+		cmocka_unit_test(test_open_deleted), cmocka_unit_test(test_open_own),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
