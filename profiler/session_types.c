@@ -41,6 +41,8 @@ void fg_session_types_choose(struct fg_session_types *types, struct bpf_object *
 	for (size_t i = 0; i < FG_ARRAY_LEN(wait_maps); i++)
 		(void)bpf_map__set_autocreate(bpf_object__find_map_by_name(object, wait_maps[i]),
 					      wants(types, FG_SAMPLE_OFFCPU));
+	(void)bpf_map__set_autocreate(bpf_object__find_map_by_name(object, "fg_fault_cpus"),
+				      wants(types, FG_SAMPLE_FAULT));
 	(void)bpf_map__set_autocreate(bpf_object__find_map_by_name(object, "fg_type_stats"),
 				      types->types != 0);
 }
@@ -51,8 +53,7 @@ static int open_fault_event(int cpu)
 		.size = sizeof(attr),
 		.type = PERF_TYPE_SOFTWARE,
 		.config = PERF_COUNT_SW_PAGE_FAULTS,
-		.sample_freq = FG_FAULT_HZ,
-		.freq = 1,
+		.sample_period = FG_FAULT_PERIOD,
 		.disabled = 1,
 	};
 

@@ -13,9 +13,6 @@
 struct bpf_object;
 struct bpf_link;
 
-/* Faults per second and CPU that are looked at; N follows from it. */
-enum { FG_FAULT_HZ = 199 };
-
 struct fg_session_types {
 	struct bpf_object *object; /* borrowed */
 	uint32_t types;            /* bits 1 << enum fg_sample_type, without CPU */

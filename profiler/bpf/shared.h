@@ -171,6 +171,7 @@ enum fg_wait_word {
 enum {
 	FG_THREADS_MAX = 16384,    /* threads with an account of their waits */
 	FG_WAIT_SITES = 8,         /* per thread, direct mapped */
+	FG_FAULT_PERIOD = 97,      /* page faults of a CPU between two looks at them */
 	FG_WAIT_BUDGET_PART = 100, /* of a CPU's time that the accounts may take: 1 / this */
 };
 
