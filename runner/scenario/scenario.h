@@ -383,6 +383,21 @@ struct fg_target {
 };
 
 enum fg_profile_labels { FG_LABELS_AUTO, FG_LABELS_OFF, FG_LABELS_ON };
+/* One of the target's own profile endpoints, fetched during the run (profile.scrape). */
+enum fg_scrape_at {
+	FG_SCRAPE_WINDOW, /* start+end: what belongs to the measured phase */
+	FG_SCRAPE_END,    /* as it is at the end */
+	FG_SCRAPE_EVERY,  /* a window after the other */
+};
+struct fg_scrape {
+	char *url;  /* absolute, or a path on the target */
+	char *type; /* Pyroscope's name of it, "memory" */
+	enum fg_scrape_at at;
+	uint64_t every_ns;
+};
+enum { FG_SCRAPES_MAX = 8 };
+void fg_scrape_done(struct fg_scrape *scrape);
+
 enum fg_profile_enabled { FG_PROFILE_AUTO, FG_PROFILE_REQUIRED, FG_PROFILE_OFF };
 
 struct fg_publish_pyroscope {
@@ -430,7 +445,9 @@ struct fg_scenario_file {
 	enum fg_profile_enabled profile_enabled;
 	enum fg_profile_labels profile_labels;
 	uint32_t profile_frequency_hz; /* as written; made prime later */
-	unsigned threads;              /* loadgen.threads; 0 = auto */
+	struct fg_scrape scrapes[FG_SCRAPES_MAX];
+	size_t scrape_count;
+	unsigned threads; /* loadgen.threads; 0 = auto */
 	char *loadgen_cpus;
 	uint64_t seed;                        /* 0: choose one and print it */
 	char *baseline_dir;                   /* baseline.store of type dir; NULL: default */

@@ -413,12 +413,6 @@ static const struct fg_choice profile_labels[] = {
 static const struct fg_choice runtime_flags[] = {{"advise", 0, NULL}, {"auto", 1, "C"}};
 static const struct fg_choice demanglings[] = {
 	{"full", 0, NULL}, {"short", 1, "C"}, {"off", 2, "C"}};
-static const struct fg_key scrape_keys[] = {
-	{.name = "url", .type = FG_T_TEXT, .required = true},
-	{.name = "type", .type = FG_T_TEXT},
-	{.name = "at", .type = FG_T_TEXT},
-};
-static const struct fg_table scrape_table = {"key", "profile.scrape", FG_KEYS(scrape_keys)};
 static const struct fg_key symbol_keys[] = {
 	{.name = "demangle",
 	 .type = FG_T_CHOICE,
@@ -459,7 +453,12 @@ static const struct fg_key profile_keys[] = {
 	 .standard = "advise",
 	 FG_CHOICES(runtime_flags),
 	 .help = "flags of language runtimes"},
-	{.name = "scrape", .type = FG_T_OBJECTS, .table = &scrape_table, .later = "C"},
+	{.name = "scrape",
+	 .type = FG_T_CUSTOM,
+	 .table = &fg_schema_scrape,
+	 .shape = FG_SHAPE_LIST,
+	 .read = fg_read_scrape,
+	 .help = "the target's own pprof endpoints"},
 	{.name = "symbols", .type = FG_T_OBJECT, .table = &symbol_table, .help = "names"},
 };
 const struct fg_table fg_schema_profile = {"key", "profile", FG_KEYS(profile_keys)};
