@@ -19,7 +19,7 @@ enum phase { WAITING, MEASURING, OVER };
 
 struct endpoint {
 	struct fg_scrapes *owner;
-	const struct fg_scrape *scrape;
+	const struct fg_scrape_setting *scrape;
 	char *url; /* absolute */
 	pthread_t thread;
 	bool running;

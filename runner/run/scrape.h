@@ -16,7 +16,7 @@ enum { FG_SCRAPE_PROFILES_MAX = 32 }; /* over all endpoints */
 struct fg_scrapes;
 
 struct fg_scrape_options {
-	const struct fg_scrape *items;
+	const struct fg_scrape_setting *items;
 	size_t count;
 	const char *target_url; /* for paths; NULL: unknown */
 	uint64_t timeout_ns;    /* of one fetch; 0 = 10 s */
@@ -24,7 +24,7 @@ struct fg_scrape_options {
 
 /* One profile of one window, or why there is none. */
 struct fg_scraped_profile {
-	const struct fg_scrape *scrape;
+	const struct fg_scrape_setting *scrape;
 	uint64_t from_ns, to_ns; /* monotonic; equal: as it was at that moment */
 	struct fg_buf pprof;     /* gzip'd; empty with a problem */
 	unsigned lost;           /* windows before this one for which there was no room */

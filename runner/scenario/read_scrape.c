@@ -83,7 +83,7 @@ static void read_url(struct fg_reader *reader, const struct fg_node *node, const
 }
 
 static void read_type(struct fg_reader *reader, const struct fg_node *node,
-		      const struct written *written, struct fg_scrape *scrape)
+		      const struct written *written, struct fg_scrape_setting *scrape)
 {
 	const struct fg_node *at = fg_node_get(node, "type", NULL);
 	char name[TYPE_MAX + 1];
@@ -107,7 +107,7 @@ static void read_type(struct fg_reader *reader, const struct fg_node *node,
 }
 
 static void read_at(struct fg_reader *reader, const struct fg_node *node, const char *text,
-		    struct fg_scrape *scrape)
+		    struct fg_scrape_setting *scrape)
 {
 	const struct fg_node *at = fg_node_get(node, "at", NULL);
 	struct fg_err err = {0};
@@ -133,7 +133,7 @@ static void read_one(struct fg_reader *reader, const struct fg_node *node,
 		     struct fg_scenario_file *file)
 {
 	struct written written = {0};
-	struct fg_scrape scrape = {0};
+	struct fg_scrape_setting scrape = {0};
 
 	fg_reader_object(reader, node, &fg_schema_scrape, &written);
 	read_url(reader, node, written.url);
@@ -145,10 +145,10 @@ static void read_one(struct fg_reader *reader, const struct fg_node *node,
 	if (file)
 		file->scrapes[file->scrape_count++] = scrape;
 	else
-		fg_scrape_done(&scrape);
+		fg_scrape_setting_done(&scrape);
 }
 
-void fg_scrape_done(struct fg_scrape *scrape)
+void fg_scrape_setting_done(struct fg_scrape_setting *scrape)
 {
 	free(scrape->url);
 	free(scrape->type);
@@ -161,8 +161,9 @@ void fg_read_scrape(struct fg_reader *reader, const struct fg_key *key, const st
 
 	if (!fg_reader_expect(reader, node, FG_NODE_LIST, key->name))
 		return;
-	if (node->count + (file ? file->scrape_count : 0) > FG_SCRAPES_MAX) {
-		fg_reader_fault(reader, node, "more than %d profiles to scrape", FG_SCRAPES_MAX);
+	if (node->count + (file ? file->scrape_count : 0) > FG_SCRAPE_SETTINGS_MAX) {
+		fg_reader_fault(reader, node, "more than %d profiles to scrape",
+				FG_SCRAPE_SETTINGS_MAX);
 		return;
 	}
 	for (size_t i = 0; i < node->count && !reader->fatal; i++)

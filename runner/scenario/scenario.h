@@ -389,14 +389,14 @@ enum fg_scrape_at {
 	FG_SCRAPE_END,    /* as it is at the end */
 	FG_SCRAPE_EVERY,  /* a window after the other */
 };
-struct fg_scrape {
+struct fg_scrape_setting {
 	char *url;  /* absolute, or a path on the target */
 	char *type; /* Pyroscope's name of it, "memory" */
 	enum fg_scrape_at at;
 	uint64_t every_ns;
 };
-enum { FG_SCRAPES_MAX = 8 };
-void fg_scrape_done(struct fg_scrape *scrape);
+enum { FG_SCRAPE_SETTINGS_MAX = 8 };
+void fg_scrape_setting_done(struct fg_scrape_setting *scrape);
 
 enum fg_profile_enabled { FG_PROFILE_AUTO, FG_PROFILE_REQUIRED, FG_PROFILE_OFF };
 
@@ -445,7 +445,7 @@ struct fg_scenario_file {
 	enum fg_profile_enabled profile_enabled;
 	enum fg_profile_labels profile_labels;
 	uint32_t profile_frequency_hz; /* as written; made prime later */
-	struct fg_scrape scrapes[FG_SCRAPES_MAX];
+	struct fg_scrape_setting scrapes[FG_SCRAPE_SETTINGS_MAX];
 	size_t scrape_count;
 	unsigned threads; /* loadgen.threads; 0 = auto */
 	char *loadgen_cpus;
