@@ -404,7 +404,7 @@ static const struct fg_choice profile_enabled[] = {
 	{"off", FG_PROFILE_OFF, NULL},
 };
 static const struct fg_choice profile_sources[] = {
-	{"ebpf", 0, NULL}, {"scrape", 1, "C"}, {"pyroscope", 2, "C"}};
+	{"ebpf", 0, NULL}, {"scrape", 1, "E"}, {"pyroscope", 2, "E"}};
 static const struct fg_choice profile_labels[] = {
 	{"auto", FG_LABELS_AUTO, NULL},
 	{"off", FG_LABELS_OFF, NULL},

@@ -274,7 +274,6 @@ static void test_later(void **state)
 		HEAD "profile: { source: pyroscope }\n" MAIN GET,
 		HEAD "profile: { labels: on }\n" MAIN GET,
 		HEAD "profile: { runtimeFlags: auto }\n" MAIN GET,
-		HEAD "profile: { scrape: [{ url: /x }] }\n" MAIN GET,
 		HEAD "profile: { symbols: { debuginfod: on } }\n" MAIN GET,
 		HEAD "gate: { rules: [{ newFunctions: { minShare: 3% } }] }\n" MAIN GET,
 		HEAD "gate: { rules: [{ counter: syscalls, maxIncrease: 0 }] }\n" MAIN GET,
