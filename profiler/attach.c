@@ -83,9 +83,11 @@ static int check_process(const struct fg_client_process *process, struct fg_err 
 	    facts.uid != process->uid)
 		return fg_err_set(err, FG_E_NOT_FOUND, "java (pid %u) is another process now",
 				  process->tgid);
-	if (!fg_process_catches(status.data, status.len, SIGQUIT))
+	if ((process->flags & FG_RUNTIME_NO_SIGQUIT) ||
+	    !fg_process_catches(status.data, status.len, SIGQUIT))
 		return fg_err_set(err, FG_E_UNSUPPORTED,
-				  "java does not handle SIGQUIT (-Xrs?), so it cannot be asked");
+				  "java does not handle SIGQUIT (-Xrs?) and does not listen, so it "
+				  "cannot be asked");
 	return 0;
 }
 
@@ -137,8 +139,7 @@ int fg_attach_begin(struct fg_attach *attach, const struct fg_client_process *pr
 	attach->deadline_ns = deadline_ns;
 	if (process->flags & FG_RUNTIME_NO_ATTACH)
 		return fg_err_set(err, FG_E_UNSUPPORTED,
-				  "java was told not to let anybody attach (-Xrs, "
-				  "-XX:+ReduceSignalUsage or -XX:+DisableAttachMechanism)");
+				  "-XX:+DisableAttachMechanism keeps us from asking for them");
 	int tmp = fg_jit_tmp_open(root_fd, err);
 
 	if (tmp < 0)
@@ -147,7 +148,9 @@ int fg_attach_begin(struct fg_attach *attach, const struct fg_client_process *pr
 	int rc = 0;
 
 	if (!is_listening(attach)) {
-		rc = make_trigger(attach, err);
+		rc = check_process(process, err);
+		if (!rc)
+			rc = make_trigger(attach, err);
 		if (!rc)
 			rc = wake(process, err);
 	}
@@ -199,7 +202,11 @@ static int connect_and_ask(struct fg_attach *attach, struct fg_err *err)
 	if (attach->socket_fd < 0)
 		return fg_err_errno(err, errno, "socket");
 	if (connect(attach->socket_fd, (const struct sockaddr *)&address, sizeof(address)) != 0)
-		return fg_err_errno(err, errno, "attaching to java (pid %u)", attach->tgid);
+		return errno == ECONNREFUSED
+			       ? fg_err_set(err, FG_E_NOT_FOUND, "java (pid %u) has ended",
+					    attach->tgid)
+			       : fg_err_errno(err, errno, "attaching to java (pid %u)",
+					      attach->tgid);
 	int rc = check_peer(attach, err);
 
 	return rc ? rc : send_request(attach, err);

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -63,6 +64,8 @@ static int send_start(struct fg_profiler *profiler, struct fg_err *err)
 	start.n_pids = profiler->pid_count;
 	start.frequency_hz = profiler->frequency_hz;
 	start.slice_ns = profiler->slice_ns;
+	start.types = fg_client_sample_types(profiler);
+	start.source = profiler->source;
 	start.labels = profiler->labels.asked;
 	int rc = fg_wire_send(&profiler->wire, FG_WIRE_HELLO, &hello.base, -1, err);
 
@@ -91,23 +94,18 @@ int fg_client_handshake(struct fg_profiler *profiler, uint64_t deadline_ns, stru
 {
 	int rc = send_start(profiler, err);
 
-	while (!rc && profiler->state < FG_CLIENT_RUNNING)
+	/* The first samples too shall have the functions of interpreters. */
+	while (!rc && (profiler->state < FG_CLIENT_RUNNING || profiler->scripts.unanswered))
 		rc = take_until(profiler, deadline_ns, err);
 	return rc;
 }
 
-int fg_profiler_start(const struct fg_profiler_options *options, struct fg_profiler **ret,
-		      struct fg_err *err)
+static int start_with(const struct fg_profiler_options *options, enum fg_profiler_source source,
+		      uint64_t deadline_ns, struct fg_profiler **ret, struct fg_err *err)
 {
 	struct fg_profiler *profiler;
-	uint64_t timeout_ns = options->timeout_ns ? options->timeout_ns : DEFAULT_TIMEOUT_NS;
-	uint64_t deadline_ns = fg_clock_monotonic_ns() + timeout_ns;
 	pid_t helper_pid;
 	int fd;
-
-	if (!options->pid_count || options->pid_count > PIDS_MAX)
-		return fg_err_set(err, FG_E_USAGE, "1 to %d processes to profile, not %zu",
-				  PIDS_MAX, options->pid_count);
 	int rc = fg_client_spawn(options->helper_path, &fd, &helper_pid, err);
 
 	if (rc)
@@ -121,6 +119,8 @@ int fg_profiler_start(const struct fg_profiler_options *options, struct fg_profi
 	}
 	profiler->helper_pid = helper_pid;
 	profiler->slice_ns = options->slice_ns;
+	profiler->types = options->types;
+	profiler->source = source;
 	fg_client_labels_ask(&profiler->labels, options->labels);
 	rc = fg_client_handshake(profiler, deadline_ns, err);
 	if (rc)
@@ -128,6 +128,66 @@ int fg_profiler_start(const struct fg_profiler_options *options, struct fg_profi
 	else
 		*ret = profiler;
 	return rc;
+}
+
+/* "…reason; fix: command" → one sentence about what is different now. */
+static void note_source(struct fg_profiler *profiler, const char *why)
+{
+	const char *fix = strstr(why, "; fix: ");
+
+	(void)snprintf(profiler->source_note, sizeof(profiler->source_note),
+		       "perf events and stack copies, because %.*s%s%s%s",
+		       (int)(fix ? (size_t)(fix - why) : strlen(why)), why,
+		       profiler->user_only ? "; kernel part not visible" : "",
+		       fix ? "; for BPF: " : "", fix ? fix + strlen("; fix: ") : "");
+}
+
+/* Without BPF: own processes can still be sampled by copies of their stacks. */
+static int start_without_bpf(const struct fg_profiler_options *options, uint64_t deadline_ns,
+			     const struct fg_err *why, struct fg_profiler **ret, struct fg_err *err)
+{
+	struct fg_err second;
+	int rc = start_with(options, FG_PROFILER_PERF, deadline_ns, ret, &second);
+
+	if (rc == 0) {
+		note_source(*ret, why->message);
+		return 0;
+	}
+	/* What BPF needs is the better advice; the rest is told as well where there is room. */
+	if (strcmp(second.message, why->message) == 0)
+		return fg_err_set(err, why->code, "%s", why->message);
+	return fg_err_set(err, why->code, "%s; without BPF: %s", why->message, second.message);
+}
+
+int fg_profiler_start(const struct fg_profiler_options *options, struct fg_profiler **ret,
+		      struct fg_err *err)
+{
+	uint64_t timeout_ns = options->timeout_ns ? options->timeout_ns : DEFAULT_TIMEOUT_NS;
+	uint64_t deadline_ns = fg_clock_monotonic_ns() + timeout_ns;
+	struct fg_err why;
+
+	if (!options->pid_count || options->pid_count > PIDS_MAX)
+		return fg_err_set(err, FG_E_USAGE, "1 to %d processes to profile, not %zu",
+				  PIDS_MAX, options->pid_count);
+	if (options->source != FG_PROFILER_AUTO)
+		return start_with(options, options->source, deadline_ns, ret, err);
+	int rc = start_with(options, FG_PROFILER_BPF, deadline_ns, ret, &why);
+
+	if (rc == -FG_E_PERMISSION || rc == -FG_E_UNSUPPORTED)
+		return start_without_bpf(options, deadline_ns, &why, ret, err);
+	if (rc && err)
+		*err = why;
+	return rc;
+}
+
+enum fg_profiler_source fg_profiler_source(const struct fg_profiler *profiler)
+{
+	return profiler->source;
+}
+
+const char *fg_profiler_source_note(const struct fg_profiler *profiler)
+{
+	return profiler->source_note;
 }
 
 int fg_profiler_fd(const struct fg_profiler *profiler)
@@ -254,7 +314,10 @@ void fg_profiler_free(struct fg_profiler *profiler)
 		close(profiler->kallsyms_fd);
 	fg_client_labels_done(&profiler->labels);
 	fg_samples_done(&profiler->samples);
+	fg_waits_done(&profiler->waits);
+	free(profiler->type_stats);
 	fg_client_processes_done(&profiler->processes);
+	fg_client_scripts_done(&profiler->scripts);
 	free(profiler->modules);
 	free(profiler->stats);
 	free(profiler->slices);

@@ -38,6 +38,10 @@ struct fg_profiler_options {
  *  what this kernel lacks), NOT_FOUND (helper or target). Nothing is left running on failure. */
 int fg_profiler_start(const struct fg_profiler_options *options, struct fg_profiler **ret,
 		      struct fg_err *err) FG_MUST_USE;
+/** What samples: BPF or PERF, never AUTO. */
+enum fg_profiler_source fg_profiler_source(const struct fg_profiler *profiler);
+/** One sentence when it is not what people expect, with the reason and the fix; else "". */
+const char *fg_profiler_source_note(const struct fg_profiler *profiler);
 int fg_profiler_fd(const struct fg_profiler *profiler);
 /** Takes in whatever is readable; never blocks. After the helper's death returns an error once;
  *  then fg_profiler_fd() is -1. */
@@ -83,12 +87,22 @@ struct fg_profiler_phase {
 	uint64_t start_ns, end_ns; /* monotonic */
 };
 
+enum fg_profiler_demangle { FG_PROFILER_FULL, FG_PROFILER_SHORT, FG_PROFILER_RAW };
+struct fg_profiler_symbols {
+	enum fg_profiler_demangle demangle; /* names of C++ and Rust */
+	/* Gets the debug file of a module that has no symbols on this machine: a descriptor, which
+	 * is taken, or -1. NULL: nobody is asked. */
+	int (*open_debug)(void *context, const char *build_id);
+	void *context;
+};
+
 struct fg_profiler_profile_options {
 	uint64_t run_start_ns; /* monotonic; seconds count from here */
 	const struct fg_profiler_phase *phases;
 	size_t phase_count;
 	const char *const *endpoints; /* [label − 1]: the request class that a label stands for */
 	size_t endpoint_count;
+	struct fg_profiler_symbols symbols;
 	const struct fg_request_index *slow; /* slow requests, by client port; NULL: not known */
 };
 
@@ -99,6 +113,18 @@ int fg_profiler_profile(struct fg_profiler *profiler,
 			const struct fg_profiler_profile_options *options,
 			struct fg_profile *ret[FG_PROFILE_TYPE_COUNT], struct fg_profile_info *info,
 			struct fg_err *err) FG_MUST_USE;
+
+/* -- language runtimes ------------------------------------------------------------------------- */
+
+struct fg_runtime_facts {
+	char runtime[16]; /* "node", "java" …; "native" for all that need no help */
+	char program[64]; /* base name of the executable; for printing */
+	char flags[96];   /* its options that decide about frames and names; "": none */
+	char advice[256]; /* what a profile will lack and the fix, one line; "" nothing */
+};
+/** Looks at a running process: its mappings, its command line, NODE_OPTIONS and the like. Errors:
+ *  NOT_FOUND, PERMISSION. */
+int fg_runtime_of_pid(uint32_t pid, struct fg_runtime_facts *ret, struct fg_err *err) FG_MUST_USE;
 
 /* -- exact CPU time of a process tree; needs no helper and no privilege ---------------------- */
 
@@ -111,6 +137,10 @@ void fg_cputime_free(struct fg_cputime *cputime);
 /** CPU-ns used by the tree so far, monotone. NOT_FOUND when every process is gone (the last known
  *  total is still written). */
 int fg_cputime_read(struct fg_cputime *cputime, uint64_t *ret_ns, struct fg_err *err);
+/** Resident memory of the processes that the last reading found. What they share with files or
+ *  each other is counted once, as the largest share of one. NOT_FOUND when none is left. */
+int fg_cputime_rss(const struct fg_cputime *cputime, uint64_t *ret_bytes,
+		   struct fg_err *err) FG_MUST_USE;
 
 /* -- looking at a process before it is profiled ---------------------------------------------- */
 
@@ -132,5 +162,9 @@ struct fg_probe {
 /** Fills at most `max` probes (kernel, BTF, capabilities, paranoid, kallsyms, helper, a perf event
  *  that really delivers …) by trying; returns how many. */
 size_t fg_profiler_probe(const char *helper_path, struct fg_probe *out, size_t max);
+/** The same of one process: owner, namespaces, runtime options, unwind tables, debug files. A probe
+ *  without a name is one more fix of the one before. Its command line and environment are never
+ *  told. */
+size_t fg_profiler_probe_target(uint32_t pid, struct fg_probe *out, size_t max);
 
 #endif

@@ -13,6 +13,16 @@ int fg_profiler_start(const struct fg_profiler_options *options FG_UNUSED,
 	return fg_err_set(err, FG_E_UNSUPPORTED, WHY);
 }
 
+enum fg_profiler_source fg_profiler_source(const struct fg_profiler *profiler FG_UNUSED)
+{
+	return FG_PROFILER_AUTO;
+}
+
+const char *fg_profiler_source_note(const struct fg_profiler *profiler FG_UNUSED)
+{
+	return "";
+}
+
 int fg_profiler_fd(const struct fg_profiler *profiler FG_UNUSED)
 {
 	return -1;
@@ -87,4 +97,16 @@ size_t fg_profiler_probe(const char *helper_path FG_UNUSED, struct fg_probe *out
 	(void)snprintf(out[0].detail, sizeof(out[0].detail), "%s", WHY);
 	(void)snprintf(out[0].fix, sizeof(out[0].fix), "build with -DFLAMEGATE_PROFILER=ON");
 	return 1;
+}
+
+int fg_runtime_of_pid(uint32_t pid FG_UNUSED, struct fg_runtime_facts *ret FG_UNUSED,
+		      struct fg_err *err)
+{
+	return fg_err_set(err, FG_E_UNSUPPORTED, WHY);
+}
+
+size_t fg_profiler_probe_target(uint32_t pid FG_UNUSED, struct fg_probe *out FG_UNUSED,
+				size_t max FG_UNUSED)
+{
+	return 0;
 }

@@ -13,6 +13,10 @@
 #include "gate/base/file.h"
 #include "profiler/client_names.h"
 
+static_assert((int)FG_PROFILER_SHORT == (int)FG_NAME_SHORT &&
+		      (int)FG_PROFILER_RAW == (int)FG_NAME_RAW,
+	      "both sides name the same styles");
+
 enum { KALLSYMS_MAX = 64 << 20, FIRST_SLOTS = 4096 };
 
 int64_t fg_builder_text(struct fg_builder *builder, const char *text, struct fg_err *err)
@@ -20,9 +24,8 @@ int64_t fg_builder_text(struct fg_builder *builder, const char *text, struct fg_
 	return fg_profile_string(builder->profile, text, strlen(text), err);
 }
 
-static int64_t add_profile_module(struct fg_builder *builder, const char *path,
-				  const char *build_id, const struct fg_client_module *range,
-				  struct fg_err *err)
+int64_t fg_builder_module(struct fg_builder *builder, const char *path, const char *build_id,
+			  const struct fg_client_module *range, struct fg_err *err)
 {
 	struct fg_pmodule module = {0};
 	int64_t path_index = fg_builder_text(builder, path, err);
@@ -79,7 +82,7 @@ static bool is_unchanged(const struct fg_client_module *module)
 static int add_module(struct fg_builder *builder, size_t i, struct fg_err *err)
 {
 	const struct fg_client_module *module = &builder->profiler->modules[i];
-	int64_t index = add_profile_module(builder, module->path, module->build_id, module, err);
+	int64_t index = fg_builder_module(builder, module->path, module->build_id, module, err);
 	int handle;
 
 	if (index < 0)
@@ -118,9 +121,14 @@ static int init_tables(struct fg_builder *builder, struct fg_err *err)
 	return 0;
 }
 
-int fg_builder_init(struct fg_builder *builder, struct fg_profiler *profiler, struct fg_err *err)
+int fg_builder_init(struct fg_builder *builder, struct fg_profiler *profiler,
+		    const struct fg_profiler_symbols *symbols, struct fg_err *err)
 {
-	struct fg_symbolizer_options options = {.inlines = true};
+	struct fg_symbolizer_options options = {
+		.inlines = true,
+		.style = (enum fg_name_style)symbols->demangle,
+		.fetch = {symbols->open_debug, symbols->context},
+	};
 	struct fg_err ignored;
 	char kallsyms[64];
 
@@ -136,8 +144,8 @@ int fg_builder_init(struct fg_builder *builder, struct fg_profiler *profiler, st
 		rc = fg_profile_new(&builder->profile, err);
 	if (rc)
 		return rc;
-	int64_t kernel = add_profile_module(builder, "[kernel.kallsyms]", "", NULL, err);
-	int64_t none = kernel < 0 ? kernel : add_profile_module(builder, "", "", NULL, err);
+	int64_t kernel = fg_builder_module(builder, "[kernel.kallsyms]", "", NULL, err);
+	int64_t none = kernel < 0 ? kernel : fg_builder_module(builder, "", "", NULL, err);
 
 	if (none < 0)
 		return (int)none;
@@ -240,6 +248,8 @@ static int64_t resolve_user(struct fg_builder *builder, uint64_t frame, uint32_t
 	struct fg_symbol symbol;
 
 	*ret_unnamed = true;
+	if (id == FG_MODULE_SCRIPT)
+		return fg_client_script_location(builder, frame, ret_unnamed, err);
 	if (id == FG_MODULE_ANON)
 		return fg_names_location(builder, context, address, guessed, ret_unnamed, err);
 	if (id < FG_MODULE_FIRST || id - FG_MODULE_FIRST >= builder->profiler->module_count)

@@ -12,8 +12,10 @@
 #include "profiler/bpf/shared.h"
 #include "profiler/client.h"
 #include "profiler/client_process.h"
+#include "profiler/client_script.h"
 #include "profiler/client_labels.h"
 #include "profiler/samples.h"
+#include "profiler/waits.h"
 #include "profiler/wire.h"
 
 enum fg_client_state {
@@ -44,7 +46,16 @@ struct fg_client_module {
 /* Totals since READY, as the helper sent them. */
 struct fg_client_stats {
 	uint64_t time_ns, hits, samples, lost, bpf_ns, helper_cpu_ns, target_cpu_ns;
+	uint64_t target_user_ns; /* where only user mode is sampled; else 0 */
 	uint64_t label_receives, label_ns;
+};
+
+/* Of the other sample types, at the moments of fg_client_stats. */
+struct fg_client_type_stats {
+	uint64_t events, samples, lost, skipped, nested, untracked, bpf_ns;
+};
+struct fg_client_types {
+	struct fg_client_type_stats of[FG_SAMPLE_TYPE_COUNT];
 };
 
 struct fg_profiler {
@@ -58,6 +69,9 @@ struct fg_profiler {
 	uint32_t frequency_hz;
 	uint64_t period_ns;
 	uint32_t cpus;
+	enum fg_profiler_source source; /* asked for; from READY on the one that runs */
+	bool user_only;                 /* the kernel's part is not sampled */
+	char source_note[1024];         /* "" or why it is not BPF */
 	struct fg_profiler_program programs[FG_CLIENT_PROGRAMS_MAX];
 	size_t program_count;
 	int kallsyms_fd;
@@ -69,8 +83,13 @@ struct fg_profiler {
 	struct fg_profiler_slice *slices;
 	size_t slices_count, slices_capacity;
 	struct fg_samples samples;
+	uint32_t types; /* bits 1 << enum fg_profile_type; 0: CPU alone */
+	struct fg_waits waits;
+	struct fg_client_types *type_stats; /* [i] belongs to stats[i]; NULL: CPU alone */
+	size_t type_stats_count, type_stats_capacity;
 	struct fg_client_processes processes;
 	struct fg_client_labels labels;
+	struct fg_client_scripts scripts;
 };
 
 /** A client over a connected stream (taken) without a helper of its own; start() and tests. */
@@ -81,6 +100,20 @@ int fg_client_handshake(struct fg_profiler *profiler, uint64_t deadline_ns,
 			struct fg_err *err) FG_MUST_USE;
 /** Reads and handles what is there. An error means that the stream is of no more use. */
 int fg_client_take(struct fg_profiler *profiler, struct fg_err *err) FG_MUST_USE;
+struct Fg__Wire__Stats;
+/** Those of the other types, of the message that becomes stats[stats_count]. */
+int fg_client_take_types(struct fg_profiler *profiler, const struct Fg__Wire__Stats *stats,
+			 struct fg_err *err) FG_MUST_USE;
+struct fg_client_type_stats fg_client_types_at(const struct fg_profiler *profiler,
+					       enum fg_sample_type type, uint64_t time_ns);
+/** A sample that is no tick of the CPU clock; `stack` and `frames` as fg_samples_add() has them. */
+int fg_client_take_typed(struct fg_profiler *profiler, const struct fg_raw_sample *sample,
+			 uint64_t value, const struct fg_raw_stack *stack, const uint64_t *frames,
+			 struct fg_err *err) FG_MUST_USE;
+/** Once the source is known: what it cannot sample is not waited for, and that is said. */
+void fg_client_limit_types(struct fg_profiler *profiler);
+/** What START asks for: bits 1 << enum fg_sample_type. */
+uint32_t fg_client_sample_types(const struct fg_profiler *profiler);
 /** The totals at a moment, interpolated. */
 struct fg_client_stats fg_client_stats_at(const struct fg_profiler *profiler, uint64_t time_ns);
 /** Finds the helper program and starts it with one end of a socket pair. */

@@ -37,6 +37,24 @@ static void map_words(struct fg_client_labels *labels, int fd)
 	labels->problem[0] = '\0';
 }
 
+/* First the answer to START, then at most the word that they were switched off. */
+static bool is_due(const struct fg_client_labels *labels, const Fg__Wire__Labels *message)
+{
+	return labels->asked && !labels->off_ns && labels->answered == (message->off_ns != 0);
+}
+
+static void take(struct fg_client_labels *labels, const Fg__Wire__Labels *message, int fd)
+{
+	(void)snprintf(labels->problem, sizeof(labels->problem), "%.199s", message->problem);
+	labels->off_ns = message->off_ns;
+	labels->answered = true;
+	if (fd >= 0 && !labels->words)
+		map_words(labels, fd);
+	else if (!labels->words && !labels->problem[0])
+		(void)snprintf(labels->problem, sizeof(labels->problem),
+			       "their map did not arrive");
+}
+
 int fg_client_labels_take(struct fg_client_labels *labels, const struct fg_wire_message *from,
 			  struct fg_wire *wire, struct fg_err *err)
 {
@@ -44,21 +62,10 @@ int fg_client_labels_take(struct fg_client_labels *labels, const struct fg_wire_
 	int fd = message && message->has_fd ? fg_wire_take_fd(wire) : -1;
 	int rc = 0;
 
-	/* First the answer to START, then at most the word that they were switched off. */
-	if (!message || !labels->asked || (labels->answered && !message->off_ns) ||
-	    (!labels->answered && message->off_ns) || labels->off_ns)
+	if (message && is_due(labels, message))
+		take(labels, message, fd);
+	else
 		rc = fg_err_set(err, FG_E_INVALID, "flamegate-profiler sent a malformed LABELS");
-	if (!rc) {
-		(void)snprintf(labels->problem, sizeof(labels->problem), "%.199s",
-			       message->problem);
-		labels->off_ns = message->off_ns;
-		labels->answered = true;
-		if (message->has_fd && fd >= 0 && !labels->words)
-			map_words(labels, fd);
-		else if (!labels->words && !labels->problem[0])
-			(void)snprintf(labels->problem, sizeof(labels->problem),
-				       "their map did not arrive");
-	}
 	if (fd >= 0)
 		close(fd);
 	if (message)

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "gate/base/clock.h"
-#include "profiler/client_builder.h"
+#include "profiler/client_runtimes.h"
 
 static_assert((int)FG_BPF_COMPLETE == (int)FG_STACK_COMPLETE &&
 		      (int)FG_BPF_NO_MAPPING == (int)FG_STACK_NO_MAPPING &&
@@ -12,10 +12,11 @@ static_assert((int)FG_BPF_COMPLETE == (int)FG_STACK_COMPLETE &&
 		      (int)FG_BPF_READ_FAULT == (int)FG_STACK_READ_FAULT &&
 		      (int)FG_BPF_DEPTH == (int)FG_STACK_DEPTH &&
 		      (int)FG_BPF_BAD == (int)FG_STACK_BAD &&
-		      (int)FG_BPF_KERNEL_ONLY == (int)FG_STACK_KERNEL_ONLY,
+		      (int)FG_BPF_KERNEL_ONLY == (int)FG_STACK_KERNEL_ONLY &&
+		      (int)FG_BPF_SCRIPT == (int)FG_STACK_SCRIPT,
 	      "both sides name the same results");
 
-static enum fg_stack_result result_of(const struct fg_raw_stack *stack)
+enum fg_stack_result fg_builder_result(const struct fg_raw_stack *stack)
 {
 	if (stack->result == FG_BPF_COMPLETE && stack->guessed)
 		return FG_STACK_GUESSED;
@@ -26,16 +27,20 @@ static enum fg_stack_result result_of(const struct fg_raw_stack *stack)
 static bool needs_root(enum fg_stack_result result, size_t frames)
 {
 	return !frames || (result != FG_STACK_COMPLETE && result != FG_STACK_GUESSED &&
-			   result != FG_STACK_KERNEL_ONLY);
+			   result != FG_STACK_KERNEL_ONLY && result != FG_STACK_SCRIPT);
 }
 
-static int build_stack(struct fg_builder *builder, uint32_t raw, struct fg_err *err)
+int64_t fg_builder_stack(struct fg_builder *builder, uint32_t raw, size_t skip, uint32_t root,
+			 struct fg_err *err)
 {
 	const struct fg_raw_stack *stack = &builder->profiler->samples.stacks[raw];
-	const uint64_t *frames = builder->profiler->samples.frames + stack->frame_start;
-	size_t count = (size_t)stack->kernel_count + stack->user_count;
-	enum fg_stack_result result = result_of(stack);
-	uint32_t locations[FG_SAMPLE_FRAMES + 1];
+	enum fg_stack_result result = fg_builder_result(stack);
+	uint64_t frames[FG_SAMPLE_FRAMES];
+	size_t count =
+		fg_client_script_merge(&builder->profiler->scripts, stack,
+				       builder->profiler->samples.frames + stack->frame_start,
+				       frames, &result);
+	uint32_t locations[FG_SAMPLE_FRAMES + 2];
 
 	for (size_t i = 0; i < count; i++) {
 		bool kernel = i < stack->kernel_count, unnamed = true;
@@ -45,14 +50,23 @@ static int build_stack(struct fg_builder *builder, uint32_t raw, struct fg_err *
 			fg_builder_location(builder, frame, stack->context, kernel, &unnamed, err);
 
 		if (location < 0)
-			return (int)location;
+			return location;
 		locations[i] = (uint32_t)location;
 		if (i == 0)
 			builder->leaf_unnamed[raw] = unnamed;
 	}
 	if (needs_root(result, count))
 		locations[count++] = builder->truncated;
-	int64_t index = fg_profile_stack(builder->profile, locations, count, result, err);
+	if (root != FG_NO_INDEX)
+		locations[count++] = root;
+	skip = FG_MIN(skip, count - 1);
+	return fg_profile_stack(builder->profile, locations + skip, count - skip, result, err);
+}
+
+/* Of a tick of the CPU clock. */
+static int build_stack(struct fg_builder *builder, uint32_t raw, struct fg_err *err)
+{
+	int64_t index = fg_builder_stack(builder, raw, 0, FG_NO_INDEX, err);
 
 	if (index < 0)
 		return (int)index;
@@ -60,8 +74,8 @@ static int build_stack(struct fg_builder *builder, uint32_t raw, struct fg_err *
 	return 0;
 }
 
-static const struct fg_profiler_phase *phase_of(const struct fg_profiler_profile_options *options,
-						uint64_t time_ns)
+const struct fg_profiler_phase *fg_builder_phase(const struct fg_profiler_profile_options *options,
+						 uint64_t time_ns)
 {
 	for (size_t i = 0; i < options->phase_count; i++) {
 		const struct fg_profiler_phase *phase = &options->phases[i];
@@ -72,16 +86,15 @@ static const struct fg_profiler_phase *phase_of(const struct fg_profiler_profile
 	return NULL;
 }
 
-static bool is_measured(const struct fg_profiler_phase *phase)
+bool fg_builder_is_measured(const struct fg_profiler_phase *phase)
 {
 	return phase && strcmp(phase->name, "measure") == 0;
 }
 
 static void count_sample(struct fg_profile_info *info, const struct fg_raw_stack *stack,
-			 bool leaf_unnamed, bool attributed, uint64_t *unnamed)
+			 enum fg_stack_result result, bool leaf_unnamed, bool attributed,
+			 uint64_t *unnamed)
 {
-	enum fg_stack_result result = result_of(stack);
-
 	info->samples++;
 	info->attributed += attributed;
 	info->guessed_frames += stack->guessed;
@@ -90,6 +103,12 @@ static void count_sample(struct fg_profile_info *info, const struct fg_raw_stack
 		info->complete++;
 	else
 		info->incomplete_by[result]++;
+}
+
+/* Merging with an interpreter's frames may have found more than the raw stack knew. */
+static enum fg_stack_result result_in(const struct fg_builder *builder, uint32_t stack)
+{
+	return (enum fg_stack_result)builder->profile->stacks[stack].result;
 }
 
 static int add_samples(struct fg_builder *builder,
@@ -101,8 +120,11 @@ static int add_samples(struct fg_builder *builder,
 
 	for (size_t i = 0; i < samples->count; i++) {
 		const struct fg_raw_sample *raw = &samples->items[i];
-		const struct fg_profiler_phase *phase = phase_of(options, raw->time_ns);
+		const struct fg_profiler_phase *phase = fg_builder_phase(options, raw->time_ns);
 		struct fg_psample sample = {.count = 1};
+
+		if (raw->type != FG_SAMPLE_CPU)
+			continue;
 		int rc = builder->stacks[raw->stack] == FG_NO_INDEX
 				 ? build_stack(builder, raw->stack, err)
 				 : 0;
@@ -121,13 +143,29 @@ static int add_samples(struct fg_builder *builder,
 		rc = fg_profile_sample(builder->profile, &sample, err);
 		if (rc)
 			return rc;
-		if (is_measured(phase))
-			count_sample(info, &samples->stacks[raw->stack],
-				     builder->leaf_unnamed[raw->stack], sample.endpoint != 0,
-				     &unnamed);
+		if (!fg_builder_is_measured(phase))
+			continue;
+		count_sample(info, &samples->stacks[raw->stack], result_in(builder, sample.stack),
+			     builder->leaf_unnamed[raw->stack], sample.endpoint != 0, &unnamed);
+		fg_runtimes_count(builder->runtimes, raw);
 	}
 	info->unnamed_share = info->samples ? (double)unnamed / (double)info->samples : 0;
 	return 0;
+}
+
+static void fill_source(const struct fg_profiler *profiler, uint64_t user_ns,
+			struct fg_profile_info *info)
+{
+	/* In user mode alone a sample stands for user time. */
+	uint64_t sampled_ns = profiler->user_only ? user_ns : info->target_cpu_ns;
+
+	(void)snprintf(info->source, sizeof(info->source), "%s",
+		       profiler->source == FG_PROFILER_PERF ? "perf" : "bpf");
+	if (profiler->user_only)
+		info->user_cpu_ns = FG_MAX(user_ns, (uint64_t)1);
+	if (sampled_ns)
+		info->samples_per_cpu_s =
+			(double)info->samples * (double)FG_NS_PER_S / (double)sampled_ns;
 }
 
 static void fill_totals(const struct fg_profiler *profiler,
@@ -135,21 +173,24 @@ static void fill_totals(const struct fg_profiler *profiler,
 			struct fg_profile_info *info)
 {
 	const struct fg_profiler_phase *phases = options->phases;
+	uint64_t user_ns = 0;
 
 	for (size_t i = 0; i < options->phase_count; i++) {
-		if (!is_measured(&phases[i]))
+		if (!fg_builder_is_measured(&phases[i]))
 			continue;
 		struct fg_client_stats from = fg_client_stats_at(profiler, phases[i].start_ns);
 		struct fg_client_stats to = fg_client_stats_at(profiler, phases[i].end_ns);
 
-		info->lost += to.lost - from.lost;
+		info->lost_by[FG_LOSS_RING] += to.lost - from.lost;
 		info->bpf_ns += to.bpf_ns - from.bpf_ns;
 		info->helper_cpu_ns += to.helper_cpu_ns - from.helper_cpu_ns;
 		info->target_cpu_ns += to.target_cpu_ns - from.target_cpu_ns;
+		user_ns += to.target_user_ns - from.target_user_ns;
 		info->label_receives += to.label_receives - from.label_receives;
 		info->label_ns += to.label_ns > from.label_ns ? to.label_ns - from.label_ns : 0;
 	}
-	info->lost += profiler->samples.dropped;
+	info->lost_by[FG_LOSS_LIMIT] = profiler->samples.dropped;
+	info->lost = info->lost_by[FG_LOSS_RING] + info->lost_by[FG_LOSS_LIMIT];
 	info->present = true;
 	fg_client_labels_describe(&profiler->labels, options->run_start_ns, info);
 	info->frequency_hz = profiler->frequency_hz;
@@ -161,9 +202,7 @@ static void fill_totals(const struct fg_profiler *profiler,
 	else if (profiler->notice[0])
 		(void)snprintf(info->why_absent, sizeof(info->why_absent), "incomplete: %s",
 			       profiler->notice);
-	if (info->target_cpu_ns)
-		info->samples_per_cpu_s =
-			(double)info->samples * (double)FG_NS_PER_S / (double)info->target_cpu_ns;
+	fill_source(profiler, user_ns, info);
 }
 
 static void stamp(struct fg_profile *profile, const struct fg_profiler *profiler,
@@ -192,8 +231,12 @@ int fg_profiler_profile(struct fg_profiler *profiler,
 {
 	struct fg_builder builder;
 	struct fg_profile_info filled = {0};
-	int rc = fg_builder_init(&builder, profiler, err);
+	struct fg_runtimes runtimes = {0};
+	int rc = fg_builder_init(&builder, profiler, &options->symbols, err);
 
+	if (!rc)
+		rc = fg_runtimes_init(&runtimes, &builder, err);
+	builder.runtimes = &runtimes;
 	if (!rc) {
 		int64_t location =
 			fg_builder_placeholder(&builder, "[truncated]", FG_LOC_PLACEHOLDER, err);
@@ -206,11 +249,12 @@ int fg_profiler_profile(struct fg_profiler *profiler,
 	if (!rc) {
 		stamp(builder.profile, profiler, options);
 		fill_totals(profiler, options, &filled);
-		*info = filled;
-		memset(ret, 0, FG_PROFILE_TYPE_COUNT * sizeof(struct fg_profile *));
-		ret[FG_PROFILE_CPU] = builder.profile;
-		builder.profile = NULL;
+		fg_runtimes_report(&runtimes, &filled);
+		rc = fg_client_split_types(&builder, options, ret, &filled, err);
 	}
+	if (!rc)
+		*info = filled;
+	fg_runtimes_done(&runtimes);
 	fg_builder_done(&builder);
 	return rc;
 }

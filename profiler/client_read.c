@@ -52,6 +52,10 @@ static int take_ready(struct fg_profiler *profiler, const struct fg_wire_message
 	profiler->frequency_hz = ready->frequency_hz;
 	profiler->period_ns = ready->period_ns;
 	profiler->cpus = ready->cpus;
+	if (ready->source == FG_PROFILER_BPF || ready->source == FG_PROFILER_PERF)
+		profiler->source = (enum fg_profiler_source)ready->source;
+	profiler->user_only = profiler->source == FG_PROFILER_PERF && !ready->kernel_visible;
+	fg_client_limit_types(profiler);
 	profiler->program_count = FG_MIN(ready->n_programs, (size_t)FG_CLIENT_PROGRAMS_MAX);
 	for (size_t i = 0; i < profiler->program_count; i++) {
 		struct fg_profiler_program *program = &profiler->programs[i];
@@ -129,6 +133,8 @@ static int take_module(struct fg_profiler *profiler, const struct fg_wire_messag
 
 	if (rc && fd >= 0)
 		close(fd);
+	if (!rc)
+		rc = fg_client_script_module(profiler, module->id, err);
 	fg__wire__module__free_unpacked(module, NULL);
 	return rc;
 }
@@ -201,7 +207,11 @@ static int add_sample(struct fg_profiler *profiler, const Fg__Wire__Samples *bat
 	if (has_generated(batch->frames + *at + stack.kernel_count, stack.user_count))
 		stack.context =
 			fg_client_context(&profiler->processes, sample.tgid, sample.time_ns);
-	int rc = fg_samples_add(&profiler->samples, &sample, &stack, batch->frames + *at, err);
+	int rc = sample.type == FG_SAMPLE_CPU
+			 ? fg_samples_add(&profiler->samples, &sample, &stack, batch->frames + *at,
+					  err)
+			 : fg_client_take_typed(profiler, &sample, batch->value[i], &stack,
+						batch->frames + *at, err);
 
 	*at += (size_t)stack.kernel_count + stack.user_count + stack.script_count;
 	return rc;
@@ -247,6 +257,8 @@ static int take_stats(struct fg_profiler *profiler, const struct fg_wire_message
 		rc = FG_VEC_ROOM(profiler, stats, stats_count, stats_capacity, FG_CLIENT_STATS_MAX,
 				 err);
 	if (!rc)
+		rc = fg_client_take_types(profiler, stats, err);
+	if (!rc)
 		profiler->stats[profiler->stats_count++] = (struct fg_client_stats){
 			.time_ns = stats->time_ns,
 			.hits = stats->hits,
@@ -255,6 +267,7 @@ static int take_stats(struct fg_profiler *profiler, const struct fg_wire_message
 			.bpf_ns = stats->bpf_ns,
 			.helper_cpu_ns = stats->helper_cpu_ns,
 			.target_cpu_ns = stats->target_cpu_ns,
+			.target_user_ns = stats->target_user_ns,
 			.label_receives = stats->label_receives,
 			.label_ns = stats->label_ns,
 		};
@@ -324,27 +337,24 @@ static int take_notice(struct fg_profiler *profiler, const struct fg_wire_messag
 static int take_message(struct fg_profiler *profiler, const struct fg_wire_message *message,
 			struct fg_err *err)
 {
+	static int (*const handlers[])(struct fg_profiler *, const struct fg_wire_message *,
+				       struct fg_err *) = {
+		[FG_WIRE_HELLO] = take_hello,     [FG_WIRE_READY] = take_ready,
+		[FG_WIRE_MODULE] = take_module,   [FG_WIRE_PROCESS] = take_process,
+		[FG_WIRE_SAMPLES] = take_samples, [FG_WIRE_STATS] = take_stats,
+		[FG_WIRE_SLICE] = take_slice,     [FG_WIRE_SCRIPT] = fg_client_script_take,
+		[FG_WIRE_NOTICE] = take_notice,
+	};
+
 	if (profiler->state == FG_CLIENT_GREETING && message->type != FG_WIRE_HELLO &&
 	    message->type != FG_WIRE_ERROR)
 		return malformed("greeting", err);
+	if (message->type < FG_ARRAY_LEN(handlers) && handlers[message->type])
+		return handlers[message->type](profiler, message, err);
 	switch (message->type) {
-	case FG_WIRE_HELLO:
-		return take_hello(profiler, message, err);
-	case FG_WIRE_READY:
-		return take_ready(profiler, message, err);
-	case FG_WIRE_MODULE:
-		return take_module(profiler, message, err);
-	case FG_WIRE_PROCESS:
-		return take_process(profiler, message, err);
 	case FG_WIRE_KALLSYMS:
 		take_kallsyms(profiler);
 		return 0;
-	case FG_WIRE_SAMPLES:
-		return take_samples(profiler, message, err);
-	case FG_WIRE_STATS:
-		return take_stats(profiler, message, err);
-	case FG_WIRE_SLICE:
-		return take_slice(profiler, message, err);
 	case FG_WIRE_LABELS:
 		return fg_client_labels_take(&profiler->labels, message, &profiler->wire, err);
 	case FG_WIRE_DONE:
@@ -352,8 +362,6 @@ static int take_message(struct fg_profiler *profiler, const struct fg_wire_messa
 		return 0;
 	case FG_WIRE_ERROR:
 		return take_error(message, err);
-	case FG_WIRE_NOTICE:
-		return take_notice(profiler, message, err);
 	default:
 		return malformed("message type", err);
 	}
@@ -417,6 +425,7 @@ struct fg_client_stats fg_client_stats_at(const struct fg_profiler *profiler, ui
 		.bpf_ns = between(a->bpf_ns, b->bpf_ns, share),
 		.helper_cpu_ns = between(a->helper_cpu_ns, b->helper_cpu_ns, share),
 		.target_cpu_ns = between(a->target_cpu_ns, b->target_cpu_ns, share),
+		.target_user_ns = between(a->target_user_ns, b->target_user_ns, share),
 		.label_receives = between(a->label_receives, b->label_receives, share),
 		.label_ns = between(a->label_ns, b->label_ns, share),
 	};

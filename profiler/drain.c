@@ -8,6 +8,7 @@
 #include <bpf/libbpf.h>
 
 #include "gate/base/clock.h"
+#include "profiler/session_types.h"
 #include "profiler/wire.pb-c.h"
 
 enum {
@@ -23,7 +24,9 @@ struct fg_drain {
 	struct fg_targets *targets;
 	struct fg_labels *labels;
 	struct fg_wire *wire;
-	struct ring_buffer *samples, *events;
+	struct fg_scripts *scripts;
+	struct ring_buffer *samples, *events, *names;
+	struct fg_kernel_names kernel;
 	struct fg_err err; /* of the callbacks */
 	int rc;
 	bool lost_told;
@@ -45,8 +48,9 @@ static int take_sample(void *context, void *data, size_t size)
 	if (size < SAMPLE_BYTES_MIN)
 		return 0;
 	size_t frames = (size_t)sample->kernel_count + sample->user_count;
+	size_t words = frames + sample->script_count;
 
-	if (frames > FG_SAMPLE_FRAMES || size < SAMPLE_BYTES_MIN + frames * sizeof(uint64_t))
+	if (words > FG_SAMPLE_FRAMES || size < SAMPLE_BYTES_MIN + words * sizeof(uint64_t))
 		return 0;
 	drain->time_ns[i] = sample->time_ns;
 	drain->tgid[i] = sample->tgid;
@@ -55,12 +59,21 @@ static int take_sample(void *context, void *data, size_t size)
 	drain->guessed[i] = sample->guessed;
 	drain->kernel_count[i] = sample->kernel_count;
 	drain->user_count[i] = sample->user_count;
-	drain->script_count[i] = 0;
 	drain->type[i] = sample->type;
 	drain->request[i] = sample->request;
 	drain->value[i] = sample->value;
 	memcpy(drain->frames + drain->frame_count, sample->frames, frames * sizeof(uint64_t));
+	for (size_t k = 0; k < sample->kernel_count; k++) {
+		uint64_t *frame = &drain->frames[drain->frame_count + k];
+
+		*frame = fg_kernel_names_address(&drain->kernel, *frame);
+	}
 	drain->frame_count += frames;
+	drain->script_count[i] =
+		(uint32_t)fg_scripts_resolve(drain->scripts, sample->tgid, sample->frames + frames,
+					     sample->script_count,
+					     drain->frames + drain->frame_count);
+	drain->frame_count += drain->script_count[i];
 	drain->count++;
 	if (drain->count == BATCH_SAMPLES || drain->frame_count + FG_SAMPLE_FRAMES > BATCH_FRAMES)
 		return BATCH_FULL;
@@ -77,8 +90,24 @@ static int take_event(void *context, void *data, size_t size)
 	return drain->rc;
 }
 
+static int take_name(void *context, void *data, size_t size)
+{
+	struct fg_drain *drain = context;
+
+	if (size >= sizeof(struct fg_bpf_script_name))
+		fg_scripts_captured(drain->scripts, data);
+	return 0;
+}
+
+static void take_names(void *context)
+{
+	/* A name that is not here yet is read from the target's memory. */
+	(void)!ring_buffer__consume(((struct fg_drain *)context)->names);
+}
+
 int fg_drain_new(struct fg_session *session, struct fg_targets *targets, struct fg_labels *labels,
-		 struct fg_wire *wire, struct fg_drain **ret, struct fg_err *err)
+		 struct fg_wire *wire, struct fg_scripts *scripts, struct fg_drain **ret,
+		 struct fg_err *err)
 {
 	struct fg_drain *drain = calloc(1, sizeof(*drain));
 
@@ -88,19 +117,29 @@ int fg_drain_new(struct fg_session *session, struct fg_targets *targets, struct 
 	drain->targets = targets;
 	drain->labels = labels;
 	drain->wire = wire;
+	drain->scripts = scripts;
 	drain->samples =
 		ring_buffer__new(fg_session_sample_ring(session), take_sample, drain, NULL);
 	if (drain->samples)
 		drain->events =
 			ring_buffer__new(fg_session_event_ring(session), take_event, drain, NULL);
-	if (!drain->samples || !drain->events) {
+	if (drain->events)
+		drain->names =
+			ring_buffer__new(fg_session_name_ring(session), take_name, drain, NULL);
+	if (!drain->samples || !drain->events || !drain->names) {
 		int errnum = errno;
 
 		fg_drain_free(drain);
 		return fg_err_errno(err, errnum, "mapping a ring buffer");
 	}
+	fg_scripts_set_more(scripts, take_names, drain);
 	*ret = drain;
 	return 0;
+}
+
+void fg_drain_set_kernel(struct fg_drain *drain, const struct fg_kernel_names *names)
+{
+	drain->kernel = *names;
 }
 
 void fg_drain_free(struct fg_drain *drain)
@@ -109,6 +148,7 @@ void fg_drain_free(struct fg_drain *drain)
 		return;
 	ring_buffer__free(drain->samples);
 	ring_buffer__free(drain->events);
+	ring_buffer__free(drain->names);
 	free(drain);
 }
 
@@ -163,13 +203,41 @@ static int send_batch(struct fg_drain *drain, struct fg_err *err)
 	message.frames = drain->frames;
 	drain->count = 0;
 	drain->frame_count = 0;
+	int rc = fg_scripts_send(drain->scripts, drain->wire, err);
+
+	if (rc)
+		return rc;
 	return fg_wire_send(drain->wire, FG_WIRE_SAMPLES, &message.base, -1, err);
+}
+
+/* Between two batches, so that one always has room. */
+static int take_waiting(void *context, const struct fg_bpf_sample *record)
+{
+	struct fg_drain *drain = context;
+	size_t bytes = SAMPLE_BYTES_MIN + FG_WAIT_WORDS * sizeof(uint64_t);
+
+	return take_sample(drain, (void *)(uintptr_t)record, bytes) == BATCH_FULL
+		       ? send_batch(drain, &drain->err)
+		       : 0;
+}
+
+int fg_drain_waiting(struct fg_drain *drain, struct fg_err *err)
+{
+	struct fg_session_types *types = fg_session_types(drain->session);
+	int rc = fg_session_types_waiting(types, take_waiting, drain, &drain->err);
+
+	if (!rc)
+		rc = send_batch(drain, &drain->err);
+	if (rc && err)
+		*err = drain->err;
+	return rc;
 }
 
 int fg_drain_samples(struct fg_drain *drain, struct fg_err *err)
 {
 	int got = BATCH_FULL;
 
+	take_names(drain);
 	while (got == BATCH_FULL && fg_wire_pending(drain->wire) < PENDING_BYTES_MAX) {
 		got = ring_buffer__consume(drain->samples);
 		if (got < 0 && got != BATCH_FULL)
@@ -197,9 +265,34 @@ static int tell_lost_events(struct fg_drain *drain, const struct fg_bpf_stats *s
 	return fg_wire_send(drain->wire, FG_WIRE_NOTICE, &notice.base, -1, err);
 }
 
+static int read_types(struct fg_drain *drain, Fg__Wire__TypeStats types[FG_SAMPLE_TYPE_COUNT],
+		      Fg__Wire__TypeStats *pointers[FG_SAMPLE_TYPE_COUNT], struct fg_err *err)
+{
+	for (int i = 0; i < FG_SAMPLE_TYPE_COUNT; i++) {
+		struct fg_bpf_type_stats stats;
+		int rc = fg_session_types_stats(fg_session_types(drain->session),
+						(enum fg_sample_type)i, &stats, err);
+
+		if (rc)
+			return rc;
+		fg__wire__type_stats__init(&types[i]);
+		types[i].type = (uint32_t)i;
+		types[i].events = stats.events;
+		types[i].samples = stats.samples;
+		types[i].lost = stats.lost;
+		types[i].skipped = stats.skipped;
+		types[i].nested = stats.nested;
+		types[i].untracked = stats.untracked;
+		types[i].bpf_ns = stats.bpf_ns;
+		pointers[i] = &types[i];
+	}
+	return 0;
+}
+
 int fg_drain_stats(struct fg_drain *drain, struct fg_err *err)
 {
 	Fg__Wire__Stats message;
+	Fg__Wire__TypeStats types[FG_SAMPLE_TYPE_COUNT], *pointers[FG_SAMPLE_TYPE_COUNT];
 	struct fg_bpf_stats stats;
 	int rc = fg_session_stats(drain->session, &stats, err);
 
@@ -218,7 +311,11 @@ int fg_drain_stats(struct fg_drain *drain, struct fg_err *err)
 	message.frames = stats.frames;
 	message.helper_cpu_ns = fg_clock_process_cpu_ns();
 	message.processes = (uint32_t)drain->targets->count;
-	rc = tell_lost_events(drain, &stats, err);
+	message.n_types = FG_SAMPLE_TYPE_COUNT;
+	message.types = pointers;
+	rc = read_types(drain, types, pointers, err);
+	if (!rc)
+		rc = tell_lost_events(drain, &stats, err);
 	if (!rc)
 		rc = fg_labels_watch(drain->labels, message.time_ns, message.label_ns,
 				     message.target_cpu_ns, err);

@@ -2,16 +2,15 @@
 #include "profiler/helper.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "gate/base/clock.h"
-#include "profiler/drain.h"
-#include "profiler/labels.h"
+#include "profiler/bpf/shared.h"
 #include "profiler/rights.h"
-#include "profiler/wire.pb-c.h"
+#include "profiler/source.h"
 
 enum { STATS_INTERVAL_MS = 200, PIDS_MAX = 4096 };
 #define SLICE_MIN_NS     (10 * FG_NS_PER_MS)
@@ -20,11 +19,7 @@ enum { STATS_INTERVAL_MS = 200, PIDS_MAX = 4096 };
 
 struct helper {
 	struct fg_wire wire;
-	struct fg_session *session;
-	struct fg_modules modules;
-	struct fg_targets targets;
-	struct fg_drain *drain;
-	struct fg_labels labels;
+	struct fg_source *source; /* once START has come */
 	bool greeted, started, stopping;
 	uint64_t slice_ns, border_ns, slice; /* length (0: no slices), next border, its number */
 };
@@ -75,50 +70,36 @@ static int take_hello(struct helper *helper, const struct fg_wire_message *messa
 	return 0;
 }
 
-static int send_ready(struct helper *helper, uint32_t frequency_hz, uint64_t period_ns,
-		      struct fg_err *err)
+static int send_ready(struct helper *helper, uint32_t kind, uint32_t frequency_hz,
+		      uint64_t period_ns, struct fg_err *err)
 {
 	Fg__Wire__Ready ready;
-	struct fg_session_program programs[FG_SESSION_PROGRAMS_MAX];
-	Fg__Wire__Program messages[FG_SESSION_PROGRAMS_MAX];
-	Fg__Wire__Program *pointers[FG_SESSION_PROGRAMS_MAX];
-	char names[FG_SESSION_PROGRAMS_MAX][32];
-	size_t count = fg_session_programs(helper->session, programs);
+	struct fg_source_facts facts = {0};
+	Fg__Wire__Program messages[FG_SOURCE_PROGRAMS_MAX];
+	Fg__Wire__Program *pointers[FG_SOURCE_PROGRAMS_MAX];
+	char names[FG_SOURCE_PROGRAMS_MAX][32];
 
-	count += count < FG_SESSION_PROGRAMS_MAX && helper->labels.kernel &&
-		 fg_session_label_program(helper->labels.kernel, &programs[count]);
-
+	helper->source->ops->describe(helper->source, &facts);
 	fg__wire__ready__init(&ready);
-	for (size_t i = 0; i < count; i++) {
-		size_t len = 0;
+	for (size_t i = 0; i < facts.program_count; i++) {
+		const struct fg_source_program *program = &facts.programs[i];
 
-		for (; programs[i].name[len] && len + 1 < sizeof(names[i]); len++)
-			names[i][len] = programs[i].name[len];
-		names[i][len] = '\0';
+		(void)snprintf(names[i], sizeof(names[i]), "%s", program->name);
 		fg__wire__program__init(&messages[i]);
 		messages[i].name = names[i];
-		messages[i].verified_instructions = programs[i].verified_instructions;
-		messages[i].code_bytes = programs[i].code_bytes;
+		messages[i].verified_instructions = program->verified_instructions;
+		messages[i].code_bytes = program->code_bytes;
 		pointers[i] = &messages[i];
 	}
 	ready.frequency_hz = frequency_hz;
 	ready.period_ns = period_ns;
-	ready.cpus = fg_session_cpus(helper->session);
-	ready.processes = (uint32_t)helper->targets.count;
-	ready.n_programs = count;
+	ready.cpus = facts.cpus;
+	ready.processes = facts.processes;
+	ready.source = kind;
+	ready.kernel_visible = facts.kernel_visible;
+	ready.n_programs = facts.program_count;
 	ready.programs = pointers;
 	return fg_wire_send(&helper->wire, FG_WIRE_READY, &ready.base, -1, err);
-}
-
-/* Opened while we may read real addresses; the client reads it through this descriptor. */
-static int send_kallsyms(struct helper *helper, struct fg_err *err)
-{
-	Fg__Wire__Empty empty;
-	int fd = fg_wire_can_pass_fd(&helper->wire) ? open("/proc/kallsyms", O_RDONLY | O_CLOEXEC)
-						    : -1;
-
-	fg__wire__empty__init(&empty);
-	return fd < 0 ? 0 : fg_wire_send(&helper->wire, FG_WIRE_KALLSYMS, &empty.base, fd, err);
 }
 
 bool fg_helper_slice_on(uint64_t slice)
@@ -138,11 +119,11 @@ static int next_slice(struct helper *helper, struct fg_err *err)
 	Fg__Wire__Slice slice = FG__WIRE__SLICE__INIT;
 
 	slice.on = fg_helper_slice_on(helper->slice++);
-	int rc = fg_session_enable(helper->session, slice.on, err);
+	int rc = helper->source->ops->enable(helper->source, slice.on, err);
 
 	if (rc)
 		return rc;
-	slice.target_cpu_ns = fg_targets_cpu_ns(&helper->targets);
+	slice.target_cpu_ns = helper->source->ops->cpu_ns(helper->source);
 	slice.time_ns = fg_clock_monotonic_ns();
 	helper->border_ns = slice.time_ns + helper->slice_ns;
 	return fg_wire_send(&helper->wire, FG_WIRE_SLICE, &slice.base, -1, err);
@@ -152,8 +133,6 @@ static int check_start(const Fg__Wire__Start *start, struct fg_err *err)
 {
 	int rc = fg_rights_check_self(err);
 
-	if (!rc)
-		rc = fg_rights_check_namespace(err);
 	if (rc)
 		return rc;
 	if (!start->n_pids || start->n_pids > PIDS_MAX)
@@ -161,6 +140,8 @@ static int check_start(const Fg__Wire__Start *start, struct fg_err *err)
 				  start->n_pids);
 	if (start->slice_ns && start->slice_ns < SLICE_MIN_NS)
 		return fg_err_set(err, FG_E_USAGE, "slices of less than 10 ms");
+	if (start->source > FG_SOURCE_PERF)
+		return fg_err_set(err, FG_E_USAGE, "no source number %u", start->source);
 	for (size_t i = 0; !rc && i < start->n_pids; i++)
 		rc = fg_rights_check_target(start->pids[i], err);
 	return rc;
@@ -172,29 +153,17 @@ static int begin(struct helper *helper, const Fg__Wire__Start *start, struct fg_
 	uint64_t period_ns = FG_NS_PER_S / frequency_hz;
 	int rc = check_start(start, err);
 
+	uint32_t kind = start->source == FG_SOURCE_PERF ? FG_SOURCE_PERF : FG_SOURCE_BPF;
+
 	helper->slice_ns = start->slice_ns;
 	if (!rc)
-		rc = fg_session_new(&helper->session, err);
-	if (rc)
-		return rc;
-	fg_modules_init(&helper->modules, helper->session, &helper->wire);
-	fg_targets_init(&helper->targets, helper->session, &helper->modules);
-	rc = fg_drain_new(helper->session, &helper->targets, &helper->labels, &helper->wire,
-			  &helper->drain, err);
+		rc = kind == FG_SOURCE_PERF
+			     ? fg_source_perf_new(&helper->wire, &helper->source, err)
+			     : fg_source_bpf_new(&helper->wire, &helper->source, err);
 	if (!rc)
-		rc = send_kallsyms(helper, err);
+		rc = helper->source->ops->start(helper->source, start, period_ns, err);
 	if (!rc)
-		rc = fg_session_attach(helper->session, period_ns, err);
-	if (!rc && start->labels)
-		rc = fg_labels_begin(&helper->labels, helper->session, &helper->wire, err);
-	if (!rc)
-		rc = fg_rights_drop(err);
-	for (size_t i = 0; !rc && i < start->n_pids; i++)
-		rc = fg_targets_add_tree(&helper->targets, start->pids[i], err);
-	if (!rc)
-		rc = fg_session_enable(helper->session, true, err);
-	if (!rc)
-		rc = send_ready(helper, frequency_hz, period_ns, err);
+		rc = send_ready(helper, kind, frequency_hz, period_ns, err);
 	helper->started = !rc;
 	return rc;
 }
@@ -229,7 +198,22 @@ static int take_enable(struct helper *helper, const struct fg_wire_message *mess
 	fg__wire__enable__free_unpacked(enable, NULL);
 	if (helper->slice_ns)
 		return fg_err_set(err, FG_E_INVALID, "ENABLE while slices switch");
-	return fg_session_enable(helper->session, on, err);
+	return helper->source->ops->enable(helper->source, on, err);
+}
+
+static int take_runtime(struct helper *helper, const struct fg_wire_message *message,
+			struct fg_err *err)
+{
+	Fg__Wire__Runtime *runtime = fg__wire__runtime__unpack(NULL, message->len, message->body);
+	int rc = 0;
+
+	if (!runtime || !helper->started)
+		rc = fg_err_set(err, FG_E_INVALID, "RUNTIME out of order");
+	else if (helper->source->ops->runtime)
+		rc = helper->source->ops->runtime(helper->source, runtime, err);
+	if (runtime)
+		fg__wire__runtime__free_unpacked(runtime, NULL);
+	return rc;
 }
 
 static int take_message(struct helper *helper, const struct fg_wire_message *message,
@@ -242,6 +226,8 @@ static int take_message(struct helper *helper, const struct fg_wire_message *mes
 		return take_start(helper, message, err);
 	case FG_WIRE_ENABLE:
 		return take_enable(helper, message, err);
+	case FG_WIRE_RUNTIME:
+		return take_runtime(helper, message, err);
 	case FG_WIRE_STOP:
 		helper->stopping = true;
 		return 0;
@@ -270,9 +256,10 @@ static int take_messages(struct helper *helper, struct fg_err *err)
 static int wait_some(struct helper *helper, uint64_t until_ns)
 {
 	uint64_t now_ns = fg_clock_monotonic_ns();
+	int source_fd = helper->started ? helper->source->ops->fd(helper->source) : -1;
 	struct pollfd fds[2] = {
 		{.fd = helper->wire.fd, .events = POLLIN},
-		{.fd = helper->started ? fg_drain_event_fd(helper->drain) : -1, .events = POLLIN},
+		{.fd = source_fd, .events = POLLIN},
 	};
 
 	if (fg_wire_pending(&helper->wire))
@@ -285,17 +272,18 @@ static int wait_some(struct helper *helper, uint64_t until_ns)
 static int drain_due(struct helper *helper, uint64_t now_ns, uint64_t *drain_ns, uint64_t *stats_ns,
 		     struct fg_err *err)
 {
-	int rc = fg_drain_events(helper->drain, err);
+	struct fg_source *source = helper->source;
+	int rc = source->ops->events(source, err);
 
 	if (!rc && helper->slice_ns && now_ns >= helper->border_ns)
 		rc = next_slice(helper, err);
 	if (!rc && now_ns >= *drain_ns) {
-		rc = fg_drain_samples(helper->drain, err);
+		rc = source->ops->samples(source, err);
 		rc = rc > 0 ? 0 : rc;
-		*drain_ns = now_ns + FG_DRAIN_INTERVAL_MS * FG_NS_PER_MS;
+		*drain_ns = now_ns + source->ops->interval_ms * FG_NS_PER_MS;
 	}
 	if (!rc && now_ns >= *stats_ns) {
-		rc = fg_drain_stats(helper->drain, err);
+		rc = source->ops->stats(source, err);
 		*stats_ns = now_ns + STATS_INTERVAL_MS * FG_NS_PER_MS;
 	}
 	return rc;
@@ -309,7 +297,10 @@ static int run(struct helper *helper, struct fg_err *err)
 
 	while (!rc && !helper->stopping && !helper->wire.eof) {
 		uint64_t until_ns = helper->started ? drain_ns : start_by_ns;
+		uint64_t due_ns = helper->started ? helper->source->ops->due_ns(helper->source) : 0;
 
+		if (due_ns)
+			until_ns = FG_MIN(until_ns, due_ns);
 		if (helper->started && helper->slice_ns)
 			until_ns = FG_MIN(until_ns, helper->border_ns);
 		if (wait_some(helper, until_ns) != 0)
@@ -331,7 +322,7 @@ static int drain_all(struct helper *helper, uint64_t deadline_ns, struct fg_err 
 	int rc;
 
 	do {
-		rc = fg_drain_samples(helper->drain, err);
+		rc = helper->source->ops->samples(helper->source, err);
 		if (rc >= 0 && fg_wire_flush_all(&helper->wire, deadline_ns, err) != 0)
 			return -(int)FG_E_TIMEOUT;
 	} while (rc > 0);
@@ -347,13 +338,17 @@ static int finish(struct helper *helper, struct fg_err *err)
 
 	fg__wire__empty__init(&empty);
 	if (helper->started) {
-		rc = fg_session_enable(helper->session, false, err);
+		struct fg_source *source = helper->source;
+
+		rc = source->ops->enable(source, false, err);
 		if (!rc)
-			rc = fg_drain_events(helper->drain, err);
+			rc = source->ops->events(source, err);
 		if (!rc)
 			rc = drain_all(helper, deadline_ns, err);
 		if (!rc)
-			rc = fg_drain_stats(helper->drain, err);
+			rc = source->ops->last ? source->ops->last(source, err) : 0;
+		if (!rc)
+			rc = source->ops->stats(source, err);
 	}
 	if (!rc)
 		rc = fg_wire_send(&helper->wire, FG_WIRE_DONE, &empty.base, -1, err);
@@ -390,11 +385,8 @@ int fg_helper_serve(int fd, struct fg_err *err)
 		rc = finish(helper, err);
 	if (rc)
 		report(helper, err);
-	fg_drain_free(helper->drain);
-	fg_labels_done(&helper->labels);
-	fg_targets_done(&helper->targets);
-	fg_modules_done(&helper->modules);
-	fg_session_free(helper->session);
+	if (helper->source)
+		helper->source->ops->free(helper->source);
 	fg_wire_done(&helper->wire);
 	free(helper);
 	return rc;

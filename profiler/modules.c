@@ -1,27 +1,31 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "profiler/modules.h"
 
+#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <sys/auxv.h>
 #include <sys/stat.h>
 
 #include <xxhash.h>
 
 #include "gate/base/vec.h"
+#include "profiler/runtime_options.h"
 #include "profiler/unwind/gap.h"
+#include "profiler/unwind/memory_elf.h"
 #include "profiler/wire.pb-c.h"
-
-enum { IMAGE_MAX = 256 << 10 };
 
 /* What opening a module yields before it is announced. */
 struct opened {
 	int fd;
 	uint8_t *image;
 	size_t image_len;
+	uint8_t *memory; /* of a file that cannot be opened: what the process has of it */
+	size_t memory_len;
 	uint64_t image_hash; /* of the vDSO's image, or the file's size and time */
 	char problem[256];
 };
@@ -37,6 +41,37 @@ void fg_modules_done(struct fg_modules *modules)
 	modules->items = NULL;
 	modules->count = 0;
 	modules->capacity = 0;
+}
+
+const struct fg_unwind_segment *fg_module_segment(const struct fg_module *module,
+						  const struct fg_mapping *mapping)
+{
+	const struct fg_unwind_segment *best = NULL;
+	uint64_t best_overlap = 0, length = mapping->end - mapping->start;
+
+	for (size_t i = 0; i < module->segment_count; i++) {
+		const struct fg_unwind_segment *s = &module->segments[i];
+		uint64_t from = FG_MAX(s->file_offset, mapping->offset);
+		uint64_t to = FG_MIN(s->file_offset + s->file_size, mapping->offset + length);
+
+		if (from < to && to - from > best_overlap) {
+			best_overlap = to - from;
+			best = s;
+		}
+	}
+	return best;
+}
+
+uint64_t fg_module_bias(const struct fg_module *module, const struct fg_mapping *mapping,
+			const struct fg_unwind_segment *segment)
+{
+	uint64_t bias = mapping->start - mapping->offset;
+
+	if (segment)
+		return bias + segment->file_offset - segment->vaddr;
+	if (module->kind == FG_MAPPING_VDSO && module->segment_count)
+		return mapping->start - (module->segments[0].vaddr & ~0xfffull);
+	return bias;
 }
 
 static uint64_t device_of(const struct fg_mapping *mapping)
@@ -113,7 +148,7 @@ static int place_part(struct fg_modules *modules, const struct fg_unwind_table *
 static int place_rows(struct fg_modules *modules, const struct fg_unwind_table *table,
 		      struct fg_module *module, struct fg_err *err)
 {
-	if (!table->row_count || !table->page_count)
+	if (!modules->session || !table->row_count || !table->page_count)
 		return 0;
 	if (table->page_count + 1 > (size_t)FG_PAGES_MAX - modules->pages - FG_MODULE_PARTS_MAX)
 		return fg_err_set(err, FG_E_LIMIT, "the page index is full");
@@ -141,28 +176,57 @@ static int place_rows(struct fg_modules *modules, const struct fg_unwind_table *
 	return 0;
 }
 
-static int read_image(pid_t pid, const struct fg_mapping *mapping, struct opened *opened,
-		      struct fg_err *err)
+/* The kernel gives every process of a kind the same one: ours serves where the target's may not be
+ * read (Yama's ptrace_scope). */
+static ssize_t copy_own_vdso(uint8_t *image, size_t size_bytes)
+{
+	unsigned long start = getauxval(AT_SYSINFO_EHDR);
+	const Elf64_Ehdr *header = (const void *)start; /* NOLINT(performance-no-int-to-ptr) */
+
+	if (!header)
+		return -1;
+	size_t len = (size_t)header->e_shoff + (size_t)header->e_shnum * header->e_shentsize;
+
+	if (!header->e_shoff || len > size_bytes)
+		return -1;
+	memcpy(image, header, len);
+	return (ssize_t)len;
+}
+
+ssize_t fg_module_read_vdso(pid_t pid, const struct fg_mapping *mapping, uint8_t *image,
+			    size_t size_bytes)
 {
 	char path[64];
 	size_t len = (size_t)(mapping->end - mapping->start);
 
-	if (len > IMAGE_MAX)
-		return fg_err_set(err, FG_E_LIMIT, "vDSO of %zu bytes", len);
 	(void)snprintf(path, sizeof(path), "/proc/%d/mem", (int)pid);
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 
 	if (fd < 0)
-		return fg_err_errno(err, errno, "%s", path);
-	opened->image = malloc(len);
-	ssize_t got = opened->image ? pread(fd, opened->image, len, (off_t)mapping->start) : -1;
-	int errnum = errno;
+		return errno == EACCES || errno == EPERM ? copy_own_vdso(image, size_bytes) : -1;
+	ssize_t got = pread(fd, image, FG_MIN(len, size_bytes), (off_t)mapping->start);
 
 	close(fd);
+	return got;
+}
+
+static int read_image(pid_t pid, const struct fg_mapping *mapping, struct opened *opened,
+		      struct fg_err *err)
+{
+	size_t len = (size_t)(mapping->end - mapping->start);
+
+	if (len > FG_MODULE_VDSO_BYTES_MAX)
+		return fg_err_set(err, FG_E_LIMIT, "vDSO of %zu bytes", len);
+	opened->image = malloc(FG_MODULE_VDSO_BYTES_MAX);
 	if (!opened->image)
 		return fg_err_nomem(err);
-	if (got <= 0)
-		return fg_err_errno(err, got < 0 ? errnum : EIO, "%s", path);
+	ssize_t got = fg_module_read_vdso(pid, mapping, opened->image, FG_MODULE_VDSO_BYTES_MAX);
+
+	if (got <= 0) {
+		free(opened->image);
+		opened->image = NULL;
+		return fg_err_set(err, FG_E_IO, "the vDSO of process %d is not readable", (int)pid);
+	}
 	opened->image_len = (size_t)got;
 	opened->image_hash = XXH3_64bits(opened->image, opened->image_len);
 	return 0;
@@ -225,6 +289,23 @@ static int announce(struct fg_modules *modules, const struct fg_module *module,
 	return fg_wire_send(modules->wire, FG_WIRE_MODULE, &message.base, fd, err);
 }
 
+static int build_table(const struct fg_modules *modules, const struct fg_mapping *mapping,
+		       const struct opened *opened, struct fg_unwind_table *table,
+		       struct fg_err *err)
+{
+	if (opened->image)
+		return fg_unwind_table_build_memory(opened->image, opened->image_len, mapping->path,
+						    table, err);
+	if (opened->memory)
+		return fg_unwind_table_build_memory(opened->memory, opened->memory_len,
+						    mapping->path, table, err);
+	if (opened->fd >= 0 && !modules->session)
+		return fg_unwind_table_describe(opened->fd, mapping->path, table, err);
+	if (opened->fd >= 0)
+		return fg_unwind_table_build(opened->fd, mapping->path, table, err);
+	return 0;
+}
+
 /* Builds, places and announces. Only a broken stream or no memory is an error: a module that
  * cannot be read becomes one without rows, and says why. */
 static int add_module(struct fg_modules *modules, const struct fg_mapping *mapping,
@@ -246,18 +327,17 @@ static int add_module(struct fg_modules *modules, const struct fg_mapping *mappi
 	module->image_hash = opened->image_hash;
 	(void)snprintf(module->path, sizeof(module->path), "%s", mapping->path);
 	rc = 0;
-	if (opened->image)
-		rc = fg_unwind_table_build_memory(opened->image, opened->image_len, mapping->path,
-						  &table, &problem);
-	else if (opened->fd >= 0)
-		rc = fg_unwind_table_build(opened->fd, mapping->path, &table, &problem);
+	rc = build_table(modules, mapping, opened, &table, &problem);
 	if (rc) {
 		note_problem(opened, &problem);
 		memset(&table, 0, sizeof(table));
 	}
 	memcpy(module->segments, table.segments, sizeof(module->segments));
 	module->segment_count = table.segment_count;
+	module->is_go = table.is_go;
 	(void)fg_unwind_table_gap(&table, &module->gap_start, &module->gap_end);
+	if (fg_runtime_of_library(module->path) == FG_RUNTIME_JAVA)
+		fg_unwind_table_fill_leaves(&table);
 	if (place_rows(modules, &table, module, &problem) != 0)
 		note_problem(opened, &problem);
 	modules->count++;
@@ -265,6 +345,17 @@ static int add_module(struct fg_modules *modules, const struct fg_mapping *mappi
 	fg_unwind_table_done(&table);
 	*ret = module;
 	return rc;
+}
+
+/* Stacks stay whole; names are lost with the file, unless its build id leads to a debug file. */
+static void take_from_memory(pid_t pid, const struct fg_mapping *mapping, struct opened *opened,
+			     const struct fg_err *why)
+{
+	bool got =
+		fg_memory_elf_read(pid, mapping, &opened->memory, &opened->memory_len, NULL) == 0;
+
+	(void)snprintf(opened->problem, sizeof(opened->problem), "%.150s%s", why->message,
+		       got ? "; unwound from memory, without names" : "");
 }
 
 int fg_modules_find(struct fg_modules *modules, pid_t pid, const struct fg_mapping *mapping,
@@ -288,12 +379,13 @@ int fg_modules_find(struct fg_modules *modules, pid_t pid, const struct fg_mappi
 		if (mapping->kind == FG_MAPPING_FILE) {
 			opened.fd = fg_mapping_open(pid, mapping, &problem);
 			if (opened.fd < 0)
-				note_problem(&opened, &problem);
+				take_from_memory(pid, mapping, &opened, &problem);
 		}
 		rc = add_module(modules, mapping, &opened, ret, err);
 	}
 	if (opened.fd >= 0)
 		close(opened.fd);
 	free(opened.image);
+	free(opened.memory);
 	return rc;
 }

@@ -16,7 +16,7 @@
 #include "profiler/unwind/table.h"
 #include "profiler/wire.h"
 
-enum { FG_MODULE_PARTS_MAX = 10 };
+enum { FG_MODULE_PARTS_MAX = 10, FG_MODULE_VDSO_BYTES_MAX = 256 << 10 };
 
 /* Rows of [start, end) of the module's p_vaddr space, inside one shard. */
 struct fg_module_part {
@@ -34,10 +34,11 @@ struct fg_module {
 	struct fg_module_part parts[FG_MODULE_PARTS_MAX];
 	size_t part_count;           /* 0: no rows */
 	uint64_t gap_start, gap_end; /* the longest code without rows: gap.h */
+	bool is_go;
 };
 
 struct fg_modules {
-	struct fg_session *session;
+	struct fg_session *session; /* NULL: no rows are made, nobody wants them */
 	struct fg_wire *wire;
 	struct fg_module *items;
 	size_t count, capacity;
@@ -51,5 +52,14 @@ void fg_modules_done(struct fg_modules *modules);
  *  opened or has no rows is still one. The pointer holds until the next call. */
 int fg_modules_find(struct fg_modules *modules, pid_t pid, const struct fg_mapping *mapping,
 		    const struct fg_module **ret, struct fg_err *err) FG_MUST_USE;
+/** The executable segment that a mapping shows most of; NULL if none (then p_vaddr is unknown). */
+const struct fg_unwind_segment *fg_module_segment(const struct fg_module *module,
+						  const struct fg_mapping *mapping);
+/** What to take off an address of the mapping to get p_vaddr; `segment` as above. */
+uint64_t fg_module_bias(const struct fg_module *module, const struct fg_mapping *mapping,
+			const struct fg_unwind_segment *segment);
+/** The ELF image of the vDSO that `mapping` is; how many bytes, or -1. */
+ssize_t fg_module_read_vdso(pid_t pid, const struct fg_mapping *mapping, uint8_t *image,
+			    size_t size_bytes);
 
 #endif

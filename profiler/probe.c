@@ -9,29 +9,16 @@
 
 #include "gate/base/clock.h"
 #include "gate/base/file.h"
+#include "profiler/probe_internal.h"
 
 /* Long enough for a dozen samples of a busy child, short enough for a person to wait. */
 #define TRIAL_NS         (400 * FG_NS_PER_MS)
 #define TRIAL_TIMEOUT_NS (5 * FG_NS_PER_S)
 enum { TRIAL_SAMPLES_MIN = 3 };
 
-struct list {
-	struct fg_probe *items;
-	size_t count, max;
-};
-
-static struct fg_probe *add(struct list *list, const char *name, bool essential)
+static void probe_kernel(struct fg_probe_list *list)
 {
-	static struct fg_probe spare; /* what does not fit is written somewhere harmless */
-	struct fg_probe *probe = list->count < list->max ? &list->items[list->count++] : &spare;
-
-	*probe = (struct fg_probe){.name = name, .essential = essential};
-	return probe;
-}
-
-static void probe_kernel(struct list *list)
-{
-	struct fg_probe *probe = add(list, "kernel", true);
+	struct fg_probe *probe = fg_probe_add(list, "kernel", true);
 	struct utsname names;
 
 	probe->ok = uname(&names) == 0;
@@ -44,9 +31,9 @@ static void probe_kernel(struct list *list)
 			       "the profiler knows Linux on x86-64; use --no-profile elsewhere");
 }
 
-static void probe_btf(struct list *list)
+static void probe_btf(struct fg_probe_list *list)
 {
-	struct fg_probe *probe = add(list, "kernel types (BTF)", true);
+	struct fg_probe *probe = fg_probe_add(list, "kernel types (BTF)", true);
 	const char *path = "/sys/kernel/btf/vmlinux";
 
 	probe->ok = access(path, R_OK) == 0;
@@ -58,9 +45,9 @@ static void probe_btf(struct list *list)
 			       "newer); in a container mount /sys/kernel/btf read-only");
 }
 
-static void probe_paranoid(struct list *list)
+static void probe_paranoid(struct fg_probe_list *list)
 {
-	struct fg_probe *probe = add(list, "perf_event_paranoid", false);
+	struct fg_probe *probe = fg_probe_add(list, "perf_event_paranoid", false);
 	struct fg_buf text;
 
 	fg_buf_init(&text, 64);
@@ -76,15 +63,19 @@ static void probe_paranoid(struct list *list)
 	fg_buf_done(&text);
 }
 
-static bool probe_helper(struct list *list, const char *helper_path)
+static bool probe_helper(struct fg_probe_list *list, const char *helper_path)
 {
-	struct fg_probe *probe = add(list, "profiler helper", true);
+	struct fg_probe *probe = fg_probe_add(list, "profiler helper", true);
 	char path[FG_PATH_MAX];
 	struct fg_err err;
 
+	char rights[160];
+
 	probe->ok = fg_client_find_helper(helper_path, path, sizeof(path), &err) == 0;
-	(void)snprintf(probe->detail, sizeof(probe->detail), "%.250s",
-		       probe->ok ? path : err.message);
+	if (probe->ok)
+		fg_probe_helper_rights(path, rights, sizeof(rights));
+	fg_probe_detail(probe, "%.160s%s%s%s", probe->ok ? path : err.message,
+			probe->ok ? " (" : "", probe->ok ? rights : "", probe->ok ? ")" : "");
 	if (!probe->ok) {
 		(void)snprintf(probe->fix, sizeof(probe->fix),
 			       "install flamegate-profiler, or set FLAMEGATE_PROFILER to its path");
@@ -118,11 +109,11 @@ static void split_fix(struct fg_probe *probe, const char *message)
 		       fix ? fix + strlen("; fix: ") : "see the message");
 }
 
-static void judge_trial(struct list *list, struct fg_profiler *profiler)
+static void judge_trial(struct fg_probe_list *list, struct fg_profiler *profiler)
 {
-	struct fg_probe *samples = add(list, "perf events that deliver", true);
-	struct fg_probe *stacks = add(list, "complete stacks", true);
-	struct fg_probe *symbols = add(list, "kernel symbols", false);
+	struct fg_probe *samples = fg_probe_add(list, "perf samples", true);
+	struct fg_probe *stacks = fg_probe_add(list, "complete stacks", true);
+	struct fg_probe *symbols = fg_probe_add(list, "kernel symbols", false);
 	double complete = fg_profiler_complete_share(profiler);
 
 	samples->ok = fg_profiler_samples(profiler) >= TRIAL_SAMPLES_MIN;
@@ -148,7 +139,20 @@ static void judge_trial(struct list *list, struct fg_profiler *profiler)
 			"grant the helper cap_syslog, or sudo sysctl kernel.kptr_restrict=0");
 }
 
-static void probe_trial(struct list *list, const char *helper_path)
+/* Which request a sample worked for: a tracepoint of Linux 6.3, and no more than a convenience. */
+static void judge_labels(struct fg_probe_list *list, const struct fg_profiler *profiler)
+{
+	struct fg_probe *probe = fg_probe_add(list, "request classes", false);
+
+	probe->ok = fg_profiler_labels(profiler) != NULL;
+	fg_probe_detail(probe, "%s",
+			probe->ok ? "samples can carry the request that they worked for"
+				  : fg_profiler_labels_problem(profiler));
+	if (!probe->ok)
+		fg_probe_fix(probe, "a kernel of 6.3 or newer");
+}
+
+static void probe_trial(struct fg_probe_list *list, const char *helper_path)
 {
 	struct fg_profiler *profiler;
 	struct fg_err err = {0};
@@ -159,8 +163,10 @@ static void probe_trial(struct list *list, const char *helper_path)
 		.pid_count = 1,
 		.frequency_hz = 499,
 		.timeout_ns = TRIAL_TIMEOUT_NS,
+		.labels = true,
+		.source = FG_PROFILER_BPF,
 	};
-	struct fg_probe *attach = add(list, "BPF programs load and attach", true);
+	struct fg_probe *attach = fg_probe_add(list, "BPF programs", true);
 
 	attach->ok = fg_profiler_start(&options, &profiler, &err) == 0;
 	if (!attach->ok) {
@@ -168,21 +174,26 @@ static void probe_trial(struct list *list, const char *helper_path)
 		return;
 	}
 	(void)snprintf(attach->detail, sizeof(attach->detail),
-		       "%zu programs, %u instructions verified for the sampler",
+		       "%zu load and attach, %u instructions verified for the sampler",
 		       profiler->program_count, profiler->programs[0].verified_instructions);
 	spin(profiler);
 	(void)fg_profiler_stop(profiler, NULL);
 	judge_trial(list, profiler);
+	judge_labels(list, profiler);
 	fg_profiler_free(profiler);
 }
 
 size_t fg_profiler_probe(const char *helper_path, struct fg_probe *out, size_t max)
 {
-	struct list list = {.items = out, .max = max};
+	struct fg_probe_list list = {.items = out, .max = max};
 
 	probe_kernel(&list);
 	probe_btf(&list);
 	probe_paranoid(&list);
+	fg_probe_sysctls(&list);
+	fg_probe_capabilities(&list);
+	fg_probe_place(&list);
+	fg_probe_stack_copies(&list);
 	if (probe_helper(&list, helper_path))
 		probe_trial(&list, helper_path);
 	return list.count;

@@ -2,6 +2,8 @@
 #include "profiler/rights.h"
 
 #include <errno.h>
+#include <grp.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -19,6 +21,9 @@ static const cap_value_t kept[] = {
 	CAP_DAC_READ_SEARCH, /* binaries that only their owner may read; for root's client only */
 	CAP_CHECKPOINT_RESTORE, /* /proc/PID/map_files */
 };
+
+/* Root started us: its files may be read, and any process profiled, also when we are nobody. */
+static bool for_root;
 
 const char *fg_rights_fix(char text[FG_RIGHTS_TEXT_MAX])
 {
@@ -42,8 +47,24 @@ const char *fg_rights_fix(char text[FG_RIGHTS_TEXT_MAX])
 	return text;
 }
 
+/* A helper that is broken into should not own root's files. The kernel forgets the parent-death
+ * signal at a change of identity. A container may have taken the right to change it: then only the
+ * capabilities go. */
+static void become_nobody(void)
+{
+	const id_t nobody = 65534;
+
+	if (geteuid() != 0 || prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) != 0)
+		return;
+	if (setgroups(0, NULL) == 0 && setresgid(nobody, nobody, nobody) == 0 &&
+	    setresuid(nobody, nobody, nobody) == 0)
+		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+}
+
 int fg_rights_drop(struct fg_err *err)
 {
+	for_root = getuid() == 0;
+	become_nobody();
 	cap_t old = cap_get_proc();
 	cap_t reduced = cap_init();
 	int rc = 0;
@@ -57,7 +78,7 @@ int fg_rights_drop(struct fg_err *err)
 
 		/* What we open goes to the client. Its own targets' files it may read itself; more
 		 * would make a target with a well-chosen name for its mapping a way to any file. */
-		if (kept[i] == CAP_DAC_READ_SEARCH && getuid() != 0)
+		if (kept[i] == CAP_DAC_READ_SEARCH && !for_root)
 			continue;
 		if (cap_get_flag(old, kept[i], CAP_PERMITTED, &has) != 0 || has != CAP_SET)
 			continue;
@@ -86,17 +107,42 @@ int fg_rights_check_self(struct fg_err *err)
 			  FG_RIGHTS_CAPABILITIES);
 }
 
-int fg_rights_check_namespace(struct fg_err *err)
+/* A number that a file of /proc/sys begins with; `otherwise` if it cannot be read. */
+static int64_t setting(const char *path, int64_t otherwise)
+{
+	FG_AUTO_BUF struct fg_buf text = {0};
+	int64_t value;
+
+	fg_buf_init(&text, 64);
+	if (fg_file_read(path, 32, &text, NULL) != 0 || !text.data ||
+	    fg_num_i64(text.data, strcspn(text.data, "\n"), &value, NULL) != 0)
+		return otherwise;
+	return value;
+}
+
+bool fg_rights_client_sees_kernel(void)
+{
+	/* As kallsyms_show_value() decides for those without CAP_SYSLOG. */
+	return for_root || getuid() == 0 ||
+	       (setting("/proc/sys/kernel/kptr_restrict", 2) == 0 &&
+		setting("/proc/sys/kernel/perf_event_paranoid", 2) <= 1);
+}
+
+int fg_rights_pid_namespace(uint32_t *ret_inum, struct fg_err *err)
 {
 	const ino_t first_pid_namespace = 0xeffffffc; /* PROC_PID_INIT_INO of linux/proc_ns.h */
+	char self[32] = "";
 	struct stat st;
+	uint64_t pid = 0;
+	ssize_t len = readlink("/proc/self", self, sizeof(self) - 1);
 
+	if (len <= 0 || fg_num_u64(self, (size_t)len, &pid, NULL) != 0 || pid != (uint64_t)getpid())
+		return fg_err_set(err, FG_E_UNSUPPORTED,
+				  "/proc belongs to another PID namespace; fix: mount it anew in "
+				  "this one (mount -t proc proc /proc)");
 	if (stat("/proc/self/ns/pid", &st) != 0)
 		return fg_err_errno(err, errno, "/proc/self/ns/pid");
-	if (st.st_ino != first_pid_namespace)
-		return fg_err_set(err, FG_E_UNSUPPORTED,
-				  "flamegate runs in a container's own PID namespace; fix: docker "
-				  "run --pid=host (Kubernetes: hostPID: true)");
+	*ret_inum = st.st_ino == first_pid_namespace ? 0 : (uint32_t)st.st_ino;
 	return 0;
 }
 
@@ -131,7 +177,7 @@ int fg_rights_check_target(uint32_t pid, struct fg_err *err)
 	if (stat(path, &st) != 0)
 		return errno == ENOENT ? fg_err_set(err, FG_E_NOT_FOUND, "no process %u", pid)
 				       : fg_err_errno(err, errno, "process %u", pid);
-	if (getuid() == 0)
+	if (for_root || getuid() == 0)
 		return 0;
 	int rc = read_real_uid(pid, &uid, err);
 

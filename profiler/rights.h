@@ -15,13 +15,16 @@ enum { FG_RIGHTS_TEXT_MAX = 1024 };
 /** One sentence with the command that grants what the helper needs; returns `text`. */
 const char *fg_rights_fix(char text[FG_RIGHTS_TEXT_MAX]);
 /** Gives up every capability but those for reading maps and files of the targets and making maps
- *  for new code; no new ones can be gained. Call once attached. */
+ *  for new code, and root's identity where it had that; nothing can be gained again. Call once
+ *  attached. */
 int fg_rights_drop(struct fg_err *err) FG_MUST_USE;
 /** PERMISSION when this program runs as another user than the one who started it. */
 int fg_rights_check_self(struct fg_err *err) FG_MUST_USE;
-/** UNSUPPORTED inside a PID namespace of a container: the kernel side would see other numbers than
- *  we do, and the profile would be empty without any error. */
-int fg_rights_check_namespace(struct fg_err *err) FG_MUST_USE;
+/** Whether who started us may know where the kernel lies in memory without our help. */
+bool fg_rights_client_sees_kernel(void);
+/** The inode number of our PID namespace, 0 for the kernel's first. UNSUPPORTED when /proc shows
+ *  another one: the numbers there would not be ours. */
+int fg_rights_pid_namespace(uint32_t *ret_inum, struct fg_err *err) FG_MUST_USE;
 /** Whether this process may profile `pid`: any process for real uid 0, else processes of the same
  *  real uid that could be traced. PERMISSION with the reason, NOT_FOUND when there is none. */
 int fg_rights_check_target(uint32_t pid, struct fg_err *err) FG_MUST_USE;

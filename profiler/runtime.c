@@ -21,7 +21,8 @@ const char *fg_runtime_flags_text(uint32_t flags, char *text, size_t size_bytes)
 		"--perf-basic-prof",
 		"--interpreted-frames-native-stack",
 		"-XX:+PreserveFramePointer",
-		"no attaching",
+		"-XX:+DisableAttachMechanism",
+		"-Xrs",
 	};
 	size_t len = 0;
 

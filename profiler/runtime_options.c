@@ -126,20 +126,18 @@ static uint32_t node_option(struct word word, uint32_t flags)
 
 static uint32_t java_option(struct word word, uint32_t flags)
 {
-	static const char *const no_attach[] = {"-Xrs", "-XX:+ReduceSignalUsage",
-						"-XX:+DisableAttachMechanism"};
-	static const char *const attach[] = {"-XX:-ReduceSignalUsage",
-					     "-XX:-DisableAttachMechanism"};
-
 	if (is_word(word, "-XX:+PreserveFramePointer"))
 		return flags | FG_RUNTIME_FRAME_POINTERS;
 	if (is_word(word, "-XX:-PreserveFramePointer"))
 		return set(flags, FG_RUNTIME_FRAME_POINTERS, false);
-	if (is_any(word, no_attach, FG_ARRAY_LEN(no_attach)))
+	if (is_word(word, "-XX:+DisableAttachMechanism"))
 		return flags | FG_RUNTIME_NO_ATTACH;
-	/* Off again by one of them may leave another on: then a thread dump is all that happens. */
-	if (is_any(word, attach, FG_ARRAY_LEN(attach)))
+	if (is_word(word, "-XX:-DisableAttachMechanism"))
 		return set(flags, FG_RUNTIME_NO_ATTACH, false);
+	if (is_word(word, "-Xrs") || is_word(word, "-XX:+ReduceSignalUsage"))
+		return flags | FG_RUNTIME_NO_SIGQUIT;
+	if (is_word(word, "-XX:-ReduceSignalUsage"))
+		return set(flags, FG_RUNTIME_NO_SIGQUIT, false);
 	return flags;
 }
 

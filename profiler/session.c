@@ -2,6 +2,7 @@
 #include "profiler/session.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,19 +18,24 @@
 
 #include "gate/base/file.h"
 #include "profiler/bpf/sampler.skel.h"
+#include "profiler/perf_ring.h"
 #include "profiler/rights.h"
+#include "profiler/session_types.h"
 
 struct fg_session {
 	struct fg_sampler *object;
+	bool oracle;
+	uint32_t pid_namespace; /* inode number; 0: the kernel's first */
 	int *perf_fds;
 	struct bpf_link **perf_links;
 	uint32_t cpus; /* with an event */
 	struct fg_unwind_row *shards[FG_SHARDS_MAX];
 	int shard_fds[FG_SHARDS_MAX];
 	uint32_t *pages;
-	uint64_t generations[FG_SPACES_MAX], generation; /* of each space's content; the last one */
-	struct fg_bpf_stats *stats;                      /* one per possible CPU */
+	struct fg_bpf_arena *arena;
+	struct fg_bpf_stats *stats; /* one per possible CPU */
 	int possible_cpus;
+	struct fg_session_types types;
 };
 
 /* libbpf prints its reasons; the last lines of them are the best error text there is. The buffer
@@ -94,12 +100,53 @@ static void set_limits(void)
 	}
 }
 
-int fg_session_new(struct fg_session **ret, struct fg_err *err)
+/* Opens, decides and loads; with errno on failure. */
+static struct fg_sampler *load_object(struct fg_session *session, uint32_t types)
+{
+	struct fg_sampler *object = fg_sampler__open();
+
+	if (!object)
+		return NULL;
+	object->rodata->fg_oracle = session->oracle;
+	object->rodata->fg_ns_inum = session->pid_namespace;
+	(void)bpf_program__set_autoload(object->progs.fg_exit, session->pid_namespace != 0);
+	fg_session_types_choose(&session->types, object->obj, types);
+	if (fg_sampler__load(object) != 0) {
+		int errnum = errno;
+
+		fg_sampler__destroy(object);
+		errno = errnum;
+		return NULL;
+	}
+	return object;
+}
+
+static int map_shared(struct fg_session *session, struct fg_err *err)
+{
+	const int protection = PROT_READ | PROT_WRITE;
+	void *pages = mmap(NULL, sizeof(struct fg_bpf_pages), protection, MAP_SHARED,
+			   bpf_map__fd(session->object->maps.fg_pages), 0);
+
+	if (pages == MAP_FAILED)
+		return fg_err_errno(err, errno, "mapping the page index");
+	session->pages = pages;
+	void *arena = mmap(NULL, sizeof(struct fg_bpf_arena), protection, MAP_SHARED,
+			   bpf_map__fd(session->object->maps.fg_arena), 0);
+
+	if (arena == MAP_FAILED)
+		return fg_err_errno(err, errno, "mapping the address spaces");
+	session->arena = arena;
+	return 0;
+}
+
+int fg_session_new(const struct fg_session_options *options, struct fg_session **ret,
+		   struct fg_err *err)
 {
 	struct fg_session *session = calloc(1, sizeof(*session));
 
 	if (!session)
 		return fg_err_nomem(err);
+	session->oracle = options->oracle;
 	for (size_t i = 0; i < FG_SHARDS_MAX; i++)
 		session->shard_fds[i] = -1;
 	session->possible_cpus = libbpf_num_possible_cpus();
@@ -116,25 +163,26 @@ int fg_session_new(struct fg_session **ret, struct fg_err *err)
 		fg_session_free(session);
 		return fg_err_nomem(err);
 	}
+	int rc = fg_rights_pid_namespace(&session->pid_namespace, err);
+
+	if (rc) {
+		fg_session_free(session);
+		return rc;
+	}
 	set_limits();
 	(void)libbpf_set_print(keep_log);
-	session->object = fg_sampler__open_and_load();
+	session->object = load_object(session, options->types);
 	if (!session->object) {
 		int errnum = errno;
 
 		fg_session_free(session);
 		return load_error(errnum, err);
 	}
-	void *pages = mmap(NULL, sizeof(struct fg_bpf_pages), PROT_READ | PROT_WRITE, MAP_SHARED,
-			   bpf_map__fd(session->object->maps.fg_pages), 0);
-
-	if (pages == MAP_FAILED) {
-		int errnum = errno;
-
+	rc = map_shared(session, err);
+	if (rc) {
 		fg_session_free(session);
-		return fg_err_errno(err, errnum, "mapping the page index");
+		return rc;
 	}
-	session->pages = pages;
 	*ret = session;
 	return 0;
 }
@@ -154,6 +202,9 @@ void fg_session_free(struct fg_session *session)
 	}
 	if (session->pages)
 		(void)munmap(session->pages, sizeof(struct fg_bpf_pages));
+	fg_session_types_done(&session->types);
+	if (session->arena)
+		(void)munmap(session->arena, sizeof(struct fg_bpf_arena));
 	fg_sampler__destroy(session->object);
 	free(session->stats);
 	free(session->perf_fds);
@@ -161,7 +212,7 @@ void fg_session_free(struct fg_session *session)
 	free(session);
 }
 
-static int open_event(int cpu, uint64_t period_ns)
+static int open_event(const struct fg_session *session, int cpu, uint64_t period_ns)
 {
 	struct perf_event_attr attr = {
 		.size = sizeof(attr),
@@ -171,6 +222,8 @@ static int open_event(int cpu, uint64_t period_ns)
 		.disabled = 1,
 	};
 
+	if (session->oracle)
+		fg_perf_sample_attr(&attr, FG_PERF_STACK_BYTES_MAX, false);
 	return (int)syscall(SYS_perf_event_open, &attr, -1, cpu, -1, PERF_FLAG_FD_CLOEXEC);
 }
 
@@ -184,10 +237,36 @@ static int event_error(int errnum, struct fg_err *err)
 	return fg_err_errno(err, errnum, "opening a cpu-clock event");
 }
 
+static void *do_nothing(void *unused)
+{
+	return unused;
+}
+
+/* Follows exits, and has the kernel side see a process of our own namespace start something. */
+static int join_namespace(struct fg_session *session, struct fg_err *err)
+{
+	struct fg_sampler *object = session->object;
+
+	object->links.fg_exit = bpf_program__attach(object->progs.fg_exit);
+	if (!object->links.fg_exit)
+		return load_error(errno, err);
+	pthread_t thread;
+	int errnum = pthread_create(&thread, NULL, do_nothing, NULL);
+
+	if (errnum)
+		return fg_err_errno(err, errnum, "starting a thread");
+	(void)pthread_join(thread, NULL);
+	if (!object->bss->fg_ns_level)
+		return fg_err_set(err, FG_E_UNSUPPORTED,
+				  "the kernel side does not find this PID namespace; fix: docker "
+				  "run --pid=host (Kubernetes: hostPID: true)");
+	return 0;
+}
+
 int fg_session_attach(struct fg_session *session, uint64_t period_ns, struct fg_err *err)
 {
 	for (int cpu = 0; cpu < session->possible_cpus; cpu++) {
-		int fd = open_event(cpu, period_ns);
+		int fd = open_event(session, cpu, period_ns);
 
 		if (fd < 0 && errno == ENODEV)
 			continue; /* an offline CPU */
@@ -220,7 +299,8 @@ int fg_session_attach(struct fg_session *session, uint64_t period_ns, struct fg_
 	object->links.fg_free = bpf_program__attach(object->progs.fg_free);
 	if (!object->links.fg_fork || !object->links.fg_exec || !object->links.fg_free)
 		return load_error(errno, err);
-	return 0;
+	rc = session->pid_namespace ? join_namespace(session, err) : 0;
+	return rc ? rc : fg_session_types_attach(&session->types, err);
 }
 
 int fg_session_enable(struct fg_session *session, bool on, struct fg_err *err)
@@ -231,7 +311,17 @@ int fg_session_enable(struct fg_session *session, bool on, struct fg_err *err)
 		if (ioctl(session->perf_fds[i], request, 0) != 0)
 			return fg_err_errno(err, errno, "switching a cpu-clock event");
 	}
-	return 0;
+	return fg_session_types_enable(&session->types, on, err);
+}
+
+struct fg_session_types *fg_session_types(struct fg_session *session)
+{
+	return &session->types;
+}
+
+int fg_session_event_fd(const struct fg_session *session, uint32_t i)
+{
+	return session->perf_fds[i];
 }
 
 uint32_t fg_session_cpus(const struct fg_session *session)
@@ -247,6 +337,8 @@ size_t fg_session_programs(const struct fg_session *session,
 
 	bpf_object__for_each_program(program, session->object->obj)
 	{
+		if (!bpf_program__autoload(program))
+			continue;
 		struct bpf_prog_info info = {0};
 		uint32_t len = sizeof(info);
 
@@ -308,29 +400,9 @@ uint32_t *fg_session_pages(struct fg_session *session)
 	return session->pages;
 }
 
-int fg_session_set_space(struct fg_session *session, uint32_t space,
-			 const struct fg_bpf_space *value, struct fg_err *err)
+struct fg_bpf_arena *fg_session_arena(struct fg_session *session)
 {
-	const uint32_t zero = 0;
-	int outer = bpf_map__fd(session->object->maps.fg_spaces);
-	int fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "fg_space", sizeof(zero), sizeof(*value), 1,
-				NULL);
-
-	if (fd < 0)
-		return fg_err_errno(err, errno, "making a map of an address space");
-	int rc = 0;
-
-	if (bpf_map_update_elem(fd, &zero, value, BPF_ANY) != 0 ||
-	    bpf_map_update_elem(outer, &space, &fd, BPF_ANY) != 0)
-		rc = fg_err_errno(err, errno, "filling a map of an address space");
-	close(fd); /* the outer map keeps it alive */
-	session->generations[space] = ++session->generation;
-	return rc;
-}
-
-void fg_session_drop_space(struct fg_session *session, uint32_t space)
-{
-	(void)bpf_map_delete_elem(bpf_map__fd(session->object->maps.fg_spaces), &space);
+	return session->arena;
 }
 
 int fg_session_add_target(struct fg_session *session, uint32_t tgid, struct fg_err *err)
@@ -344,8 +416,8 @@ int fg_session_add_target(struct fg_session *session, uint32_t tgid, struct fg_e
 	return 0;
 }
 
-int fg_session_set_target(struct fg_session *session, uint32_t tgid, uint32_t space,
-			  struct fg_err *err)
+int fg_session_set_target(struct fg_session *session, uint32_t tgid,
+			  const struct fg_bpf_range *space, struct fg_err *err)
 {
 	int map = bpf_map__fd(session->object->maps.fg_targets);
 	struct fg_bpf_target target = {0};
@@ -353,10 +425,26 @@ int fg_session_set_target(struct fg_session *session, uint32_t tgid, uint32_t sp
 	/* Keeps the identity that fork has stored. */
 	if (bpf_map_lookup_elem(map, &tgid, &target) != 0)
 		return 0;
-	target.space = space;
-	target.generation = space ? session->generations[space] : 0;
+	target.space = *space;
 	target.miss_interval_ms = 0;
 	if (bpf_map_update_elem(map, &tgid, &target, BPF_EXIST) != 0 && errno != ENOENT)
+		return fg_err_errno(err, errno, "updating process %u in the set", tgid);
+	return 0;
+}
+
+int fg_session_set_script(struct fg_session *session, uint32_t tgid,
+			  const struct fg_bpf_script *how, struct fg_err *err)
+{
+	int targets = bpf_map__fd(session->object->maps.fg_targets);
+	struct fg_bpf_target target;
+
+	if (bpf_map_update_elem(bpf_map__fd(session->object->maps.fg_script_images), &how->image,
+				how, BPF_ANY) != 0)
+		return fg_err_errno(err, errno, "describing the interpreter of process %u", tgid);
+	if (bpf_map_lookup_elem(targets, &tgid, &target) != 0)
+		return 0;
+	target.image = how->image;
+	if (bpf_map_update_elem(targets, &tgid, &target, BPF_EXIST) != 0 && errno != ENOENT)
 		return fg_err_errno(err, errno, "updating process %u in the set", tgid);
 	return 0;
 }
@@ -389,6 +477,11 @@ int fg_session_stats(struct fg_session *session, struct fg_bpf_stats *ret, struc
 int fg_session_sample_ring(const struct fg_session *session)
 {
 	return bpf_map__fd(session->object->maps.fg_samples);
+}
+
+int fg_session_name_ring(const struct fg_session *session)
+{
+	return bpf_map__fd(session->object->maps.fg_script_names);
 }
 
 int fg_session_event_ring(const struct fg_session *session)

@@ -12,6 +12,7 @@
 #include "profiler/bpf/shared.h"
 
 struct fg_session;
+struct fg_session_types; /* session_types.h */
 
 enum { FG_SESSION_PROGRAMS_MAX = 8, FG_SESSION_CPUS_MAX = 1024 };
 
@@ -21,13 +22,25 @@ struct fg_session_program {
 	uint32_t code_bytes;            /* machine code */
 };
 
+struct fg_session_options {
+	/* For tests: each event also has a ring into which the kernel writes registers and stack of
+	 * the samples that BPF unwinds. */
+	bool oracle;
+	/* Bits 1 << enum fg_sample_type, CPU always among them; programs and maps of the others
+	 * stay out of the kernel. */
+	uint32_t types;
+};
+
 /** Loads and verifies. PERMISSION and UNSUPPORTED say what to do. */
-int fg_session_new(struct fg_session **ret, struct fg_err *err) FG_MUST_USE;
+int fg_session_new(const struct fg_session_options *options, struct fg_session **ret,
+		   struct fg_err *err) FG_MUST_USE;
 void fg_session_free(struct fg_session *session);
 /** Opens one disabled event per CPU with a fixed period, attaches everything. */
 int fg_session_attach(struct fg_session *session, uint64_t period_ns,
 		      struct fg_err *err) FG_MUST_USE;
 int fg_session_enable(struct fg_session *session, bool on, struct fg_err *err) FG_MUST_USE;
+/** The event number `i` of fg_session_cpus(). */
+int fg_session_event_fd(const struct fg_session *session, uint32_t i);
 uint32_t fg_session_cpus(const struct fg_session *session);
 size_t fg_session_programs(const struct fg_session *session,
 			   struct fg_session_program out[FG_SESSION_PROGRAMS_MAX]);
@@ -36,22 +49,26 @@ size_t fg_session_programs(const struct fg_session *session,
 int fg_session_shard(struct fg_session *session, uint32_t shard, struct fg_unwind_row **ret,
 		     struct fg_err *err) FG_MUST_USE;
 uint32_t *fg_session_pages(struct fg_session *session);
-/** Replaces an address space's mappings in one step. */
-int fg_session_set_space(struct fg_session *session, uint32_t space,
-			 const struct fg_bpf_space *value, struct fg_err *err) FG_MUST_USE;
-void fg_session_drop_space(struct fg_session *session, uint32_t space);
+/** The mappings of all address spaces, shared with the kernel. */
+struct fg_bpf_arena *fg_session_arena(struct fg_session *session);
 /** Adds a tgid that has no address space yet. */
 int fg_session_add_target(struct fg_session *session, uint32_t tgid,
 			  struct fg_err *err) FG_MUST_USE;
 /** Gives a tgid another space and forgets its misses. One that the kernel side has removed is not
  *  added again: its number may soon be somebody else's. */
-int fg_session_set_target(struct fg_session *session, uint32_t tgid, uint32_t space,
-			  struct fg_err *err) FG_MUST_USE;
+int fg_session_set_target(struct fg_session *session, uint32_t tgid,
+			  const struct fg_bpf_range *space, struct fg_err *err) FG_MUST_USE;
+/** Says how the frames of a tgid's interpreter are read; its children inherit that. */
+int fg_session_set_script(struct fg_session *session, uint32_t tgid,
+			  const struct fg_bpf_script *how, struct fg_err *err) FG_MUST_USE;
 void fg_session_drop_target(struct fg_session *session, uint32_t tgid);
 /** Sums over the CPUs. */
 int fg_session_stats(struct fg_session *session, struct fg_bpf_stats *ret,
 		     struct fg_err *err) FG_MUST_USE;
+/** The part for other sample types; lives as long as the session. */
+struct fg_session_types *fg_session_types(struct fg_session *session);
 int fg_session_sample_ring(const struct fg_session *session); /* map descriptors */
+int fg_session_name_ring(const struct fg_session *session);
 int fg_session_event_ring(const struct fg_session *session);
 int fg_session_requests_map(const struct fg_session *session); /* shared with session_label.c */
 int fg_session_labels_on_map(const struct fg_session *session);

@@ -1,15 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "profiler/target.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/uio.h>
 
 #include <xxhash.h>
 
+#include "gate/base/clock.h"
 #include "gate/base/vec.h"
 #include "profiler/announce.h"
 #include "profiler/proc.h"
 #include "profiler/rights.h"
+#include "profiler/script_target.h"
 #include "profiler/wire.pb-c.h"
 
 void fg_targets_init(struct fg_targets *targets, struct fg_session *session,
@@ -18,6 +22,7 @@ void fg_targets_init(struct fg_targets *targets, struct fg_session *session,
 	memset(targets, 0, sizeof(*targets));
 	targets->session = session;
 	targets->modules = modules;
+	fg_spaces_init(&targets->spaces, fg_session_arena(session));
 }
 
 void fg_targets_done(struct fg_targets *targets)
@@ -39,31 +44,8 @@ static struct fg_process *find(struct fg_targets *targets, uint32_t tgid)
 
 static void leave_space(struct fg_targets *targets, struct fg_process *process)
 {
-	uint32_t space = process->space;
-
+	fg_spaces_leave(&targets->spaces, process->space, fg_clock_monotonic_ns());
 	process->space = 0;
-	if (!space || --targets->spaces[space].users)
-		return;
-	targets->spaces[space].hash = 0;
-	fg_session_drop_space(targets->session, space);
-}
-
-static void join_space(struct fg_targets *targets, struct fg_process *process, uint32_t space)
-{
-	process->space = space;
-	if (space)
-		targets->spaces[space].users++;
-}
-
-static int unused_space(const struct fg_targets *targets, uint32_t *ret, struct fg_err *err)
-{
-	for (uint32_t i = 1; i < FG_SPACES_MAX; i++) {
-		if (!targets->spaces[i].users) {
-			*ret = i;
-			return 0;
-		}
-	}
-	return fg_err_set(err, FG_E_LIMIT, "more than %d address spaces", FG_SPACES_MAX - 1);
 }
 
 static uint64_t hash_mappings(const struct fg_mappings *mappings)
@@ -80,94 +62,50 @@ static uint64_t hash_mappings(const struct fg_mappings *mappings)
 	return hash ? hash : 1;
 }
 
-/* The executable segment that a mapping shows most of; NULL if none (then p_vaddr is unknown). */
-static const struct fg_unwind_segment *segment_of(const struct fg_module *module,
-						  const struct fg_mapping *mapping)
-{
-	const struct fg_unwind_segment *best = NULL;
-	uint64_t best_overlap = 0, length = mapping->end - mapping->start;
-
-	for (size_t i = 0; i < module->segment_count; i++) {
-		const struct fg_unwind_segment *s = &module->segments[i];
-		uint64_t from = FG_MAX(s->file_offset, mapping->offset);
-		uint64_t to = FG_MIN(s->file_offset + s->file_size, mapping->offset + length);
-
-		if (from < to && to - from > best_overlap) {
-			best_overlap = to - from;
-			best = s;
-		}
-	}
-	return best;
-}
-
-static size_t add_mapping(struct fg_bpf_space *space, size_t count, uint64_t start,
-			  const struct fg_bpf_mapping *entry)
-{
-	if (start >= entry->end)
-		return count;
-	if (count && entry->module == FG_MODULE_ANON) {
-		struct fg_bpf_mapping *last = &space->mappings[count - 1];
-
-		/* JIT compilers map and protect page by page. */
-		if (last->module == FG_MODULE_ANON && last->end == start) {
-			last->end = entry->end;
-			return count;
-		}
-	}
-	if (count == FG_MAPPINGS_MAX)
-		return count;
-	space->starts[count] = start;
-	space->mappings[count] = *entry;
-	return count + 1;
-}
-
 /* V8's builtins have no rows but keep the frame pointer; node maps them a second time elsewhere. */
-static size_t add_rows(struct fg_bpf_space *space, size_t count, uint64_t start,
-		       const struct fg_bpf_mapping *entry, const struct fg_module *module,
-		       struct fg_process *process)
+static void add_rows(struct fg_space_draft *draft, uint64_t start,
+		     const struct fg_bpf_mapping *entry, const struct fg_module *module,
+		     struct fg_process *process)
 {
-	if (process->facts.runtime != FG_RUNTIME_NODE || module->gap_end <= module->gap_start ||
-	    start >= entry->end)
-		return add_mapping(space, count, start, entry);
 	struct fg_bpf_mapping piece = *entry;
 	uint64_t from = FG_MAX(start, module->gap_start + entry->bias);
 	uint64_t to = FG_MIN(entry->end, module->gap_end + entry->bias);
 
-	if (from >= to)
-		return add_mapping(space, count, start, entry);
+	if (process->facts.runtime != FG_RUNTIME_NODE || module->gap_end <= module->gap_start ||
+	    start >= entry->end || from >= to) {
+		fg_space_draft_add(draft, start, entry);
+		return;
+	}
 	/* not the copy, which begins with them: perf maps do not list that */
 	if (from > start) {
 		process->code_module = module->id;
 		process->code_bias = entry->bias;
 	}
 	piece.end = from;
-	count = add_mapping(space, count, start, &piece);
+	fg_space_draft_add(draft, start, &piece);
 	piece.kind = FG_MAP_JIT;
 	piece.end = to;
-	count = add_mapping(space, count, from, &piece);
+	fg_space_draft_add(draft, from, &piece);
 	piece.kind = entry->kind;
 	piece.end = entry->end;
-	return add_mapping(space, count, to, &piece);
+	fg_space_draft_add(draft, to, &piece);
 }
 
-static size_t add_module_mapping(struct fg_bpf_space *space, size_t count,
-				 const struct fg_mapping *mapping, const struct fg_module *module,
-				 struct fg_process *process)
+static void add_module_mapping(struct fg_space_draft *draft, const struct fg_mapping *mapping,
+			       const struct fg_module *module, struct fg_process *process)
 {
-	const struct fg_unwind_segment *segment = segment_of(module, mapping);
+	const struct fg_unwind_segment *segment = fg_module_segment(module, mapping);
 	struct fg_bpf_mapping entry = {
 		.end = mapping->end,
-		.bias = mapping->start - mapping->offset,
+		.bias = fg_module_bias(module, mapping, segment),
 		.module = module->id,
 		.kind = FG_MAP_NO_ROWS,
 	};
 
-	if (segment)
-		entry.bias += segment->file_offset - segment->vaddr;
-	else if (module->kind == FG_MAPPING_VDSO && module->segment_count)
-		entry.bias = mapping->start - (module->segments[0].vaddr & ~0xfffull);
-	if (!module->part_count || (!segment && module->kind != FG_MAPPING_VDSO))
-		return add_mapping(space, count, mapping->start, &entry);
+	if (!module->part_count || (!segment && module->kind != FG_MAPPING_VDSO)) {
+		fg_space_draft_add(draft, mapping->start, &entry);
+		return;
+	}
 	for (size_t i = 0; i < module->part_count; i++) {
 		const struct fg_module_part *part = &module->parts[i];
 		uint64_t start = FG_MAX(mapping->start, part->start + entry.bias);
@@ -177,18 +115,18 @@ static size_t add_module_mapping(struct fg_bpf_space *space, size_t count,
 		entry.shard = (uint8_t)part->shard;
 		entry.first_page = part->first_page;
 		entry.vaddr_pages = (uint32_t)(part->start >> FG_PAGE_SHIFT);
-		count = add_rows(space, count, start, &entry, module, process);
+		add_rows(draft, start, &entry, module, process);
 	}
-	return count;
 }
 
-static int build_space(struct fg_targets *targets, struct fg_process *process,
+static int draft_space(struct fg_targets *targets, struct fg_process *process,
 		       const struct fg_mappings *mappings, struct fg_err *err)
 {
-	struct fg_bpf_space *space = &targets->scratch;
-	size_t count = 0;
+	struct fg_space_draft *draft = &targets->draft;
 
-	memset(space, 0, sizeof(*space));
+	process->is_go = false;
+	draft->count = 0;
+	draft->left_out = mappings->left_out;
 	for (size_t i = 0; i < mappings->count; i++) {
 		const struct fg_mapping *mapping = &mappings->items[i];
 		const struct fg_module *module;
@@ -197,12 +135,12 @@ static int build_space(struct fg_targets *targets, struct fg_process *process,
 			continue;
 		if (mapping->kind == FG_MAPPING_ANON) {
 			const struct fg_bpf_mapping entry = {
-				.end = mapping->end,
+				.end = mapping->reach_end,
 				.module = FG_MODULE_ANON,
 				.kind = process->facts.frame_pointers ? FG_MAP_JIT : FG_MAP_ANON,
 			};
 
-			count = add_mapping(space, count, mapping->start, &entry);
+			fg_space_draft_add(draft, mapping->reach_start, &entry);
 			continue;
 		}
 		int rc = fg_modules_find(targets->modules, (pid_t)process->tgid, mapping, &module,
@@ -210,38 +148,59 @@ static int build_space(struct fg_targets *targets, struct fg_process *process,
 
 		if (rc)
 			return rc;
-		count = add_module_mapping(space, count, mapping, module, process);
+		process->is_go |= module->is_go;
+		add_module_mapping(draft, mapping, module, process);
 	}
-	for (size_t i = count; i < FG_MAPPINGS_MAX; i++)
-		space->starts[i] = FG_NO_START;
 	return 0;
+}
+
+/* Beyond a limit the session goes on with what it has, and says once what is missing. */
+static int tell_limit(struct fg_targets *targets, enum fg_target_limit limit, char *text,
+		      struct fg_err *err)
+{
+	Fg__Wire__Notice notice;
+
+	if (targets->limit_told[limit])
+		return 0;
+	targets->limit_told[limit] = true;
+	fg__wire__notice__init(&notice);
+	notice.text = text;
+	return fg_wire_send(targets->modules->wire, FG_WIRE_NOTICE, &notice.base, -1, err);
+}
+
+static int tell_left_out(struct fg_targets *targets, uint32_t tgid, struct fg_err *err)
+{
+	char text[160];
+
+	(void)snprintf(text, sizeof(text),
+		       "process %u has more than %d executable mappings: stacks through the other "
+		       "%zu are incomplete",
+		       tgid, FG_MAPPINGS_MAX, targets->draft.left_out);
+	return tell_limit(targets, FG_TARGET_LIMIT_MAPPINGS, text, err);
 }
 
 static int install_space(struct fg_targets *targets, struct fg_process *process,
 			 const struct fg_mappings *mappings, uint64_t hash, struct fg_err *err)
 {
-	uint32_t space = process->space;
-	int rc = build_space(targets, process, mappings, err);
+	int rc = draft_space(targets, process, mappings, err);
 
-	/* Others that share the old space keep it. */
-	if (!rc && (!space || targets->spaces[space].users > 1))
-		rc = unused_space(targets, &space, err);
+	fg_announce_go(process);
+	if (!rc && targets->draft.left_out)
+		rc = tell_left_out(targets, process->tgid, err);
 	if (!rc)
-		rc = fg_session_set_space(targets->session, space, &targets->scratch, err);
-	if (rc)
-		return rc;
-	if (space != process->space) {
-		leave_space(targets, process);
-		join_space(targets, process, space);
-	}
-	targets->spaces[space].hash = hash;
-	return fg_session_set_target(targets->session, process->tgid, space, err);
+		rc = fg_spaces_install(&targets->spaces, &process->space, &targets->draft, hash,
+				       fg_clock_monotonic_ns(), err);
+	if (!rc)
+		rc = fg_session_set_target(targets->session, process->tgid,
+					   &targets->spaces.items[process->space].range, err);
+	return rc ? rc : fg_script_target_installed(targets, process, err);
 }
 
 static void forget(struct fg_targets *targets, struct fg_process *process, uint64_t cpu_ns)
 {
 	targets->exited_ns += FG_MAX(cpu_ns, process->cpu_ns) - process->baseline_ns;
 	leave_space(targets, process);
+	fg_script_target_left(targets, process);
 	*process = targets->items[--targets->count];
 }
 
@@ -257,17 +216,33 @@ static int refresh(struct fg_targets *targets, struct fg_process *process, struc
 		forget(targets, process, process->cpu_ns);
 		return 0;
 	}
-	if (fg_mappings_read((pid_t)process->tgid, &mappings, &ignored) != 0)
-		return 0;
-	uint64_t hash = hash_mappings(&mappings);
-	int rc = 0;
+	int rc = fg_mappings_read((pid_t)process->tgid, &mappings, &ignored);
 
-	if (!process->space || targets->spaces[process->space].hash != hash) {
+	if (rc)
+		return rc == -FG_E_LIMIT
+			       ? tell_limit(targets, FG_TARGET_LIMIT_ANY, ignored.message, err)
+			       : 0;
+	uint64_t hash = hash_mappings(&mappings);
+
+	if (!process->space || targets->spaces.items[process->space].hash != hash) {
 		fg_announce_look(process, &mappings);
 		rc = install_space(targets, process, &mappings, hash, err);
 	}
 	fg_mappings_done(&mappings);
-	return rc ? rc : fg_announce_process(targets, process, err);
+	return rc ? rc : fg_announce_process(targets->modules->wire, process, err);
+}
+
+static int refresh_within_limits(struct fg_targets *targets, struct fg_process *process,
+				 struct fg_err *err)
+{
+	struct fg_err local;
+	int rc = refresh(targets, process, &local);
+
+	if (rc == -FG_E_LIMIT)
+		return tell_limit(targets, FG_TARGET_LIMIT_ANY, local.message, err);
+	if (rc && err)
+		*err = local;
+	return rc;
 }
 
 static int add_process(struct fg_targets *targets, uint32_t tgid, struct fg_process **ret,
@@ -339,13 +314,16 @@ static int forked(struct fg_targets *targets, const struct fg_bpf_event *event, 
 	parent = find(targets, event->other);
 	if (!parent || !parent->space)
 		return refresh(targets, child, err);
-	join_space(targets, child, parent->space);
+	child->space = parent->space;
+	child->image = parent->image;
+	fg_spaces_join(&targets->spaces, child->space);
 	fg_announce_inherit(child, parent);
-	rc = fg_announce_process(targets, child, err);
+	rc = fg_announce_process(targets->modules->wire, child, err);
 	if (rc)
 		return rc;
 	/* The kernel side copied the parent's space at that moment; it may have moved on since. */
-	return fg_session_set_target(targets->session, child->tgid, child->space, err);
+	return fg_session_set_target(targets->session, child->tgid,
+				     &targets->spaces.items[child->space].range, err);
 }
 
 static void exited(struct fg_targets *targets, const struct fg_bpf_event *event)
@@ -358,17 +336,59 @@ static void exited(struct fg_targets *targets, const struct fg_bpf_event *event)
 		targets->exited_ns += event->value;
 }
 
-/* Beyond a limit the session goes on with what it has, and says once what is missing. */
-static int tell_limit(struct fg_targets *targets, struct fg_err *limit, struct fg_err *err)
+/* Reading brings the page into memory. Whether it worked shows in the next sample. */
+static void touch(const struct fg_bpf_event *event)
 {
-	Fg__Wire__Notice notice;
+	uint64_t word;
+	uintptr_t address = (uintptr_t)event->value;
+	const struct iovec ours = {&word, sizeof(word)};
+	struct iovec theirs = {NULL, sizeof(word)};
 
-	if (targets->limit_told)
+	memcpy(&theirs.iov_base, &address, sizeof(address));
+	ssize_t got = process_vm_readv((pid_t)event->tgid, &ours, 1, &theirs, 1, 0);
+
+	(void)got;
+}
+
+static void recheck_later(struct fg_targets *targets, struct fg_process *process)
+{
+	static const unsigned after_ms[] = {2, 8, 32};
+
+	process->recheck_ns = 0;
+	if (process->rechecks == FG_ARRAY_LEN(after_ms))
+		return;
+	process->recheck_ns =
+		fg_clock_monotonic_ns() + after_ms[process->rechecks++] * FG_NS_PER_MS;
+	if (!targets->recheck_ns || process->recheck_ns < targets->recheck_ns)
+		targets->recheck_ns = process->recheck_ns;
+}
+
+uint64_t fg_targets_recheck_ns(const struct fg_targets *targets)
+{
+	return targets->recheck_ns;
+}
+
+int fg_targets_recheck(struct fg_targets *targets, uint64_t now_ns, struct fg_err *err)
+{
+	int rc = 0;
+
+	if (!targets->recheck_ns || now_ns < targets->recheck_ns)
 		return 0;
-	targets->limit_told = true;
-	fg__wire__notice__init(&notice);
-	notice.text = limit->message;
-	return fg_wire_send(targets->modules->wire, FG_WIRE_NOTICE, &notice.base, -1, err);
+	targets->recheck_ns = 0;
+	/* From the end: refresh() may remove the one at hand, and the last takes its place. */
+	for (size_t i = targets->count; !rc && i-- > 0;) {
+		struct fg_process *process = &targets->items[i];
+
+		if (!process->recheck_ns)
+			continue;
+		if (now_ns >= process->recheck_ns) {
+			recheck_later(targets, process);
+			rc = refresh_within_limits(targets, process, err);
+		} else if (!targets->recheck_ns || process->recheck_ns < targets->recheck_ns) {
+			targets->recheck_ns = process->recheck_ns;
+		}
+	}
+	return rc;
 }
 
 static int handle(struct fg_targets *targets, const struct fg_bpf_event *event, struct fg_err *err)
@@ -381,10 +401,14 @@ static int handle(struct fg_targets *targets, const struct fg_bpf_event *event, 
 	case FG_EVENT_EXIT:
 		exited(targets, event);
 		return 0;
+	case FG_EVENT_FAULT:
+		touch(event);
+		return 0;
 	case FG_EVENT_EXEC:
 		if (process) {
 			leave_space(targets, process);
 			process->told = process->known = false;
+			fg_script_target_left(targets, process);
 		}
 		FG_FALLTHROUGH;
 	default:
@@ -393,6 +417,10 @@ static int handle(struct fg_targets *targets, const struct fg_bpf_event *event, 
 
 			if (rc)
 				return rc;
+		}
+		if (event->kind == FG_EVENT_EXEC) {
+			process->rechecks = 0;
+			recheck_later(targets, process);
 		}
 		return refresh(targets, process, err);
 	}
@@ -405,7 +433,7 @@ int fg_targets_event(struct fg_targets *targets, const struct fg_bpf_event *even
 	int rc = handle(targets, event, &local);
 
 	if (rc == -FG_E_LIMIT)
-		return tell_limit(targets, &local, err);
+		return tell_limit(targets, FG_TARGET_LIMIT_ANY, local.message, err);
 	if (rc && err)
 		*err = local;
 	return rc;

@@ -6,6 +6,8 @@
  */
 #include "runner/http_client.h"
 
+#include "gate/base/file.h"
+
 #include <curl/curl.h>
 
 #include <stdio.h>
@@ -16,8 +18,16 @@ enum { DEFAULT_RESPONSE_MAX = 16 << 20, HEADERS_MAX = 64, HEADER_BYTES_MAX = 819
 
 #define DEFAULT_TIMEOUT_NS (30 * FG_NS_PER_S)
 
+struct sink { /* where the body goes */
+	struct fg_buf *body;
+	int fd;
+	size_t written, max;
+	bool too_long;
+};
+
 struct transfer {
 	CURL *curl;
+	struct sink sink;
 	struct curl_slist *headers;
 	char reason[CURL_ERROR_SIZE];
 };
@@ -57,11 +67,19 @@ void fg_http_url_masked(const char *url, char *buffer, size_t size_bytes)
 
 static size_t take_body(char *bytes, size_t size, size_t count, void *user)
 {
-	struct fg_buf *body = user;
+	struct sink *sink = user;
 	size_t len = size * count; /* libcurl: size is always 1 */
 
-	fg_buf_add(body, bytes, len);
-	return body->failed ? 0 : len;
+	if (sink->fd <= 0) {
+		fg_buf_add(sink->body, bytes, len);
+		sink->too_long = sink->body->failed;
+		return sink->too_long ? 0 : len;
+	}
+	sink->too_long = len > sink->max - sink->written;
+	if (sink->too_long || fg_file_write_fd(sink->fd, "the answer", bytes, len, NULL) != 0)
+		return 0;
+	sink->written += len;
+	return len;
 }
 
 static int add_header(struct transfer *transfer, const char *text, struct fg_err *err)
@@ -103,8 +121,7 @@ static int add_headers(struct transfer *transfer, const struct fg_http_request *
 }
 
 /* Collects the results of many setopt calls: any failure is out of memory or an old libcurl. */
-static bool set_options(struct transfer *transfer, const struct fg_http_request *request,
-			struct fg_buf *body)
+static bool set_options(struct transfer *transfer, const struct fg_http_request *request)
 {
 	CURL *curl = transfer->curl;
 	uint64_t timeout_ns = request->timeout_ns ? request->timeout_ns : DEFAULT_TIMEOUT_NS;
@@ -120,7 +137,7 @@ static bool set_options(struct transfer *transfer, const struct fg_http_request 
 	fine &= curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, transfer->reason) == CURLE_OK;
 	fine &= curl_easy_setopt(curl, CURLOPT_USERAGENT, "flamegate/" FG_VERSION) == CURLE_OK;
 	fine &= curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take_body) == CURLE_OK;
-	fine &= curl_easy_setopt(curl, CURLOPT_WRITEDATA, body) == CURLE_OK;
+	fine &= curl_easy_setopt(curl, CURLOPT_WRITEDATA, &transfer->sink) == CURLE_OK;
 	fine &= curl_easy_setopt(curl, CURLOPT_HTTPHEADER, transfer->headers) == CURLE_OK;
 	if (request->insecure) {
 		fine &= curl_easy_setopt(curl, CURLOPT_SSL_VERIFYPEER, 0L) == CURLE_OK;
@@ -152,11 +169,13 @@ static int perform(struct transfer *transfer, const struct fg_http_request *requ
 	char shown[1024];
 
 	fg_http_url_masked(request->url, shown, sizeof(shown));
-	if (!set_options(transfer, request, &response->body))
+	transfer->sink =
+		(struct sink){&response->body, request->body_fd, 0, response->body.max, false};
+	if (!set_options(transfer, request))
 		return fg_err_set(err, FG_E_INTERNAL, "cannot prepare a request to %s", shown);
 	CURLcode code = curl_easy_perform(transfer->curl);
 
-	if (response->body.failed)
+	if (transfer->sink.too_long)
 		return fg_err_set(err, FG_E_LIMIT, "the answer of %s is larger than %zu bytes",
 				  shown, response->body.max);
 	long connects = 0;

@@ -19,6 +19,7 @@ struct fg_http_request {
 	const char *bearer_token;
 	uint64_t timeout_ns;       /* 0 = 30 s */
 	size_t max_response_bytes; /* 0 = 16 MiB */
+	int body_fd;               /* > 0: the body is written there and not kept */
 	bool direct;               /* not through the proxy that the environment names */
 	bool insecure;             /* take any certificate */
 };

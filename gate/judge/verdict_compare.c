@@ -97,10 +97,34 @@ static int check_classes(const struct fg_registry *base, const struct fg_registr
 	return 0;
 }
 
+/* What cost CPU per request is not known of a recording, and CPU per second moves with the load:
+ * two of them are for looking at. */
+static int check_recordings(const struct fg_result *base, const struct fg_result *head, char **ret,
+			    struct fg_err *err)
+{
+	const bool is_base = fg_result_is_recording(base), is_head = fg_result_is_recording(head);
+
+	if (is_base && is_head)
+		return fg_verdict_text(
+			ret, err,
+			"both are recordings of flamegate profile: without requests "
+			"nobody knows how much work was done; look at the difference "
+			"with flamegate flame HEAD --base BASE -o svg=FILE");
+	if (is_base || is_head)
+		return fg_verdict_text(ret, err,
+				       "%s is a recording of flamegate profile and has no requests",
+				       is_base ? "base" : "head");
+	return 0;
+}
+
 static int check_load(const struct fg_result *base, const struct fg_result *head, char **ret,
 		      struct fg_err *err)
 {
-	int rc = check_classes(&base->registry, &head->registry, ret, err);
+	int rc = check_recordings(base, head, ret, err);
+
+	if (rc || *ret)
+		return rc;
+	rc = check_classes(&base->registry, &head->registry, ret, err);
 
 	if (rc || *ret)
 		return rc;

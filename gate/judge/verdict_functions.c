@@ -22,8 +22,6 @@
 /* sd of log(B/A) that the moment adds to one function: the total's 5.2 % and as much again for what
  * moves between functions (cache and interrupt neighbours, §2.2). */
 static const double function_moment_sd = 0.08;
-static const double min_complete = 0.99;
-static const double max_lost = 0.001;
 /* Samples of both sides together that make a function worth a test (§2.4). */
 enum { MIN_ROW_SAMPLES = 10, BLOCKS_MAX = 1000 };
 /* Not ruled but listed: shown from this share of CPU. */
@@ -50,23 +48,11 @@ struct pairs {
 /* -- is the profile good enough -----------------------------------------------------------------
  */
 
-static bool rate_is_wrong(const struct fg_profile_info *info)
-{
-	double expected = (double)info->frequency_hz;
-
-	/* aliasing with the load shows as far fewer (or more) samples per CPU second than Hz */
-	if (!(info->samples_per_cpu_s > 0) || info->frequency_hz == 0 || info->samples == 0)
-		return false;
-	return fabs(info->samples_per_cpu_s / expected - 1.0) >
-	       0.15 + 3.0 / sqrt((double)info->samples);
-}
-
 /* Why a side's profile cannot be judged: "" when it can. */
 static void profile_fault(const struct fg_result *result, const struct fg_profile *profile,
 			  char *out, size_t size_bytes)
 {
 	const struct fg_profile_info *info = &result->profile;
-	double samples = (double)info->samples;
 
 	out[0] = '\0';
 	if (!profile || !info->present)
@@ -78,34 +64,51 @@ static void profile_fault(const struct fg_result *result, const struct fg_profil
 	else if (info->samples < FG_VERDICT_MIN_SAMPLES)
 		(void)snprintf(out, size_bytes, "has only %llu samples, needs %d",
 			       (unsigned long long)info->samples, FG_VERDICT_MIN_SAMPLES);
-	else if (fg_profile_info_complete_share(info) < min_complete)
-		(void)snprintf(out, size_bytes, "has %.1f %% complete stacks, needs %.0f %%",
-			       /* cut: 98.96 is not 99.0 */
-			       floor(1000.0 * fg_profile_info_complete_share(info)) / 10.0,
-			       100.0 * min_complete);
-	else if ((double)info->lost > max_lost * (samples + (double)info->lost))
-		(void)snprintf(out, size_bytes, "lost %.2f %% of its samples, at most %.1f %%",
-			       100.0 * (double)info->lost / (samples + (double)info->lost),
-			       100.0 * max_lost);
-	else if (rate_is_wrong(info))
-		(void)snprintf(out, size_bytes, "took %.0f samples per CPU second at %u Hz",
-			       info->samples_per_cpu_s, info->frequency_hz);
+	else
+		(void)fg_profile_info_fault(info, out, size_bytes);
+}
+
+/* Stack copies and BPF, or user mode and both modes, see different things: a difference between
+ * such profiles need not be one of the target. Older bundles do not say; those were BPF. */
+static const char *source_of(const struct fg_result *result)
+{
+	const struct fg_profile_info *info = &result->profile;
+
+	if (info->user_cpu_ns)
+		return "perf events in user mode alone";
+	return strcmp(info->source, "perf") == 0 ? "perf events" : "BPF";
+}
+
+/* Why two good profiles are still not to be compared: "" when they are. */
+static void pair_fault(const struct fg_comparison *comparison, char *out, size_t size_bytes)
+{
+	const char *base = source_of(comparison->base), *head = source_of(comparison->head);
+
+	out[0] = '\0';
+	if (strcmp(base, head) != 0)
+		(void)snprintf(out, size_bytes,
+			       "profiles are not comparable, base is by %s, head by %s", base,
+			       head);
+	else if (!fg_verdict_runtimes_differ(&comparison->base->profile, &comparison->head->profile,
+					     out, size_bytes) &&
+		 !(comparison->cpu_base_ns > 0 && comparison->cpu_head_ns > 0))
+		(void)snprintf(out, size_bytes, "CPU per request is unknown");
 }
 
 static int profiles_usable(struct fg_comparison *comparison, bool *ret, struct fg_err *err)
 {
-	char base[256], head[256];
+	char base[256], head[256], pair[256] = "";
 
-	*ret = true;
 	profile_fault(comparison->base, comparison->base_profile, base, sizeof(base));
 	profile_fault(comparison->head, comparison->head_profile, head, sizeof(head));
-	if (!base[0] && !head[0] && comparison->cpu_base_ns > 0 && comparison->cpu_head_ns > 0)
-		return 0;
-	*ret = false;
-	comparison->functions_unjudged = true;
 	if (!base[0] && !head[0])
-		return fg_verdict_note(comparison->verdict, err,
-				       "functions not judged: CPU per request is unknown");
+		pair_fault(comparison, pair, sizeof(pair));
+	*ret = !base[0] && !head[0] && !pair[0];
+	if (*ret)
+		return 0;
+	comparison->functions_unjudged = true;
+	if (pair[0])
+		return fg_verdict_note(comparison->verdict, err, "functions not judged: %s", pair);
 	return fg_verdict_note(comparison->verdict, err, "functions not judged: %s%s%s%s%s",
 			       base[0] ? "base " : "", base, base[0] && head[0] ? "; " : "",
 			       head[0] ? "head " : "", head);
@@ -461,11 +464,12 @@ int fg_verdict_functions(struct fg_comparison *comparison, struct fg_err *err)
 
 	if (rc || !usable)
 		return rc;
-	rc = side_init(&base, comparison->base, comparison->base_profile, comparison->cpu_base_ns,
-		       err);
+	rc = side_init(&base, comparison->base, comparison->base_profile,
+		       comparison->cpu_base_ns * fg_result_sampled_share(comparison->base), err);
 	if (rc == 0)
 		rc = side_init(&head, comparison->head, comparison->head_profile,
-			       comparison->cpu_head_ns, err);
+			       comparison->cpu_head_ns * fg_result_sampled_share(comparison->head),
+			       err);
 	if (rc == 0 && FG_MIN(base.cost->samples, head.cost->samples) < FG_VERDICT_MIN_SAMPLES) {
 		comparison->functions_unjudged = true;
 		rc = fg_verdict_note(comparison->verdict, err,

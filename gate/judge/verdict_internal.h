@@ -72,4 +72,8 @@ int fg_verdict_functions(struct fg_comparison *comparison, struct fg_err *err) F
 /** Sets state and reason, and returns true in `*ret`, if the two must not be compared. */
 int fg_verdict_refuse(struct fg_comparison *comparison, bool *ret, struct fg_err *err) FG_MUST_USE;
 
+/* verdict_runtimes.c: how the options of the sides' language runtimes differ. */
+bool fg_verdict_runtimes_differ(const struct fg_profile_info *base,
+				const struct fg_profile_info *head, char *why, size_t size_bytes);
+
 #endif

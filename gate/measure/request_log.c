@@ -2,7 +2,6 @@
 #include "gate/measure/request_log.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 enum {
 	STEPS = 16, /* of an octave */
@@ -178,6 +177,58 @@ uint64_t fg_request_log_floor_ns(const struct fg_request_log *log, size_t class_
 	if (class_index >= log->classes || log->gaps[class_index])
 		return UINT64_MAX;
 	return log->floors_ns[class_index];
+}
+
+/* -- peaks --------------------------------------------------------------------------------------
+ */
+
+enum { PEAK_MIN = 10, PEAK_TIMES = 3, SECONDS_MAX = 1 << 20 };
+
+static int larger_first(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return x > y ? -1 : x < y;
+}
+
+static int earlier_first(const void *a, const void *b)
+{
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+int fg_request_log_peaks(const struct fg_request_entry *entries, size_t count, uint64_t start_ns,
+			 uint64_t seconds, uint32_t *out, size_t max, struct fg_err *err)
+{
+	seconds = FG_MIN(seconds, (uint64_t)SECONDS_MAX);
+	/* How many << 32 | the second from the end: sorts by number, then earlier first. */
+	FG_AUTO_FREE uint64_t *counts = calloc((size_t)seconds + 1, sizeof(*counts));
+	size_t found = 0;
+
+	if (!counts)
+		return fg_err_nomem(err);
+	for (size_t i = 0; i < count; i++) {
+		uint64_t second = entries[i].send_ns < start_ns
+					  ? seconds
+					  : (entries[i].send_ns - start_ns) / FG_NS_PER_S;
+
+		if (second < seconds)
+			counts[second]++;
+	}
+	for (uint64_t second = 0; second < seconds; second++) {
+		uint64_t n = counts[second];
+
+		counts[second] = 0;
+		if (n >= PEAK_MIN && n * seconds >= PEAK_TIMES * (uint64_t)count)
+			counts[found++] = n << 32 | (SECONDS_MAX - second);
+	}
+	qsort(counts, found, sizeof(*counts), larger_first);
+	found = FG_MIN(found, max);
+	for (size_t i = 0; i < found; i++)
+		out[i] = (uint32_t)(SECONDS_MAX - (counts[i] & UINT32_MAX));
+	qsort(out, found, sizeof(*out), earlier_first);
+	return (int)found;
 }
 
 /* -- the index ----------------------------------------------------------------------------------

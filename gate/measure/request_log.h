@@ -37,6 +37,13 @@ size_t fg_request_log_entries(const struct fg_request_log *log,
  *  cannot be said. */
 uint64_t fg_request_log_floor_ns(const struct fg_request_log *log, size_t class_index);
 
+/** The seconds since `start_ns` in which far more of the requests began than in the average one (at
+ *  least ten, and three times as many), oldest first; when there are more than `max`, the fullest.
+ *  Returns how many, or a negative error code. */
+int fg_request_log_peaks(const struct fg_request_entry *entries, size_t count, uint64_t start_ns,
+			 uint64_t seconds, uint32_t *out, size_t max,
+			 struct fg_err *err) FG_MUST_USE;
+
 /* Intervals of requests, to be asked for by port and time. */
 struct fg_request_index;
 int fg_request_index_new(const struct fg_request_entry *entries, size_t count,

@@ -2,6 +2,7 @@
 /* Building a result from slices, and the questions that thresholds and reports ask it. */
 #include "gate/measure/result.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,19 +22,6 @@ static_assert(FG_ARRAY_LEN(status_names) == FG_RUN_STATUS_COUNT, "a status witho
 const char *fg_run_status_name(enum fg_run_status status)
 {
 	return (size_t)status < FG_RUN_STATUS_COUNT ? status_names[status] : "unknown";
-}
-
-uint64_t fg_profile_info_kernel_only(const struct fg_profile_info *info)
-{
-	return FG_MIN(info->incomplete_by[FG_STACK_KERNEL_ONLY], info->samples);
-}
-
-double fg_profile_info_complete_share(const struct fg_profile_info *info)
-{
-	uint64_t with_user = info->samples - fg_profile_info_kernel_only(info);
-
-	/* more complete stacks than samples: a file that somebody made; no share is above 1 */
-	return with_user ? (double)FG_MIN(info->complete, with_user) / (double)with_user : 0.0;
 }
 
 int fg_result_new(const struct fg_registry *registry, struct fg_result **ret, struct fg_err *err)
@@ -68,6 +56,7 @@ void fg_result_free(struct fg_result *result)
 	fg_slice_free(result->totals);
 	fg_registry_done(&result->registry);
 	free(result->target_cpu.cpu_ns);
+	free(result->target_rss.bytes);
 	free(result->name);
 	free(result->scenario_json);
 	free(result->target_label);
@@ -146,6 +135,15 @@ double fg_result_cpu_per_request_ns(const struct fg_result *result)
 	return (double)result->measured_target_cpu_ns / (double)requests;
 }
 
+double fg_result_sampled_share(const struct fg_result *result)
+{
+	const struct fg_profile_info *info = &result->profile;
+
+	if (!info->user_cpu_ns || !info->target_cpu_ns)
+		return 1;
+	return fmin(1, (double)info->user_cpu_ns / (double)info->target_cpu_ns);
+}
+
 double fg_result_achieved(const struct fg_result *result, size_t scenario)
 {
 	const struct fg_scenario_slice *counts = &result->totals->scenarios[scenario];
@@ -201,4 +199,32 @@ int fg_result_trend(const struct fg_result *result, enum fg_trend trend, const s
 		matches++;
 	}
 	return matches;
+}
+
+bool fg_result_rss(const struct fg_result *result, struct fg_rss_summary *ret)
+{
+	/* The reading at the end of the warm-up is the start of what is measured. */
+	size_t first = (size_t)(result->measured_start_ns / FG_NS_PER_S);
+	uint64_t requests = fg_result_requests(result);
+	struct fg_rss_summary sum = {0};
+
+	if (first > 0 && result->measured_start_ns % FG_NS_PER_S == 0)
+		first--;
+	for (size_t i = first; i < result->target_rss.count; i++) {
+		uint64_t bytes = result->target_rss.bytes[i];
+
+		if (!bytes)
+			continue;
+		if (!sum.start_bytes)
+			sum.start_bytes = bytes;
+		sum.end_bytes = bytes;
+		sum.peak_bytes = FG_MAX(sum.peak_bytes, bytes);
+	}
+	if (!sum.start_bytes)
+		return false;
+	if (requests)
+		sum.growth_per_1000_requests_bytes =
+			((double)sum.end_bytes - (double)sum.start_bytes) / (double)requests * 1000;
+	*ret = sum;
+	return true;
 }

@@ -12,26 +12,38 @@ void fg_bundle_put_labels(struct fg_json_writer *w, const struct fg_profile_info
 	fg_json_put_u64(w, "receives", p->label_receives);
 	fg_json_put_u64(w, "ns", p->label_ns);
 	fg_json_end(w);
-	if (!p->slow_requests)
+	if (!p->slow.requests)
 		return;
 	fg_json_begin(w, "slow");
-	fg_json_put_double(w, "quantile", p->slow_quantile);
-	fg_json_put_u64(w, "aboveNs", p->slow_above_ns);
-	fg_json_put_u64(w, "requests", p->slow_requests);
+	fg_json_put_double(w, "quantile", p->slow.quantile);
+	fg_json_put_u64(w, "aboveNs", p->slow.above_ns);
+	fg_json_put_u64(w, "requests", p->slow.requests);
+	fg_json_begin_array(w, "seconds");
+	for (size_t i = 0; i < p->slow.second_count; i++)
+		fg_json_put_u64(w, NULL, p->slow.seconds[i]);
+	fg_json_end(w);
 	fg_json_end(w);
 }
 
 static int get_slow(const struct fg_json_at *profile, struct fg_profile_info *p, struct fg_err *err)
 {
-	struct fg_json_at at;
+	struct fg_json_at at, seconds;
 
 	if (!fg_json_has(profile, "slow"))
 		return 0;
 	int rc = fg_json_object(profile, "slow", &at, err);
 
-	FG_JSON_TRY(rc, fg_json_double(&at, "quantile", 0, 100, &p->slow_quantile, err));
-	FG_JSON_TRY(rc, fg_json_u64(&at, "aboveNs", INT64_MAX, &p->slow_above_ns, err));
-	FG_JSON_TRY(rc, fg_json_u64(&at, "requests", INT64_MAX, &p->slow_requests, err));
+	FG_JSON_TRY(rc, fg_json_double(&at, "quantile", 0, 100, &p->slow.quantile, err));
+	FG_JSON_TRY(rc, fg_json_u64(&at, "aboveNs", INT64_MAX, &p->slow.above_ns, err));
+	FG_JSON_TRY(rc, fg_json_u64(&at, "requests", INT64_MAX, &p->slow.requests, err));
+	FG_JSON_TRY(rc, fg_json_array(&at, "seconds", FG_SLOW_SECONDS_MAX, &seconds, err));
+	for (size_t i = 0; rc == 0 && i < fg_json_count(&seconds); i++) {
+		uint64_t second;
+
+		rc = fg_json_element_u64(&seconds, i, UINT32_MAX, &second, err);
+		if (rc == 0)
+			p->slow.seconds[p->slow.second_count++] = (uint32_t)second;
+	}
 	return rc;
 }
 

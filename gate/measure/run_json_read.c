@@ -276,6 +276,9 @@ static int get_environment(const struct fg_json_at *root, struct fg_environment 
 				     sizeof(e->hostname_hash), err));
 	FG_JSON_TRY(rc, fg_json_text(&at, "ci", e->ci, sizeof(e->ci), err));
 	FG_JSON_TRY(rc, fg_json_text(&at, "container", e->container, sizeof(e->container), err));
+	if (fg_json_has(&at, "runtimeFlags"))
+		FG_JSON_TRY(rc, fg_json_text(&at, "runtimeFlags", e->runtime_flags,
+					     sizeof(e->runtime_flags), err));
 	return rc;
 }
 
@@ -374,6 +377,24 @@ static int get_incomplete(const struct fg_json_at *profile, struct fg_profile_in
 	return rc;
 }
 
+/* Older files do not have it. */
+static int get_lost(const struct fg_json_at *profile, struct fg_profile_info *p, struct fg_err *err)
+{
+	struct fg_json_at at;
+
+	if (!fg_json_has(profile, "lostBy"))
+		return 0;
+	int rc = fg_json_object(profile, "lostBy", &at, err);
+
+	for (int i = 0; rc == 0 && i < FG_LOSS_COUNT; i++) {
+		const char *name = fg_loss_name((enum fg_loss)i);
+
+		if (fg_json_has(&at, name))
+			rc = fg_json_u64(&at, name, INT64_MAX, &p->lost_by[i], err);
+	}
+	return rc;
+}
+
 static int get_profile(const struct fg_json_at *root, struct fg_profile_info *p, struct fg_err *err)
 {
 	struct fg_json_at at;
@@ -394,6 +415,13 @@ static int get_profile(const struct fg_json_at *root, struct fg_profile_info *p,
 	FG_JSON_TRY(rc, fg_json_u64(&at, "bpfNs", INT64_MAX, &p->bpf_ns, err));
 	FG_JSON_TRY(rc, fg_json_u64(&at, "helperCpuNs", INT64_MAX, &p->helper_cpu_ns, err));
 	FG_JSON_TRY(rc, fg_json_u64(&at, "targetCpuNs", INT64_MAX, &p->target_cpu_ns, err));
+	FG_JSON_TRY(rc, fg_bundle_get_types(&at, p, err));
+	FG_JSON_TRY(rc, fg_run_json_runtimes(&at, p, err));
+	FG_JSON_TRY(rc, get_lost(&at, p, err));
+	if (!rc && fg_json_has(&at, "source"))
+		rc = fg_json_text(&at, "source", p->source, sizeof(p->source), err);
+	if (!rc && fg_json_has(&at, "userCpuNs"))
+		rc = fg_json_u64(&at, "userCpuNs", INT64_MAX, &p->user_cpu_ns, err);
 	FG_JSON_TRY(rc, fg_bundle_get_labels(&at, p, err));
 	return rc;
 }
@@ -424,6 +452,7 @@ static int get_result(const struct fg_json_at *root, struct fg_result *r, struct
 	FG_JSON_TRY(rc, get_environment(root, &r->environment, err));
 	FG_JSON_TRY(rc, get_thresholds(root, r, err));
 	FG_JSON_TRY(rc, get_cpu(root, r, err));
+	FG_JSON_TRY(rc, fg_bundle_get_memory(root, r, err));
 	FG_JSON_TRY(rc, get_vus(root, &r->vus, err));
 	FG_JSON_TRY(rc, get_profile(root, &r->profile, err));
 	FG_JSON_TRY(rc, get_scenario_file(root, r, err));

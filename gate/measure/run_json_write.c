@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A result as run.json. The order is for people: who and how it ended first, bulk last. */
-#include "gate/measure/bundle_internal.h"
+#include "gate/measure/run_json_read.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -56,6 +56,8 @@ static void put_environment(struct fg_json_writer *w, const struct fg_environmen
 	fg_json_put_string(w, "hostnameHash", e->hostname_hash);
 	fg_json_put_string(w, "ci", e->ci);
 	fg_json_put_string(w, "container", e->container);
+	if (e->runtime_flags[0])
+		fg_json_put_string(w, "runtimeFlags", e->runtime_flags);
 	fg_json_end(w);
 }
 
@@ -124,6 +126,16 @@ static void put_profile(struct fg_json_writer *w, const struct fg_profile_info *
 	fg_json_put_u64(w, "bpfNs", p->bpf_ns);
 	fg_json_put_u64(w, "helperCpuNs", p->helper_cpu_ns);
 	fg_json_put_u64(w, "targetCpuNs", p->target_cpu_ns);
+	fg_bundle_put_types(w, p);
+	fg_run_json_put_runtimes(w, p);
+	fg_json_begin(w, "lostBy");
+	for (int i = 0; i < FG_LOSS_COUNT; i++)
+		fg_json_put_u64(w, fg_loss_name((enum fg_loss)i), p->lost_by[i]);
+	fg_json_end(w);
+	if (p->source[0])
+		fg_json_put_string(w, "source", p->source);
+	if (p->user_cpu_ns)
+		fg_json_put_u64(w, "userCpuNs", p->user_cpu_ns);
 	fg_bundle_put_labels(w, p);
 	fg_json_end(w);
 }
@@ -350,6 +362,7 @@ int fg_bundle_run_json(const struct fg_result *result, struct fg_buf *out, struc
 	put_environment(&writer, &result->environment);
 	put_thresholds(&writer, result);
 	put_cpu(&writer, result);
+	fg_bundle_put_memory(&writer, result);
 	put_vus(&writer, &result->vus);
 	put_profile(&writer, &result->profile);
 	put_checks(&writer, result);

@@ -139,6 +139,8 @@ void fg_cost_key(const struct fg_profile *profile, uint32_t function, uint32_t l
 	 * whole group of its system call, which is gated. */
 	if (location_flags & raw)
 		fg_buf_add_str(out, name);
+	else if (location_flags & FG_LOC_SCRIPT)
+		fg_normalise_script(name, fg_profile_text(profile, of->filename), out);
 	else
 		fg_normalise_name(name, out);
 }
@@ -267,12 +269,26 @@ static int count_sample(struct builder *b, size_t number, size_t block)
 	return count_kernel(b, block, number, leaf->flags & FG_LOC_KERNEL);
 }
 
+static bool is_among(const uint32_t *seconds, size_t count, uint32_t second)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (seconds[i] == second)
+			return true;
+	}
+	return false;
+}
+
 bool fg_cost_counts(const struct fg_profile *profile, const struct fg_cost_options *options,
 		    const struct fg_psample *sample)
 {
 	if (!sample->count || sample->second < options->second_from)
 		return false;
+	if (options->seconds && !is_among(options->seconds, options->second_count, sample->second))
+		return false;
 	if (options->phase && strcmp(options->phase, fg_profile_text(profile, sample->phase)) != 0)
+		return false;
+	if (options->latency &&
+	    strcmp(options->latency, fg_profile_text(profile, sample->latency)) != 0)
 		return false;
 	return !options->endpoint ||
 	       strcmp(options->endpoint, fg_profile_text(profile, sample->endpoint)) == 0;
@@ -284,9 +300,6 @@ static bool wanted(const struct builder *b, const struct fg_psample *sample, siz
 	const struct fg_cost_options *options = b->options;
 
 	if (!fg_cost_counts(b->profile, options, sample))
-		return false;
-	if (options->latency &&
-	    strcmp(options->latency, fg_profile_text(b->profile, sample->latency)) != 0)
 		return false;
 	*ret_block = options->block_seconds
 			     ? (sample->second - options->second_from) / options->block_seconds

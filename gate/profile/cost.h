@@ -44,9 +44,11 @@ struct fg_cost {
 };
 
 struct fg_cost_options {
-	const char *phase;      /* NULL: all phases; normally "measure" */
-	const char *endpoint;   /* NULL: all */
-	const char *latency;    /* NULL: all; "slow": of slow requests */
+	const char *phase;       /* NULL: all phases; normally "measure" */
+	const char *endpoint;    /* NULL: all */
+	const char *latency;     /* NULL: all; "slow": of slow requests */
+	const uint32_t *seconds; /* only these, second_count of them; NULL: all */
+	size_t second_count;
 	uint32_t second_from;   /* first second counted */
 	uint32_t block_seconds; /* 0: one block for everything after second_from */
 	uint32_t block_count;   /* blocks after second_from; samples outside are left out */

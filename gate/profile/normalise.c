@@ -168,6 +168,38 @@ static bool strip_rust_hash(struct fg_name *name)
 	return true;
 }
 
+/* The same hash and v0's crate disambiguators ("Cs4fqI2P2rA04_" → "C") in names that were left
+ * mangled. Returns true when it changed something. */
+static bool strip_mangled_hash(struct fg_name *name)
+{
+	enum { HASH_LEN = 19, DISAMBIGUATOR_MIN = 6, DISAMBIGUATOR_MAX = 12 };
+	static const char base62[] =
+		"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+
+	if (fg_name_starts(name, 0, "_ZN") && name->len > HASH_LEN + 4) {
+		size_t at = name->len - HASH_LEN - 1;
+
+		if (!fg_name_starts(name, at, "17h") || fg_name_hex(name, at + 3) < 16 ||
+		    name->text[name->len - 1] != 'E')
+			return false;
+		fg_name_erase(name, at, HASH_LEN);
+		return true;
+	}
+	for (size_t at = 2; fg_name_starts(name, 0, "_R") && at < name->len; at++) {
+		size_t len = strspn(name->text + at, base62);
+
+		if (!fg_name_starts(name, at, "Cs"))
+			continue;
+		len -= 2;
+		if (len < DISAMBIGUATOR_MIN || len > DISAMBIGUATOR_MAX ||
+		    name->text[at + 2 + len] != '_')
+			continue;
+		fg_name_erase(name, at + 1, len + 2);
+		return true;
+	}
+	return false;
+}
+
 void fg_name_strip_suffixes(struct fg_name *name)
 {
 	bool changed = true;
@@ -176,7 +208,7 @@ void fg_name_strip_suffixes(struct fg_name *name)
 		while (name->len && name->text[name->len - 1] == ' ')
 			fg_name_erase(name, name->len - 1, 1);
 		changed = strip_spelled(name) || strip_dotted(name) || strip_version(name) ||
-			  strip_rust_hash(name);
+			  strip_rust_hash(name) || strip_mangled_hash(name);
 	}
 }
 
@@ -226,13 +258,20 @@ static void normalise(struct fg_name *name)
 	}
 }
 
+static void take(const char *text, bool source, struct fg_name *ret)
+{
+	ret->len = strnlen(text, FG_NORMALISE_MAX + 1);
+	ret->source = source;
+	memcpy(ret->text, text, ret->len);
+	ret->text[ret->len] = '\0';
+	clip(ret);
+}
+
 static void append(const char *text, bool source, struct fg_buf *out)
 {
-	struct fg_name name = {.len = strnlen(text, FG_NORMALISE_MAX + 1), .source = source};
+	struct fg_name name;
 
-	memcpy(name.text, text, name.len);
-	name.text[name.len] = '\0';
-	clip(&name);
+	take(text, source, &name);
 	char first[FG_NORMALISE_MAX + 1];
 
 	memcpy(first, name.text, name.len + 1);
@@ -249,4 +288,13 @@ void fg_normalise_name(const char *name, struct fg_buf *out)
 void fg_normalise_source(const char *name, struct fg_buf *out)
 {
 	append(name, true, out);
+}
+
+void fg_normalise_templates(const char *name, struct fg_buf *out)
+{
+	struct fg_name text;
+
+	take(name, false, &text);
+	fg_name_strip_templates(&text);
+	fg_buf_add_str(out, text.text);
 }

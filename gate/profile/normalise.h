@@ -20,5 +20,12 @@ void fg_normalise_name(const char *name, struct fg_buf *out);
  *  closures. Two of these under one key are two functions, so the key is ambiguous; instances of
  * one template and clones of one function are not. */
 void fg_normalise_source(const char *name, struct fg_buf *out);
+/** Appends the key of an interpreted function: its qualified name and the last two parts of its
+ *  file's path, no line. */
+void fg_normalise_script(const char *name, const char *file, struct fg_buf *out);
+
+/** Appends the name with each list of template arguments as <…> and Go's shapes gone, all else as
+ * it is: for people. It has the same key as the name. */
+void fg_normalise_templates(const char *name, struct fg_buf *out);
 
 #endif

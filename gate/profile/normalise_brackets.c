@@ -255,3 +255,19 @@ void fg_name_strip_brackets(struct fg_name *name)
 	if (parameters && !name->source)
 		fg_name_erase(name, 0, own_name(name));
 }
+
+void fg_name_strip_templates(struct fg_name *name)
+{
+	for (size_t at = 0; at < name->len;) {
+		size_t symbol = operator_len(name, at);
+
+		if (symbol)
+			at += symbol;
+		else if (name->text[at] == '<')
+			at = strip_angle(name, at);
+		else if (fg_name_starts(name, at, "[go.shape"))
+			at = strip_square(name, at);
+		else
+			at += name->text[at] == '-' && name->text[at + 1] == '>' ? 2 : 1;
+	}
+}

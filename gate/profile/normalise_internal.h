@@ -29,5 +29,7 @@ void fg_name_strip_jit(struct fg_name *name);
 void fg_name_strip_go(struct fg_name *name);
 void fg_name_strip_java(struct fg_name *name);
 void fg_name_strip_brackets(struct fg_name *name);
+/* Not one of them: template arguments alone. */
+void fg_name_strip_templates(struct fg_name *name);
 
 #endif

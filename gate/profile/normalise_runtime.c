@@ -2,6 +2,7 @@
 /* Names that run times make: Go, Java, V8 and other JIT compilers, interpreters. */
 #include <string.h>
 
+#include "gate/profile/normalise.h"
 #include "gate/profile/normalise_internal.h"
 
 static void strip_digits(struct fg_name *name, size_t at)
@@ -73,8 +74,24 @@ static void strip_go_versions(struct fg_name *name)
 	}
 }
 
+/* "_cgo_d0a8147841cf_Cfunc_f" → "_cgo_Cfunc_f": a hash of the package's C code. */
+static void strip_cgo_hash(struct fg_name *name)
+{
+	enum { HASH_LEN = 12 };
+	static const char *const starts[] = {"_cgo_", "_cgoexp_"};
+
+	for (size_t i = 0; i < FG_ARRAY_LEN(starts); i++) {
+		size_t at = strlen(starts[i]);
+
+		if (fg_name_starts(name, 0, starts[i]) && fg_name_hex(name, at) == HASH_LEN &&
+		    name->text[at + HASH_LEN] == '_')
+			fg_name_erase(name, at, HASH_LEN + 1);
+	}
+}
+
 void fg_name_strip_go(struct fg_name *name)
 {
+	strip_cgo_hash(name);
 	if (!name->source)
 		strip_go_closures(name);
 	strip_go_versions(name);
@@ -201,4 +218,50 @@ void fg_name_strip_jit(struct fg_name *name)
 	strip_place(name);
 	/* Elsewhere ed25519 and the like are names, so only 0x… is taken for an address. */
 	strip_hex(name, jit);
+}
+
+/* The last two parts: what stands before them is where this machine has it. */
+static const char *end_of_path(const char *file)
+{
+	const char *end = file + strlen(file);
+	unsigned slashes = 0;
+
+	while (end > file && (end[-1] != '/' || ++slashes < 2))
+		end--;
+	return end;
+}
+
+/* Behind the brace that closes the one at `open`; NULL if there is none. */
+static const char *behind_brace(const char *open)
+{
+	unsigned depth = 0;
+
+	for (const char *c = open; *c; c++) {
+		depth += *c == '{';
+		if (*c == '}' && --depth == 0)
+			return c + 1;
+	}
+	return NULL;
+}
+
+void fg_normalise_script(const char *name, const char *file, struct fg_buf *out)
+{
+	static const char closure[] = "{closure:";
+	const char *at;
+
+	/* PHP 8.4 writes where a closure stands into its name: "{closure:/srv/a.php:12}". */
+	while ((at = strstr(name, closure))) {
+		const char *behind = behind_brace(at);
+
+		if (!behind)
+			break;
+		fg_buf_add(out, name, (size_t)(at - name) + sizeof(closure) - 2);
+		fg_buf_add_char(out, '}');
+		name = behind;
+	}
+	fg_buf_add_str(out, name);
+	if (!file[0])
+		return;
+	fg_buf_add_char(out, ' ');
+	fg_buf_add_str(out, end_of_path(file));
 }

@@ -32,6 +32,7 @@ enum fg_stack_result {
 	FG_STACK_BAD,         /* the frame did not move up: corrupt */
 	FG_STACK_KERNEL_ONLY, /* no user part: kernel thread, or exiting; not incomplete */
 	FG_STACK_GUESSED,     /* reached a root, but by at least one guessed frame */
+	FG_STACK_SCRIPT,      /* native frames are complete, those of an interpreter are not */
 	FG_STACK_RESULT_COUNT
 };
 const char *fg_stack_result_name(enum fg_stack_result result);
@@ -45,6 +46,10 @@ enum fg_profile_type {
 	FG_PROFILE_FAULTS, /* page_faults count: where resident memory grows */
 	FG_PROFILE_TYPE_COUNT
 };
+/** "cpu", "offcpu", "wall", "faults": in options, file names and run.json. */
+const char *fg_profile_type_name(enum fg_profile_type type);
+/** -1: no such type. */
+int fg_profile_type_find(const char *name, size_t len);
 
 enum fg_location_flags {
 	FG_LOC_KERNEL = 1,      /* kernel code */

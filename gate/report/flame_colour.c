@@ -59,5 +59,5 @@ void fg_flame_difference_colour(double difference, char ret[8])
 	/* The root makes small differences visible beside one big one. */
 	double strength = sqrt(fmin(fabs(difference), 1));
 
-	format(difference > 0 ? 4 : 214, 0.85, 0.95 - 0.35 * strength, ret);
+	format(difference > 0 ? 4 : 214, 0.85 * fmin(1, 4 * strength), 0.93 - 0.33 * strength, ret);
 }

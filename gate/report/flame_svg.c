@@ -217,7 +217,7 @@ static void add_title(const struct drawing *d, const struct fg_flame_node *node,
 {
 	const struct fg_flame_frame *frame = frame_of(d, node);
 	double all = (double)FG_MAX(d->tree->samples, 1u);
-	char count[FG_NUM_TEXT_MAX], text[FG_NUM_TEXT_MAX];
+	char text[FG_NUM_TEXT_MAX];
 
 	fg_buf_add_str(out, "<title>");
 	fg_flame_escape(frame->name, NAME_CHARS_MAX, out);
@@ -231,8 +231,9 @@ static void add_title(const struct drawing *d, const struct fg_flame_node *node,
 		if (frame->line)
 			fg_buf_addf(out, ":%u", frame->line);
 	}
-	fg_buf_addf(out, "\n%s samples, %.2f %%", fg_num_format_count(node->total, count),
-		    100.0 * (double)node->total / all);
+	fg_buf_add_char(out, '\n');
+	fg_report_amount(d->bundle->profile, node->total, out);
+	fg_buf_addf(out, ", %.2f %%", 100.0 * (double)node->total / all);
 	if (node->self && node->self != node->total)
 		fg_buf_addf(out, " (self %.2f %%)", 100.0 * (double)node->self / all);
 	if (d->sample_ns >= 0)
@@ -305,26 +306,34 @@ static void add_subject(const struct drawing *d, struct fg_buf *title, struct fg
 		fg_buf_addf(title, " · %s", d->options->endpoint);
 	if (d->options->base)
 		fg_buf_addf(title, " · compared with %s", d->options->base->result->id);
-	fg_buf_addf(facts, "%s · %s samples", result->id, fg_num_format_count(tree->samples, text));
+	fg_buf_addf(facts, "%s · ", result->id);
+	fg_report_amount(d->bundle->profile, tree->samples, facts);
 	if (d->sample_ns >= 0)
-		fg_buf_addf(facts, " · %s of CPU per %s",
-			    fg_num_format_ns((double)tree->samples * d->sample_ns, text), d->unit);
-	if (result->profile.frequency_hz)
-		fg_buf_addf(facts, " · %u Hz", result->profile.frequency_hz);
-	fg_buf_addf(facts, " · %.2f %% complete, %s lost",
-		    100 * fg_profile_info_complete_share(&result->profile),
-		    fg_num_format_count(result->profile.lost, text));
+		fg_buf_addf(facts, " · %s of %s per %s",
+			    fg_num_format_ns((double)tree->samples * d->sample_ns, text),
+			    fg_report_type_of(d->bundle->profile)->noun, d->unit);
+	if (d->bundle->profile->type == FG_PROFILE_CPU && result->profile.frequency_hz)
+		fg_buf_addf(facts, " · %u Hz · %.2f %% complete, %s lost",
+			    result->profile.frequency_hz,
+			    100 * fg_profile_info_complete_share(&result->profile),
+			    fg_num_format_count(result->profile.lost, text));
 	if (d->left_out)
 		fg_buf_addf(facts, " · %s frames too narrow to draw",
 			    fg_num_format_count(d->left_out, text));
 }
 
-static void add_head(struct drawing *d)
+static int add_head(struct drawing *d, struct fg_err *err)
 {
 	FG_AUTO_BUF struct fg_buf title = {.max = 1 << 16};
 	FG_AUTO_BUF struct fg_buf facts = {.max = 1 << 16};
 
 	add_subject(d, &title, &facts);
+	int rc = fg_buf_check(&title, err);
+
+	if (rc == 0)
+		rc = fg_buf_check(&facts, err);
+	if (rc)
+		return rc;
 	fg_buf_addf(d->out,
 		    "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
 		    "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%u\" height=\"%u\" "
@@ -337,6 +346,7 @@ static void add_head(struct drawing *d)
 		    fg_flame_css);
 	add_text(d, NULL, "ui title", MARGIN_PX, 24, &title);
 	add_text(d, NULL, "ui dim", MARGIN_PX, 42, &facts);
+	return 0;
 }
 
 /* What only a script can do is hidden where none runs. */
@@ -406,7 +416,9 @@ static int draw(struct drawing *d, struct fg_err *err)
 	if (d->options->base)
 		find_widest_difference(d);
 	d->height = HEAD_PX + (d->depth + 1) * ROW_PX + FOOT_PX;
-	add_head(d);
+	rc = add_head(d, err);
+	if (rc)
+		return rc;
 	add_controls(d);
 	add_frames(d);
 	add_text(d, "info", "ui", MARGIN_PX, d->height - 30, &none);

@@ -9,7 +9,7 @@
 enum { WITH_SOURCE_COLUMNS = 72, SOURCE_COLUMNS = 28 };
 
 /* "server/json.c:88", the end kept. */
-static void source_text(const struct fg_cost_row *row, struct fg_buf *out)
+static int source_text(const struct fg_cost_row *row, struct fg_buf *out, struct fg_err *err)
 {
 	FG_AUTO_BUF struct fg_buf whole = {.max = 8192};
 
@@ -18,6 +18,9 @@ static void source_text(const struct fg_cost_row *row, struct fg_buf *out)
 	else
 		fg_buf_add_str(&whole, row->filename[0] ? row->filename : row->module);
 	fg_text_cut(whole.data ? whole.data : "", SOURCE_COLUMNS, true, out);
+	int rc = fg_buf_check(&whole, err);
+
+	return rc ? rc : fg_buf_check(out, err);
 }
 
 static int add_function(struct fg_table *table, const struct fg_report_functions *functions,
@@ -29,7 +32,8 @@ static int add_function(struct fg_table *table, const struct fg_report_functions
 	struct fg_table_row *row = fg_table_add(table, err);
 	int rc = row ? 0 : -FG_E_NOMEM;
 
-	source_text(one, &source);
+	if (rc == 0)
+		rc = source_text(one, &source, err);
 	if (rc == 0)
 		rc = fg_table_cell(row, 0, err, "%.1f %%", 100.0 * (double)one->self / samples);
 	if (rc == 0)

@@ -229,6 +229,7 @@ static int put_functions(struct page *page, const struct fg_result *result,
 			 const struct fg_profile *profile, struct fg_err *err)
 {
 	double per_request = fg_result_cpu_per_request_ns(result);
+	double sampled = fg_result_sampled_share(result);
 	struct fg_cost *cost = NULL;
 	int rc = fg_report_cost(profile, &cost, err);
 
@@ -247,7 +248,8 @@ static int put_functions(struct page *page, const struct fg_result *result,
 
 		fg_buf_addf(&row, "| %.1f %% | %.1f %% | %s | ", 100.0 * share,
 			    100.0 * (double)cost->rows[i].total / (double)cost->samples,
-			    per_request >= 0 ? fg_num_format_ns(share * per_request, text) : "–");
+			    per_request >= 0 ? fg_num_format_ns(share * sampled * per_request, text)
+					     : "–");
 		escape(cost->rows[i].name, &row);
 		fg_buf_add_str(&row, " |\n");
 		put(page, &row, 1);
@@ -267,13 +269,36 @@ static int put_how(struct page *page, const struct fg_result *result, struct fg_
 	fg_buf_add_str(&line, "\nMeasured: ");
 	escape(text.data, &line);
 	fg_buf_clear(&text);
-	if (result->profile.present)
+	if (result->profile.present) {
 		fg_report_samples(&result->profile, &text);
-	else
+		if (result->profile.labels || result->profile.labels_problem[0])
+			fg_buf_add_str(&text, "; ");
+		fg_report_attribution(&result->profile, &text);
+	} else {
 		fg_buf_addf(&text, "no profile: %s", result->profile.why_absent);
+	}
 	fg_buf_add_str(&line, ". Profile: ");
 	escape(text.data, &line);
+	fg_buf_clear(&text);
+	if (fg_report_waits(result, &text)) {
+		fg_buf_add_str(&line, ". ");
+		escape(text.data, &line);
+		fg_buf_clear(&text);
+	}
+	if (fg_report_memory(result, &text)) {
+		fg_buf_add_str(&line, ". ");
+		escape(text.data, &line);
+	}
 	fg_buf_add_str(&line, ".\n");
+	for (size_t i = 0; i < fg_report_runtime_count(&result->profile); i++) {
+		const char *advice = result->profile.runtimes[i].advice;
+
+		if (!advice[0])
+			continue;
+		fg_buf_add_str(&line, "- ");
+		escape(advice, &line);
+		fg_buf_add_str(&line, "\n");
+	}
 	put(page, &line, 1);
 	return 0;
 }

@@ -55,8 +55,30 @@ int fg_report_measured(const struct fg_result *result, struct fg_buf *out,
 		       struct fg_err *err) FG_MUST_USE;
 /** "30 100 samples, 0 lost, 99.97 % complete, 0.4 % unnamed". */
 void fg_report_samples(const struct fg_profile_info *info, struct fg_buf *out);
+/** "waiting per request: network 1.2 ms, lock 80 µs; …"; false when there is nothing to say. */
+bool fg_report_waits(const struct fg_result *result, struct fg_buf *out);
+/** "page faults: 1 234 from 12 samples, 0.4 per request". */
+bool fg_report_faults(const struct fg_result *result, struct fg_buf *out);
+/** "memory: 12 MiB at first, 20 MiB at most, 18 MiB at last (+1.2 MiB per 1 000 requests)". */
+bool fg_report_memory(const struct fg_result *result, struct fg_buf *out);
+/** Those lines, and how much of the waits was looked at. */
+void fg_report_other_types(const struct fg_report_pen *pen, const struct fg_result *result);
+/* run_runtimes.c: a line for each runtime whose options hide something. */
+size_t fg_report_runtime_count(const struct fg_profile_info *info);
+void fg_report_runtimes(const struct fg_report_pen *pen, const struct fg_profile_info *info);
 /** "PASSED: 3 of 3 thresholds", "FAILED: 1 of 3 thresholds (exit 99)". */
 void fg_report_outcome(const struct fg_result *result, struct fg_buf *out);
+
+/** "attribution 98.7 %; finding the class took 0.07 % …", or why there is none; "" when nobody
+ *  asked. */
+void fg_report_attribution(const struct fg_profile_info *info, struct fg_buf *out);
+/** Whether cpu per request class can be told from so many samples of all. */
+bool fg_report_tells_classes(const struct fg_profile_info *info, uint64_t attributed, uint64_t all);
+void fg_report_labels(const struct fg_report_pen *pen, const struct fg_profile_info *info);
+/** What slow requests and slow seconds do that others do not. */
+int fg_report_slow(const struct fg_report_pen *pen, const struct fg_profile_info *info,
+		   const struct fg_profile *profile, const struct fg_cost *all,
+		   struct fg_err *err) FG_MUST_USE;
 
 /** One row of the request table: both halves of a class. */
 struct fg_report_class {
@@ -96,6 +118,14 @@ int fg_report_check_labels(const struct fg_profile *profile, const char *phase,
  *  < 0 unknown. `ret_unit`: "request", "second" or "". */
 double fg_report_sample_ns(const struct fg_result *result, const struct fg_profile *profile,
 			   const char *phase, const char *endpoint, const char **ret_unit);
+struct fg_report_type {
+	const char *noun;    /* "CPU": so much of it per request */
+	const char *counted; /* "sample", "page fault"; NULL: times are told instead */
+	bool is_time;
+};
+const struct fg_report_type *fg_report_type_of(const struct fg_profile *profile);
+/** "1 234 samples", "12.3 s" of waiting, "34 page faults". */
+void fg_report_amount(const struct fg_profile *profile, uint64_t count, struct fg_buf *out);
 /** The end text of a recording. */
 int fg_report_recording(const struct fg_report_pen *pen, const struct fg_result *result,
 			const struct fg_profile *profile, struct fg_err *err) FG_MUST_USE;

@@ -177,18 +177,35 @@ void fg_report_samples(const struct fg_profile_info *info, struct fg_buf *out)
 	char samples[FG_NUM_TEXT_MAX], lost[FG_NUM_TEXT_MAX];
 	uint64_t kernel_only = fg_profile_info_kernel_only(info);
 
-	fg_buf_addf(out, "%s samples, %s lost, %.2f %% complete, %.1f %% unnamed",
-		    fg_num_format_count(info->samples, samples),
-		    fg_num_format_count(info->lost, lost),
+	fg_buf_addf(out, "%s samples, %s lost", fg_num_format_count(info->samples, samples),
+		    fg_num_format_count(info->lost, lost));
+	if (info->lost_by[FG_LOSS_RING] > 0 && info->lost_by[FG_LOSS_LIMIT] > 0)
+		fg_buf_addf(out, " (%s of them beyond what is kept)",
+			    fg_num_format_count(info->lost_by[FG_LOSS_LIMIT], lost));
+	else if (info->lost_by[FG_LOSS_LIMIT] > 0)
+		fg_buf_add_str(out, " (beyond what is kept)");
+	else if (info->lost_by[FG_LOSS_RING] > 0)
+		fg_buf_add_str(out, " (the ring was full)");
+	fg_buf_addf(out, ", %.2f %% complete, %.1f %% unnamed",
 		    100.0 * fg_profile_info_complete_share(info), 100.0 * info->unnamed_share);
 	if (kernel_only > 0)
 		fg_buf_addf(out, ", %.1f %% in the kernel only",
 			    100.0 * (double)kernel_only / (double)info->samples);
+	if (strcmp(info->source, "perf") == 0)
+		fg_buf_addf(out, ", by perf events%s",
+			    info->user_cpu_ns ? " of user mode alone" : "");
 }
 
 static void add_passed(const struct fg_result *result, size_t judged, size_t warned,
 		       struct fg_buf *out)
 {
+	if (fg_result_is_recording(result))
+		return; /* nothing was judged */
+	if (fg_result_requests(result) == 0) {
+		fg_buf_add_str(out, "PASSED, but nothing was measured: no request ended in the "
+				    "measured phase");
+		return;
+	}
 	if (judged == 0) {
 		fg_buf_add_str(out, "PASSED: no thresholds were set");
 		return;
@@ -221,12 +238,7 @@ void fg_report_outcome(const struct fg_result *result, struct fg_buf *out)
 		failed += !one->passed && one->level == FG_LEVEL_ERROR;
 		warned += !one->passed && one->level == FG_LEVEL_WARN;
 	}
-	if (outcome == FG_OUTCOME_PASSED && fg_result_is_recording(result))
-		return; /* nothing was judged */
-	if (outcome == FG_OUTCOME_PASSED && fg_result_requests(result) == 0)
-		fg_buf_add_str(out, "PASSED, but nothing was measured: no request ended in the "
-				    "measured phase");
-	else if (outcome == FG_OUTCOME_PASSED)
+	if (outcome == FG_OUTCOME_PASSED)
 		add_passed(result, judged, warned, out);
 	else if (outcome == FG_OUTCOME_THRESHOLDS)
 		fg_buf_addf(out, "FAILED: %zu of %zu threshold%s (exit %d)", failed, judged,
@@ -244,7 +256,8 @@ void fg_report_outcome(const struct fg_result *result, struct fg_buf *out)
 /* -- the request table --------------------------------------------------------------------------
  */
 
-/* CPU of the samples that carry this class, if samples carry classes at all. */
+/* CPU of the samples that carry this class. Those that carry none stay out: the attribution, which
+ * is told beside it, says how much that is. */
 static double class_cpu_ns(const struct fg_result *result, const struct fg_profile *profile,
 			   const char *name, uint64_t requests)
 {
@@ -262,7 +275,7 @@ static double class_cpu_ns(const struct fg_result *result, const struct fg_profi
 		attributed += endpoint[0] ? sample->count : 0;
 		hits += strcmp(endpoint, name) == 0 ? sample->count : 0;
 	}
-	if (attributed == 0)
+	if (!fg_report_tells_classes(&result->profile, attributed, all))
 		return -1.0;
 	return (double)hits / (double)all * (double)result->measured_target_cpu_ns /
 	       (double)requests;
@@ -296,7 +309,13 @@ int fg_report_class_of(const struct fg_result *result, const struct fg_profile *
 	if (result->measured_ns > 0)
 		row.rate_per_s =
 			(double)row.requests * (double)FG_NS_PER_S / (double)result->measured_ns;
-	row.cpu_ns = class_cpu_ns(result, profile, row.def->name, row.requests);
+	FG_AUTO_BUF struct fg_buf text = {.max = 8192};
+
+	fg_registry_class_text(&result->registry, class_index, &text);
+	rc = fg_buf_check(&text, err);
+	if (rc)
+		return rc;
+	row.cpu_ns = class_cpu_ns(result, profile, text.data, row.requests);
 	*ret = row;
 	return 0;
 }

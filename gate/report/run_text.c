@@ -125,16 +125,18 @@ static int add_request_head(struct fg_table *table, bool with_cpu, struct fg_err
 }
 
 static int add_request(const struct fg_report_pen *pen, struct fg_table *table,
-		       const struct fg_report_class *class, bool with_cpu, struct fg_err *err)
+		       const struct fg_result *result, size_t index, bool with_cpu,
+		       const struct fg_report_class *class, struct fg_err *err)
 {
 	const uint64_t times[] = {class->p50_ns, class->p95_ns, class->p99_ns, class->max_ns};
+	FG_AUTO_BUF struct fg_buf name = {.max = 8192};
 	char text[FG_NUM_TEXT_MAX];
 	struct fg_table_row *row = fg_table_add(table, err);
 	int rc = row ? 0 : -FG_E_NOMEM;
 
+	fg_registry_class_text(&result->registry, index, &name);
 	if (rc == 0)
-		rc = fg_table_cell(row, COL_NAME, err, "  %s%s%s", class->def->group,
-				   class->def->group[0] ? "::" : "", class->def->name);
+		rc = fg_table_cell(row, COL_NAME, err, "  %s", name.data ? name.data : "");
 	if (rc == 0)
 		rc = fg_table_cell(row, COL_COUNT, err, "%s",
 				   fg_num_format_count(class->requests, text));
@@ -175,7 +177,7 @@ static int write_requests(const struct fg_report_pen *pen, const struct fg_resul
 
 		rc = fg_report_class_of(result, profile, i, &class, err);
 		if (rc == 0)
-			rc = add_request(pen, &table, &class, with_cpu, err);
+			rc = add_request(pen, &table, result, i, with_cpu, &class, err);
 	}
 	if (rc == 0)
 		fg_table_write(&table, pen->out);
@@ -203,25 +205,35 @@ static void write_cpu_line(const struct fg_report_pen *pen, const struct fg_resu
 	fg_report_wrapped(pen, 2, 7, &line);
 }
 
-void fg_report_incomplete(const struct fg_report_pen *pen, const struct fg_profile_info *info)
+static void add_incomplete(const struct fg_profile_info *info, struct fg_buf *text)
 {
-	FG_AUTO_BUF struct fg_buf text = {.max = 2048};
 	const char *comma = " ";
 	char count[FG_NUM_TEXT_MAX];
 
-	if (fg_profile_info_complete_share(info) >= 0.99)
-		return;
-	fg_buf_add_str(&text, "incomplete stacks:");
+	fg_buf_add_str(text, "incomplete stacks:");
 	for (int i = FG_STACK_COMPLETE + 1;
 	     i < FG_STACK_RESULT_COUNT && (size_t)i < FG_ARRAY_LEN(info->incomplete_by); i++) {
 		if (info->incomplete_by[i] == 0 || i == FG_STACK_KERNEL_ONLY)
 			continue;
-		fg_buf_addf(&text, "%s%s %s", comma,
+		fg_buf_addf(text, "%s%s %s", comma,
 			    fg_num_format_count(info->incomplete_by[i], count),
 			    fg_stack_result_name((enum fg_stack_result)i));
 		comma = ", ";
 	}
-	fg_buf_add_str(&text, "; a verdict needs 99 % complete");
+	fg_buf_add_str(text, "; a verdict needs 99 % complete");
+}
+
+void fg_report_incomplete(const struct fg_report_pen *pen, const struct fg_profile_info *info)
+{
+	FG_AUTO_BUF struct fg_buf text = {.max = 2048};
+	char fault[200];
+
+	if (fg_profile_info_complete_share(info) < 0.99)
+		add_incomplete(info, &text);
+	else if (fg_profile_info_fault(info, fault, sizeof(fault)))
+		fg_buf_addf(&text, "the profile %s: no verdict can be based on it", fault);
+	else
+		return;
 	fg_buf_add_str(pen->out, "      ");
 	fg_text_wrap(text.data ? text.data : "", 6, 6, pen->width, pen->out);
 	fg_buf_add_char(pen->out, '\n');
@@ -235,7 +247,9 @@ static int write_functions(const struct fg_report_pen *pen, const struct fg_resu
 	struct fg_report_functions functions = {
 		.rows = rows,
 		.samples = cost->samples,
-		.sample_ns = per_request < 0 ? -1 : per_request / (double)cost->samples,
+		.sample_ns = per_request < 0 ? -1
+					     : per_request * fg_result_sampled_share(result) /
+						       (double)cost->samples,
 		.suffix = ""};
 	size_t i = 0;
 
@@ -277,7 +291,11 @@ static int write_cpu(const struct fg_report_pen *pen, const struct fg_result *re
 		fg_report_samples(&result->profile, &line);
 		fg_report_wrapped(pen, 6, 6, &line);
 		fg_report_incomplete(pen, &result->profile);
+		fg_report_runtimes(pen, &result->profile);
+		fg_report_labels(pen, &result->profile);
 		rc = write_functions(pen, result, cost, err);
+		if (rc == 0)
+			rc = fg_report_slow(pen, &result->profile, profile, cost, err);
 	} else if (cost) {
 		fg_buf_add_str(pen->out, "  profile: no samples, the target used no CPU while "
 					 "measured\n");
@@ -331,6 +349,8 @@ static int write_body(const struct fg_report_pen *pen, const struct fg_result *r
 		rc = fg_report_metrics(pen, result, err);
 	if (rc == 0)
 		rc = write_cpu(pen, result, profile, err);
+	if (rc == 0)
+		fg_report_other_types(pen, result);
 	if (rc == 0)
 		rc = write_measured(pen, result, err);
 	return rc;

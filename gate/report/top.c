@@ -109,15 +109,51 @@ static uint64_t samples_of(const struct fg_profile *profile, const char *phase)
 	return sum;
 }
 
+static bool is_class(const struct fg_registry *registry, size_t index, const char *endpoint)
+{
+	FG_AUTO_BUF struct fg_buf text = {.max = 8192};
+
+	fg_registry_class_text(registry, index, &text);
+	return text.data && strcmp(text.data, endpoint) == 0;
+}
+
 static uint64_t requests_of(const struct fg_result *result, const char *endpoint)
 {
 	uint64_t sum = 0;
 
 	for (size_t i = 0; i < result->totals->class_count; i++)
-		if (!endpoint || strcmp(result->registry.classes[i].name, endpoint) == 0)
+		if (!endpoint || is_class(&result->registry, i, endpoint))
 			sum += fg_slice_class(result->totals, i, false)->requests +
 			       fg_slice_class(result->totals, i, true)->requests;
 	return sum;
+}
+
+/* Whether enough samples carry a class that the cost of one can be told. */
+static bool tells_classes(const struct fg_result *result, const struct fg_profile *profile,
+			  const char *phase)
+{
+	const struct fg_cost_options none = {.phase = phase, .endpoint = ""};
+	uint64_t all = samples_of(profile, phase), without = 0;
+
+	for (size_t i = 0; i < profile->sample_count; i++)
+		if (fg_cost_counts(profile, &none, &profile->samples[i]))
+			without += profile->samples[i].count;
+	return fg_report_tells_classes(&result->profile, all - FG_MIN(without, all), all);
+}
+
+static double recording_sample_ns(const struct fg_result *result, double sample_ns)
+{
+	return result->measured_ns ? sample_ns * (double)FG_NS_PER_S / (double)result->measured_ns
+				   : -1;
+}
+
+static double class_sample_ns(const struct fg_result *result, const struct fg_profile *profile,
+			      const char *endpoint, double sample_ns)
+{
+	uint64_t requests = requests_of(result, endpoint);
+
+	return requests && tells_classes(result, profile, "measure") ? sample_ns / (double)requests
+								     : -1;
 }
 
 /* The scheduler's clock says how much, samples say where; where it does not, a sample is its
@@ -127,24 +163,24 @@ double fg_report_sample_ns(const struct fg_result *result, const struct fg_profi
 {
 	const bool measured = phase && strcmp(phase, "measure") == 0;
 	uint64_t samples = measured ? samples_of(profile, phase) : 0;
-	double all_requests = fg_result_cpu_per_request_ns(result);
-	double sample_ns = (double)profile->period_ns;
+	const bool exact = samples && profile->type == FG_PROFILE_CPU;
+	double per_request = fg_result_cpu_per_request_ns(result);
+	double sample_ns = exact && result->measured_target_cpu_ns
+				   ? (double)result->measured_target_cpu_ns / (double)samples
+				   : (double)profile->period_ns;
 
 	*ret_unit = "";
-	if (samples && result->measured_target_cpu_ns && profile->type == FG_PROFILE_CPU)
-		sample_ns = (double)result->measured_target_cpu_ns / (double)samples;
-	if (!measured)
+	/* faults are counts, no times */
+	if (!measured || profile->type == FG_PROFILE_FAULTS)
 		return -1;
-	if (fg_result_is_recording(result)) {
-		*ret_unit = "second";
-		return result->measured_ns
-			       ? sample_ns * (double)FG_NS_PER_S / (double)result->measured_ns
-			       : -1;
-	}
-	*ret_unit = "request";
-	if (!endpoint && all_requests >= 0 && samples && profile->type == FG_PROFILE_CPU)
-		return all_requests / (double)samples;
-	uint64_t requests = requests_of(result, endpoint);
+	*ret_unit = fg_result_is_recording(result) ? "second" : "request";
+	if (fg_result_is_recording(result))
+		return recording_sample_ns(result, sample_ns);
+	if (endpoint)
+		return class_sample_ns(result, profile, endpoint, sample_ns);
+	if (per_request >= 0 && exact)
+		return per_request / (double)samples;
+	uint64_t requests = requests_of(result, NULL);
 
 	return requests ? sample_ns / (double)requests : -1;
 }

@@ -10,6 +10,8 @@
 #include "gate/report/report_internal.h"
 #include "gate/report/table.h"
 
+enum { MODULE_COLUMNS = 20 };
+
 static const char *suffix_of(const struct fg_top *top)
 {
 	return strcmp(top->unit, "second") == 0 ? "/s" : "";
@@ -32,27 +34,30 @@ int fg_top_rows_text(const struct fg_top *top, const struct fg_report_pen *pen, 
 /* -- the head -----------------------------------------------------------------------------------
  */
 
-static void write_head(const struct fg_top *top, const struct fg_report_pen *pen)
+static int write_head(const struct fg_top *top, const struct fg_report_pen *pen, struct fg_err *err)
 {
 	const struct fg_result *result = top->result;
 	FG_AUTO_BUF struct fg_buf line = {.max = 4096};
-	char samples[FG_NUM_TEXT_MAX], cpu[FG_NUM_TEXT_MAX];
+	char cpu[FG_NUM_TEXT_MAX];
 	double all = top->sample_ns * (double)top->cost->samples;
 
 	fg_text_cut(result->name ? result->name : "run", pen->width / 2, false, &line);
-	fg_buf_addf(&line, ": %s samples", fg_num_format_count(top->cost->samples, samples));
+	fg_buf_add_str(&line, ": ");
+	fg_report_amount(top->profile, top->cost->samples, &line);
 	if (top->options.endpoint)
 		fg_buf_addf(&line, " of \"%s\"", top->options.endpoint);
 	if (top->options.phase)
 		fg_buf_addf(&line, ", phase %s", top->options.phase);
 	if (top->sample_ns >= 0)
-		fg_buf_addf(&line, ", %s of CPU per %s", fg_num_format_ns(all, cpu), top->unit);
+		fg_buf_addf(&line, ", %s of %s per %s", fg_num_format_ns(all, cpu),
+			    fg_report_type_of(top->profile)->noun, top->unit);
 	if (top->cost->samples)
 		fg_buf_addf(&line, ", %.2f %% complete, %.1f %% unnamed",
 			    fg_report_percent(top->cost->samples - top->cost->incomplete,
 					      top->cost->samples),
 			    100.0 * (double)top->cost->unnamed_self / (double)top->cost->samples);
 	fg_report_wrapped(pen, 0, 2, &line);
+	return fg_buf_check(&line, err);
 }
 
 /* -- request classes ----------------------------------------------------------------------------
@@ -108,14 +113,13 @@ static int write_endpoints(const struct fg_top *top, const struct fg_report_pen 
 	table.flexible = 3;
 	table.align[3] = FG_ALIGN_LEFT;
 	for (size_t i = 0; i < registry->class_count && rc == 0; i++) {
-		const char *name = registry->classes[i].name;
-		bool again = false;
+		FG_AUTO_BUF struct fg_buf name = {.max = 8192};
 
-		for (size_t k = 0; k < i; k++)
-			again = again || strcmp(registry->classes[k].name, name) == 0;
-		if (!again)
-			rc = add_endpoint(&table, top, name, samples_with(top->profile, name), all,
-					  err);
+		fg_registry_class_text(registry, i, &name);
+		rc = fg_buf_check(&name, err);
+		if (rc == 0)
+			rc = add_endpoint(&table, top, name.data,
+					  samples_with(top->profile, name.data), all, err);
 	}
 	if (rc == 0)
 		rc = add_endpoint(&table, top, NULL, none, all, err);
@@ -138,9 +142,14 @@ static int add_relation(struct fg_table *table, const struct fg_top *top,
 {
 	double share = (double)relation->count / (double)FG_MAX(top->relations.samples, 1u);
 	char text[FG_NUM_TEXT_MAX];
+	FG_AUTO_BUF struct fg_buf module = {.max = 8192};
 	struct fg_table_row *row = fg_table_add(table, err);
 	int rc = row ? 0 : -FG_E_NOMEM;
 
+	if (relation->row)
+		fg_text_cut(relation->row->module, MODULE_COLUMNS, false, &module);
+	if (rc == 0)
+		rc = fg_buf_check(&module, err);
 	if (rc == 0)
 		rc = fg_table_cell(row, 0, err, "%.1f %%", 100.0 * share);
 	if (rc == 0 && top->sample_ns >= 0)
@@ -151,7 +160,7 @@ static int add_relation(struct fg_table *table, const struct fg_top *top,
 		rc = fg_table_cell(row, 2, err, "%s",
 				   relation->row ? relation->row->name : end_text(top));
 	if (rc == 0)
-		rc = fg_table_cell(row, 3, err, "%s", relation->row ? relation->row->module : "");
+		rc = fg_table_cell(row, 3, err, "%s", module.data ? module.data : "");
 	return rc;
 }
 
@@ -169,6 +178,9 @@ static int write_relations(const struct fg_top *top, const struct fg_report_pen 
 		    top->relative->module,
 		    100.0 * (double)relations->samples / (double)FG_MAX(top->cost->samples, 1u));
 	fg_report_wrapped(pen, 2, 4, &line);
+	rc = fg_buf_check(&line, err);
+	if (rc)
+		return rc;
 	fg_table_init(&table, 4, pen->width, 6);
 	table.flexible = 2;
 	table.align[2] = table.align[3] = FG_ALIGN_LEFT;
@@ -189,7 +201,9 @@ static int write_functions(const struct fg_top *top, const struct fg_report_pen 
 	FG_AUTO_BUF struct fg_buf line = {.max = 4096};
 	char count[FG_NUM_TEXT_MAX];
 
-	fg_buf_addf(&line, "cpu by function (self, total, self%s%s), by %s",
+	fg_buf_addf(&line, "%s by function (self, total, self%s%s), by %s",
+		    top->profile->type == FG_PROFILE_CPU ? "cpu"
+							 : fg_report_type_of(top->profile)->noun,
 		    top->sample_ns >= 0 ? " per " : "", top->sample_ns >= 0 ? top->unit : "", by);
 	fg_report_heading(pen, line.data ? line.data : "");
 	if (top->options.search) {
@@ -202,7 +216,9 @@ static int write_functions(const struct fg_top *top, const struct fg_report_pen 
 			    top->found == 1 ? "itself" : "themselves");
 		fg_report_wrapped(pen, 6, 6, &line);
 	}
-	return fg_top_rows_text(top, pen, err);
+	int rc = fg_buf_check(&line, err);
+
+	return rc ? rc : fg_top_rows_text(top, pen, err);
 }
 
 int fg_top_text(const struct fg_top *top, const struct fg_report_style *style, struct fg_buf *out,
@@ -210,9 +226,10 @@ int fg_top_text(const struct fg_top *top, const struct fg_report_style *style, s
 {
 	struct fg_report_pen pen = fg_report_pen_of(style, out);
 
-	write_head(top, &pen);
-	int rc = write_endpoints(top, &pen, err);
+	int rc = write_head(top, &pen, err);
 
+	if (rc == 0)
+		rc = write_endpoints(top, &pen, err);
 	if (rc == 0)
 		rc = top->relative ? write_relations(top, &pen, err)
 				   : write_functions(top, &pen, err);

@@ -31,11 +31,41 @@ struct signal_struct {
 	unsigned long long sum_sched_runtime; /* of threads that are gone */
 } FG_CORE;
 
+struct ns_common {
+	unsigned int inum;
+} FG_CORE;
+
+struct pid_namespace {
+	struct ns_common ns;
+} FG_CORE;
+
+struct upid {
+	int nr;
+	struct pid_namespace *ns;
+} FG_CORE;
+
+struct pid {
+	unsigned int level;
+	struct upid numbers[1]; /* one per level; really level + 1 of them */
+} FG_CORE;
+
+struct thread_struct {
+	unsigned long fsbase;
+} FG_CORE;
+
 struct task_struct {
 	int pid, tgid;
 	void *stack;
 	void *mm;
 	struct signal_struct *signal;
+	unsigned int __state; /* 5.14 */
+	struct task_struct *group_leader;
+	struct pid *thread_pid;
+	struct thread_struct thread;
+} FG_CORE;
+
+struct task_struct___before_5_14 {
+	long state;
 } FG_CORE;
 
 enum bpf_func_id___newer {

@@ -91,46 +91,47 @@ static __always_inline __s64 request_of(__u32 client_port, __u32 local_port)
 	return *served ? 0 : -1;
 }
 
-static __always_inline void take_receive(struct sock *sk, struct fg_bpf_label_stats *stats)
+/* True: it was the target's (or, with a proxy between, the proxy's). */
+static __always_inline bool take_receive(struct sock *sk, struct fg_bpf_label_stats *stats)
 {
 	unsigned short family = sk->__sk_common.skc_family;
 
 	if ((family != AF_INET_ && family != AF_INET6_) || sk->sk_protocol != IPPROTO_TCP_)
-		return;
+		return false;
 	__s64 request = request_of(bpf_ntohs(sk->__sk_common.skc_dport), sk->__sk_common.skc_num);
 
 	if (request < 0)
-		return;
+		return false;
 	__u32 tid = (__u32)bpf_get_current_pid_tgid();
 	__u32 place = tid & (FG_LABEL_THREADS - 1);
 	__u64 *word = bpf_map_lookup_elem(&fg_requests, &place);
 
 	if (!word)
-		return;
+		return false;
 	*word = (__u64)request << 32 | tid;
-	if (request)
-		stats->labelled++;
+	stats->labelled += request != 0;
+	return true;
 }
 
-/* Reading the clock twice costs as much as the work: every 64th receive stands for all. One that an
- * interrupt fell into counts for a bounded time. */
+/* Reading the clock twice costs as much as the work: one in 64 of the target's receives stands for
+ * all. One that an interrupt fell into counts for a bounded time. Receives of other programs are
+ * not the target's cost and are not counted. */
 SEC("tp_btf/sock_recv_length")
 int BPF_PROG(fg_label, struct sock *sk, int ret, int flags)
 {
 	__u32 zero = 0;
 	struct fg_bpf_label_stats *stats = bpf_map_lookup_elem(&fg_label_stats, &zero);
 
-	if (!stats)
+	if (!stats || ret <= 0)
 		return 0;
-	if (++stats->receives & (FG_LABEL_TIMED_EVERY - 1)) {
-		if (ret > 0)
-			take_receive(sk, stats);
-		return 0;
-	}
-	__u64 begin_ns = bpf_ktime_get_ns();
+	bool timed = !(stats->receives & (FG_LABEL_TIMED_EVERY - 1));
+	__u64 begin_ns = timed ? bpf_ktime_get_ns() : 0;
 
-	if (ret > 0)
-		take_receive(sk, stats);
+	if (!take_receive(sk, stats))
+		return 0;
+	stats->receives++;
+	if (!timed)
+		return 0;
 	__u64 spent_ns = bpf_ktime_get_ns() - begin_ns;
 
 	stats->timed++;

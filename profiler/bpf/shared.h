@@ -12,6 +12,8 @@
 #include <stdint.h>
 #endif
 
+#include "profiler/bpf/script.h"
+
 #define FG_BPF_ABI 2
 
 enum {
@@ -20,7 +22,9 @@ enum {
 	FG_PAGE_SHIFT = 10,          /* the page index has one entry per 1 KiB of module text */
 	FG_PAGES_MAX = 1 << 20,      /* 1 GiB of text over all modules, 4 MiB of index */
 	FG_SPACES_MAX = 1024,        /* address spaces (tgids, shared after fork until exec) */
-	FG_MAPPINGS_MAX = 512,       /* executable mappings of one address space */
+	FG_MAPPINGS_SHIFT = 12,
+	FG_MAPPINGS_MAX = 1 << FG_MAPPINGS_SHIFT, /* executable mappings of one address space */
+	FG_ARENA_MAX = 1 << 16,                   /* of all spaces, with those just replaced */
 	FG_TGIDS_MAX = 16384,
 	FG_STACK_FRAMES_MAX = 128,
 	FG_KERNEL_FRAMES_MAX = 64,
@@ -30,7 +34,7 @@ enum {
 /* How to find the caller of an address range; o = 8 × cfa_offset_8. For every kind that names a CFA
  * the return address is at CFA − 8, the caller's RSP is CFA, and its RBP was saved at
  * CFA + 8 × rbp_offset_8 unless rbp_offset_8 is FG_RBP_SAME (same or unknown: keep the value).
- * The other kinds ignore both offsets. */
+ * The other kinds ignore both offsets, FG_ROW_FRAME_POINTER the second. */
 enum fg_row_kind {
 	FG_ROW_NONE,          /* no FDE covers it: try the RBP chain, mark the frame guessed */
 	FG_ROW_RSP,           /* CFA = RSP + o */
@@ -45,7 +49,8 @@ enum fg_row_kind {
 	FG_ROW_DEREF_RSP_8,   /* CFA = *(RSP + o) + 8: what libcrypto's assembly uses */
 	FG_ROW_DEREF_RBP_8,   /* CFA = *(RBP + o) + 8 */
 };
-enum { FG_RBP_SAME = -128 }; /* RBP not saved: keep the current value */
+enum { FG_FRAME_ON_ANY_STACK = 1 }; /* cfa_offset_8 of FG_ROW_FRAME_POINTER: not this one's only */
+enum { FG_RBP_SAME = -128 };        /* RBP not saved: keep the current value */
 
 struct fg_unwind_row {        /* rules hold from `address` up to the next row's */
 	uint32_t address;     /* in the module's file-relative (p_vaddr) space */
@@ -54,8 +59,8 @@ struct fg_unwind_row {        /* rules hold from `address` up to the next row's 
 	uint8_t kind;
 };
 
-/* One executable mapping of an address space; its start stands in fg_bpf_space.starts so that the
- * search touches nine neighbouring words. A module whose rows need two shards has two of these. */
+/* One executable mapping of an address space; its start stands in fg_bpf_arena.starts so that the
+ * search touches neighbouring words. A module whose rows need two shards has two of these. */
 enum fg_map_kind {
 	FG_MAP_ROWS,    /* rows and page index exist */
 	FG_MAP_NO_ROWS, /* a file without unwind rows: RBP chain, guessed */
@@ -70,14 +75,18 @@ struct fg_bpf_mapping {
 	uint16_t module;
 	uint8_t shard;
 	uint8_t kind;
-	uint32_t reserved;
+	uint32_t generation; /* of the space that wrote it: another's is not ours */
 };
-#define FG_NO_START 0x7fffffffffffffffull /* fills unused starts */
 
-/* Replaced as a whole (a new inner map in the spaces map), hence never seen half written. */
-struct fg_bpf_space {
-	uint64_t starts[FG_MAPPINGS_MAX];
-	struct fg_bpf_mapping mappings[FG_MAPPINGS_MAX];
+/* The mappings of all address spaces, each space a range of it, ascending. */
+struct fg_bpf_arena {
+	uint64_t starts[FG_ARENA_MAX];
+	struct fg_bpf_mapping mappings[FG_ARENA_MAX];
+};
+/* An address space. The generation stands for its content: none is used twice; 0: none yet. */
+struct fg_bpf_range {
+	uint32_t first, count;
+	uint32_t generation;
 };
 struct fg_bpf_shard {
 	struct fg_unwind_row rows[FG_ROWS_PER_SHARD];
@@ -90,9 +99,11 @@ struct fg_bpf_pages { /* rows of page p: rows[first[p]] … rows[first[p + 1]] *
 struct fg_bpf_target {
 	uint64_t signal; /* identity against pid reuse; 0 = not yet seen by the kernel side */
 	uint64_t last_miss_ns;
-	uint32_t space; /* 0 = none yet */
+	struct fg_bpf_range space;
 	uint32_t miss_interval_ms;
-	uint64_t generation; /* of the space's content; never used twice, 0: do not remember it */
+	uint64_t last_fault_ns;
+	uint32_t image; /* of an interpreter's program; 0: none */
+	uint32_t reserved;
 };
 
 /* A user frame: module << 48 | address. Addresses are those to look up: already −1 for return
@@ -121,6 +132,7 @@ enum fg_bpf_result {
 	FG_BPF_DEPTH,
 	FG_BPF_BAD,
 	FG_BPF_KERNEL_ONLY,
+	FG_BPF_SCRIPT = 9, /* the native stack is complete, the interpreter's is not */
 	FG_BPF_RESULT_COUNT
 };
 
@@ -131,7 +143,58 @@ enum fg_sample_type {
 	FG_SAMPLE_CPU,    /* one tick of the CPU clock */
 	FG_SAMPLE_OFFCPU, /* the stack at the switch away */
 	FG_SAMPLE_FAULT,  /* one of `value` page faults */
+	FG_SAMPLE_WAIT,   /* no stack: the end of a wait, see FG_WAIT_… below */
 	FG_SAMPLE_TYPE_COUNT
+};
+
+/* Waits. The stack leaves at the switch away (FG_SAMPLE_OFFCPU; value: its site), for a part of the
+ * waits; FG_SAMPLE_WAIT follows when the thread runs again (time_ns: then; value: ns that it
+ * waited), of the waits whose stack was taken and of all long ones, sampled or not. Three words
+ * stand for its frames. What is long is settled before a wait begins. A short one counts 1 /
+ * probability times, and so that their sum is right as well, a thread's is told when it ends or
+ * profiling does; of the long ones the sum is known anyway, and those with a stack say how it is
+ * divided. One ring and the scheduler's own order put the stack before the end. */
+enum fg_wait_word {
+	FG_WAIT_OUT_NS, /* time_ns of the switch away */
+	FG_WAIT_SITE,   /* where it waited: the same code at the same depth of the same stack */
+	FG_WAIT_HOW,    /* probability × 65536 that the stack was taken with, | FG_WAIT_… */
+	FG_WAIT_WORDS
+};
+#define FG_WAIT_CERTAIN     65536ull
+#define FG_WAIT_PROBABILITY 0x1ffffull
+#define FG_WAIT_HAS_STACK   (1ull << 32)
+#define FG_WAIT_PREEMPTED   (1ull << 33) /* it could have run: it waited for a CPU */
+#define FG_WAIT_SINCE_START (1ull << 34) /* it slept when profiling began: no stack of it */
+#define FG_WAIT_LONG        (1ull << 35) /* all such are reported, with or without a stack */
+#define FG_WAIT_TOTAL       (1ull << 36) /* no wait: value is the sum of all the thread's short ones */
+
+enum {
+	FG_THREADS_MAX = 16384,    /* threads with an account of their waits */
+	FG_WAIT_SITES = 8,         /* per thread, direct mapped */
+	FG_WAIT_BUDGET_PART = 100, /* of a CPU's time that the accounts may take: 1 / this */
+};
+
+struct fg_bpf_wait_site {
+	uint32_t site;
+	uint32_t usual_us; /* the last long wait, fading by an eighth with each shorter one */
+};
+
+/* Value of the thread table, by the kernel's tid. */
+struct fg_bpf_thread {
+	uint64_t out_ns; /* 0: it runs, or nothing is known */
+	uint64_t site;
+	uint64_t how; /* as FG_WAIT_HOW */
+	uint32_t tgid;
+	uint32_t long_us; /* a wait of this length counted as long when it began */
+	uint32_t request; /* as fg_bpf_sample's, at the switch away */
+	uint32_t reserved;
+	uint64_t short_ns; /* sum of the short waits, with a stack or not */
+	struct fg_bpf_wait_site sites[FG_WAIT_SITES];
+};
+
+/* What user space tells the program that follows waits. */
+struct fg_bpf_wait_control {
+	uint64_t since_ns; /* 0: off; waits that began before count for nothing */
 };
 
 /* `request`: whose request the thread was working on, by the client's port and the label that the
@@ -163,8 +226,8 @@ struct fg_bpf_served {
 	uint8_t ports[FG_LABEL_PORTS];
 };
 struct fg_bpf_label_stats { /* per CPU */
-	uint64_t receives;  /* of all sockets of the machine */
-	uint64_t labelled;  /* that began or went on with a request of ours */
+	uint64_t receives;  /* on ports that labelled clients use */
+	uint64_t labelled;  /* of these with a label */
 	uint64_t timed, timed_ns;
 };
 
@@ -187,7 +250,8 @@ enum fg_bpf_event_kind {
 	FG_EVENT_MISS, /* value: the address that no mapping holds */
 	FG_EVENT_FORK, /* other: the parent's tgid */
 	FG_EVENT_EXEC,
-	FG_EVENT_EXIT, /* value: CPU-ns of the whole process, final */
+	FG_EVENT_EXIT,  /* value: CPU-ns of the whole process, final */
+	FG_EVENT_FAULT, /* value: an address of the stack that is not present in memory */
 };
 struct fg_bpf_event {
 	uint32_t kind, tgid;
@@ -204,13 +268,26 @@ struct fg_bpf_stats {     /* per CPU */
 	uint64_t frames;
 };
 
+/* Per CPU and sample type; that of FG_SAMPLE_CPU stays unused for now (fg_bpf_stats). */
+struct fg_bpf_type_stats {
+	uint64_t events;    /* switches of targets' threads, faults sampled */
+	uint64_t samples;   /* stacks, sent or lost */
+	uint64_t lost;      /* records: ring full */
+	uint64_t skipped;   /* no stack, for the sake of the budget */
+	uint64_t nested;    /* no stack: interrupted another one of the kind on its CPU */
+	uint64_t untracked; /* more threads than FG_THREADS_MAX */
+	uint64_t bpf_ns;
+};
+
 enum { FG_SAMPLE_RING_BYTES = 16 << 20, FG_EVENT_RING_BYTES = 256 << 10 };
 
 _Static_assert(sizeof(struct fg_unwind_row) == 8, "rows are 8 bytes");
 _Static_assert(sizeof(struct fg_bpf_shard) == 4 << 20, "the value size that old kernels take");
 _Static_assert(sizeof(struct fg_bpf_mapping) == 32, "as both sides see it");
-_Static_assert(sizeof(struct fg_bpf_target) == 32, "as both sides see it");
+_Static_assert(sizeof(struct fg_bpf_target) == 48, "as both sides see it");
 _Static_assert(sizeof(struct fg_bpf_sample) == 40 + 8 * FG_SAMPLE_FRAMES, "as both sides see it");
+_Static_assert(sizeof(struct fg_bpf_thread) == 48 + 8 * FG_WAIT_SITES, "as both sides see it");
+_Static_assert(sizeof(struct fg_bpf_type_stats) == 56, "as both sides see it");
 _Static_assert(sizeof(struct fg_bpf_event) == 24, "as both sides see it");
 _Static_assert(FG_SAMPLE_FRAMES >= FG_STACK_FRAMES_MAX + FG_KERNEL_FRAMES_MAX + FG_SCRIPT_WORDS_MAX,
 	       "all fit");

@@ -27,17 +27,20 @@ struct fg_unwind_state {
 	struct fg_arch_regs regs;
 	__u64 window[FG_WINDOW_BYTES / 8]; /* of the user stack, as far as it was read */
 	__u64 window_start, window_bytes;
-	__u64 miss;       /* the address that no mapping holds, or 0 */
-	__u64 generation; /* of the space */
-	__u32 space;
+	__u64 pc, frame, row; /* what is looked up, and what was found */
+	__u64 miss;           /* the address that no mapping holds, or 0 */
+	__u64 fault;          /* an address that could not be read, or 0 */
+	struct fg_bpf_range space;
 	__u32 mapping; /* of the frame before: the next one is often in the same */
 	__u64 guess;   /* FG_FRAME_GUESSED when the frame at ip was found by a guess */
 	struct fg_bpf_sample sample;
 };
 
+/* One slot per program that unwinds: an interrupt's may come amid another's. */
+enum { FG_SLOT_CPU, FG_SLOT_OFFCPU, FG_SLOT_FAULT, FG_SLOT_COUNT };
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
+	__uint(max_entries, FG_SLOT_COUNT);
 	__type(key, __u32);
 	__type(value, struct fg_unwind_state);
 } fg_state SEC(".maps");
@@ -62,20 +65,15 @@ struct {
 	__type(value, struct fg_known_frames);
 } fg_known SEC(".maps");
 
-/* Sizes, not types: clang 14 leaves the value type of an inner map out of the BTF. */
-struct fg_space_map {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 1);
-	__uint(key_size, sizeof(__u32));
-	__uint(value_size, sizeof(struct fg_bpf_space));
-};
 struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
-	__uint(max_entries, FG_SPACES_MAX);
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
 	__type(key, __u32);
-	__array(values, struct fg_space_map);
-} fg_spaces SEC(".maps");
+	__type(value, struct fg_bpf_arena);
+} fg_arena SEC(".maps");
 
+/* Sizes, not types: clang 14 leaves the value type of an inner map out of the BTF. */
 struct fg_shard_map {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
@@ -98,28 +96,26 @@ struct {
 	__type(value, struct fg_bpf_pages);
 } fg_pages SEC(".maps");
 
-/* 1 if a >= b, for values below 2^63. */
-static __always_inline __u64 fg_at_least(__u64 a, __u64 b)
+/* The last of [first, first + count) that starts at or below pc; the first one if none does. */
+static __always_inline __u64 fg_find_mapping(const struct fg_bpf_arena *arena,
+					     const struct fg_bpf_range *space, __u64 pc)
 {
-	__u64 bit = (a - b) >> 63;
-
-	FG_OPAQUE(bit);
-	return bit ^ 1;
-}
-
-/* The last mapping that starts at or below pc; the first one if none does. */
-static __always_inline __u32 fg_find_mapping(const struct fg_bpf_space *space, __u64 pc)
-{
-	__u64 at = 0;
+	__u64 at = space->first, last = at + space->count - 1;
 
 #pragma unroll
-	for (int i = 8; i >= 0; i--) {
-		__u64 candidate = (at + (1ull << i)) & (FG_MAPPINGS_MAX - 1);
+	for (int i = FG_MAPPINGS_SHIFT - 1; i >= 0; i--) {
+		__u64 candidate = at + (1ull << i);
+		__u64 beyond = (last - candidate) >> 63;
 
-		at += fg_at_least(pc, space->starts[candidate]) << i;
+		FG_OPAQUE(beyond);
+		__u64 look = candidate + beyond * (last - candidate);
+		__u64 above = (pc - arena->starts[look & (FG_ARENA_MAX - 1)]) >> 63 | beyond;
+
+		FG_OPAQUE(above);
+		at += (above ^ 1) << i;
 		FG_OPAQUE(at);
 	}
-	return (__u32)at & (FG_MAPPINGS_MAX - 1);
+	return at & (FG_ARENA_MAX - 1);
 }
 
 /* A row in one word, so that nobody reads half of one. */
@@ -216,6 +212,7 @@ static __always_inline bool fg_see(struct fg_unwind_state *state, __u64 address,
 	if (!bpf_probe_read_user(state->window, more, (const void *)address))
 		return true;
 	state->window_bytes = 0;
+	state->fault = address;
 	return false;
 }
 
@@ -227,14 +224,15 @@ static __always_inline __u64 fg_seen(const struct fg_unwind_state *state, __u64 
 }
 
 /* No rule: try the frame pointer if it looks like one. Libraries without unwind data and JIT code
- * often keep it; the frame found this way is marked, the stack does not count as complete. */
+ * often keep it; the frame found this way is marked, the stack does not count as complete. `far`:
+ * a rule says that it is one, and the frame may lie on another stack. */
 static __always_inline int fg_step_frame_pointer(struct fg_unwind_state *state, __u64 mark,
-						 __u8 failure)
+						 __u8 failure, bool far)
 {
 	struct fg_arch_regs *regs = &state->regs;
 	__u64 frame = regs->bp, ip;
 
-	if (regs->bp < regs->sp || regs->bp - regs->sp >= FG_GUESS_REACH || (regs->bp & 7))
+	if ((!far && regs->bp - regs->sp >= FG_GUESS_REACH) || (regs->bp & 7))
 		return fg_end(state, failure);
 	if (!fg_see(state, frame, 2 * sizeof(__u64)))
 		return fg_end(state, FG_BPF_READ_FAULT);
@@ -260,7 +258,7 @@ static __always_inline int fg_step_signal(struct fg_unwind_state *state)
 }
 
 /* The CFA of a row that names one; 0 when it cannot be read. */
-static __always_inline __u64 fg_cfa(const struct fg_unwind_state *state, __u64 row)
+static __always_inline __u64 fg_cfa(struct fg_unwind_state *state, __u64 row)
 {
 	__u64 offset = fg_row_cfa_offset(row);
 	__u8 kind = fg_row_kind_of(row);
@@ -274,8 +272,10 @@ static __always_inline __u64 fg_cfa(const struct fg_unwind_state *state, __u64 r
 		base = state->regs.bp;
 	if (kind == FG_ROW_RBP)
 		return base + offset;
-	if (bpf_probe_read_user(&value, sizeof(value), (const void *)(base + offset)))
+	if (bpf_probe_read_user(&value, sizeof(value), (const void *)(base + offset))) {
+		state->fault = base + offset;
 		return 0;
+	}
 	return value + (kind == FG_ROW_DEREF_RSP_8 || kind == FG_ROW_DEREF_RBP_8 ? 8 : 0);
 }
 
@@ -300,15 +300,16 @@ static __always_inline int fg_step_cfa(struct fg_unwind_state *state, __u64 row)
 
 	if (!fg_see(state, first, words * sizeof(__u64)))
 		return fg_end(state, FG_BPF_READ_FAULT);
+	regs->ip = fg_seen(state, cfa - sizeof(__u64));
 	if (together) {
 		regs->bp = fg_seen(state, first);
 	} else if (rbp_offset_8 != FG_RBP_SAME) {
 		__u64 saved = cfa + (__u64)(rbp_offset_8 * 8);
 
-		if (bpf_probe_read_user(&regs->bp, sizeof(regs->bp), (const void *)saved))
+		if (!fg_see(state, saved, sizeof(saved)))
 			return fg_end(state, FG_BPF_READ_FAULT);
+		regs->bp = fg_seen(state, saved);
 	}
-	regs->ip = fg_seen(state, cfa - sizeof(__u64));
 	regs->sp = cfa;
 	regs->returned = 1;
 	state->guess = 0;
@@ -320,13 +321,13 @@ static __always_inline int fg_step(struct fg_unwind_state *state, __u64 row)
 	__u8 kind = fg_row_kind_of(row);
 
 	if (kind == FG_ROW_NONE)
-		return fg_step_frame_pointer(state, FG_FRAME_GUESSED, FG_BPF_GAP);
+		return fg_step_frame_pointer(state, FG_FRAME_GUESSED, FG_BPF_GAP, false);
 	if (kind == FG_ROW_STOP)
 		return fg_end(state, FG_BPF_COMPLETE);
 	if (kind == FG_ROW_SIGNAL)
 		return fg_step_signal(state);
 	if (kind == FG_ROW_FRAME_POINTER)
-		return fg_step_frame_pointer(state, 0, FG_BPF_BAD);
+		return fg_step_frame_pointer(state, 0, FG_BPF_BAD, fg_row_cfa_offset(row) != 0);
 	if (kind == FG_ROW_UNSUPPORTED || kind > FG_ROW_DEREF_RBP_8)
 		return fg_end(state, FG_BPF_UNSUPPORTED);
 	return fg_step_cfa(state, row);
@@ -347,34 +348,35 @@ static __always_inline __u64 fg_row_of_mapping(const struct fg_bpf_mapping *mapp
 	return fg_row_of_kind(mapping->kind == FG_MAP_JIT ? FG_ROW_FRAME_POINTER : FG_ROW_NONE);
 }
 
-/* Mapping and row of pc by the two searches; false where nothing is mapped. */
-static __always_inline bool fg_look_up(struct fg_unwind_state *state, __u64 pc, __u64 *ret_frame,
-				       __u64 *ret_row)
+/* Mapping and row of state->pc by the two searches, into state->frame and state->row; 0 where
+ * nothing is mapped. A function of its own, so that the verifier goes through the searches once. */
+__attribute__((noinline)) int fg_find_frame(__u32 slot)
 {
-	__u32 space_index = state->space, zero = 0;
-	void *space_map = bpf_map_lookup_elem(&fg_spaces, &space_index);
-	const struct fg_bpf_space *space = 0;
+	__u32 zero = 0;
+	struct fg_unwind_state *state = bpf_map_lookup_elem(&fg_state, &slot);
+	const struct fg_bpf_arena *arena = bpf_map_lookup_elem(&fg_arena, &zero);
 
-	if (space_map)
-		space = bpf_map_lookup_elem(space_map, &zero);
-	if (!space)
-		return false;
-	__u32 index = state->mapping & (FG_MAPPINGS_MAX - 1);
+	if (!state || !arena || !state->space.count)
+		return 0;
+	__u64 index = state->mapping & (FG_ARENA_MAX - 1), pc = state->pc;
+	const struct fg_bpf_mapping *mapping = &arena->mappings[index];
 
-	if (pc < space->starts[index] || pc >= space->mappings[index].end)
-		index = fg_find_mapping(space, pc);
-	const struct fg_bpf_mapping *mapping = &space->mappings[index & (FG_MAPPINGS_MAX - 1)];
-
-	if (pc < space->starts[index & (FG_MAPPINGS_MAX - 1)] || pc >= mapping->end)
-		return false;
-	state->mapping = index;
+	if (pc < arena->starts[index] || pc >= mapping->end ||
+	    mapping->generation != state->space.generation) {
+		index = fg_find_mapping(arena, &state->space, pc);
+		mapping = &arena->mappings[index];
+	}
+	if (pc < arena->starts[index] || pc >= mapping->end ||
+	    mapping->generation != state->space.generation)
+		return 0;
+	state->mapping = (__u32)index;
 	__u64 vaddr = pc - mapping->bias;
 
-	*ret_frame = (vaddr & FG_FRAME_ADDRESS_MASK) | (__u64)mapping->module
-							       << FG_FRAME_MODULE_SHIFT;
-	*ret_row = mapping->kind == FG_MAP_ROWS ? fg_find_row(mapping, vaddr)
-						: fg_row_of_mapping(mapping);
-	return true;
+	state->frame = (vaddr & FG_FRAME_ADDRESS_MASK) | (__u64)mapping->module
+								 << FG_FRAME_MODULE_SHIFT;
+	state->row = mapping->kind == FG_MAP_ROWS ? fg_find_row(mapping, vaddr)
+						  : fg_row_of_mapping(mapping);
+	return 1;
 }
 
 #define FG_MIX(x) ((x)*0x9e3779b97f4a7c15ull)
@@ -386,12 +388,12 @@ static __always_inline __u64 fg_known_check(__u64 pc, __u64 generation, __u64 fr
 
 /* The same through what is remembered. Where a loop was interrupted hardly repeats: only return
  * addresses are kept. */
-static __always_inline bool fg_recall(struct fg_unwind_state *state, __u64 pc, __u64 *ret_frame,
-				      __u64 *ret_row)
+static __always_inline bool fg_recall(struct fg_unwind_state *state, __u32 slot, __u64 pc,
+				      __u64 *ret_frame, __u64 *ret_row)
 {
 	__u32 zero = 0;
 	struct fg_known_frames *frames = bpf_map_lookup_elem(&fg_known, &zero);
-	__u64 generation = state->generation;
+	__u64 generation = state->space.generation;
 
 	if (!frames)
 		return false;
@@ -401,8 +403,11 @@ static __always_inline bool fg_recall(struct fg_unwind_state *state, __u64 pc, _
 	*ret_row = known->row;
 	if (known->check == fg_known_check(pc, generation, *ret_frame, *ret_row) && generation)
 		return true;
-	if (!fg_look_up(state, pc, ret_frame, ret_row))
+	state->pc = pc;
+	if (!fg_find_frame(slot))
 		return false;
+	*ret_frame = state->frame;
+	*ret_row = state->row;
 	if (state->regs.returned && generation) {
 		known->frame = *ret_frame;
 		known->row = *ret_row;
@@ -411,8 +416,8 @@ static __always_inline bool fg_recall(struct fg_unwind_state *state, __u64 pc, _
 	return true;
 }
 
-/* Records the frame at state->regs.ip and moves to its caller. The argument only serves to make the
- * signature one that every kernel accepts. */
+/* Records the frame at state->regs.ip and moves to its caller. The argument is the slot of
+ * fg_state; a number, because that makes the signature one that every kernel accepts. */
 __attribute__((noinline)) int fg_unwind_frame(__u32 slot)
 {
 	struct fg_unwind_state *state = bpf_map_lookup_elem(&fg_state, &slot);
@@ -422,7 +427,7 @@ __attribute__((noinline)) int fg_unwind_frame(__u32 slot)
 		return FG_ENDED;
 	__u64 pc = state->regs.ip - state->regs.returned;
 
-	if (pc >> FG_ARCH_USER_BITS || !fg_recall(state, pc, &frame, &row))
+	if (pc >> FG_ARCH_USER_BITS || !fg_recall(state, slot, pc, &frame, &row))
 		return fg_miss(state, pc);
 	fg_emit(state, frame);
 	return fg_step(state, row);

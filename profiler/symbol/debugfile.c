@@ -135,6 +135,33 @@ int fg_debugfile_open(struct Elf *elf, const char *path, const char *debug_root)
 	return fd >= 0 ? fd : open_by_link(elf, build_id, path, debug_root);
 }
 
+int fg_debugfile_fetch(struct Elf *elf, const struct fg_debug_fetch *fetch)
+{
+	char build_id[41];
+
+	fg_debugfile_build_id(elf, build_id);
+	int fd = fetch->open && build_id[0] ? fetch->open(fetch->context, build_id) : -1;
+
+	if (fd >= 0 && !has_build_id(fd, build_id)) {
+		close(fd);
+		fd = -1;
+	}
+	return fd;
+}
+
+bool fg_debugfile_has_symbols(struct Elf *elf)
+{
+	Elf_Scn *scn = NULL;
+
+	while ((scn = elf_nextscn(elf, scn))) {
+		GElf_Shdr shdr;
+
+		if (gelf_getshdr(scn, &shdr) && shdr.sh_type == SHT_SYMTAB)
+			return true;
+	}
+	return false;
+}
+
 static Elf_Data *find_section(struct Elf *elf, const char *wanted)
 {
 	size_t names;

@@ -57,6 +57,7 @@ int fg_module_init(struct fg_module *module, int fd, void *image, size_t len, co
 void fg_module_done(struct fg_module *module)
 {
 	fg_inline_close(module->dwarf);
+	fg_gosym_close(module->go);
 	fg_elfsym_done(&module->symbols);
 	fg_fdes_done(&module->fdes);
 	close_file(&module->mini);
@@ -66,7 +67,8 @@ void fg_module_done(struct fg_module *module)
 	*module = (struct fg_module){.file.fd = -1, .debug.fd = -1, .mini.fd = -1};
 }
 
-static void open_helpers(struct fg_module *module, const char *debug_root)
+static void open_helpers(struct fg_module *module, const char *debug_root,
+			 const struct fg_debug_fetch *fetch)
 {
 	size_t len;
 	void *mini = fg_debugfile_unpack(module->file.elf, &len);
@@ -75,17 +77,23 @@ static void open_helpers(struct fg_module *module, const char *debug_root)
 		open_file(&module->mini, -1, mini, len);
 	int fd = fg_debugfile_open(module->file.elf, module->path, debug_root);
 
+	/* not for the vDSO, nor for Go, whose names are in every file */
+	if (fd < 0 && fetch && module->file.fd >= 0 && !module->go &&
+	    !fg_debugfile_has_symbols(module->file.elf))
+		fd = fg_debugfile_fetch(module->file.elf, fetch);
 	if (fd >= 0)
 		open_file(&module->debug, fd, NULL, 0);
 }
 
-int fg_module_load(struct fg_module *module, const char *debug_root, struct fg_err *err)
+int fg_module_load(struct fg_module *module, const char *debug_root,
+		   const struct fg_debug_fetch *fetch, struct fg_err *err)
 {
 	int rc = 0;
 
 	if (module->loaded || !module->file.elf)
 		return 0;
-	open_helpers(module, debug_root);
+	module->go = fg_gosym_open(module->file.elf);
+	open_helpers(module, debug_root, fetch);
 	struct Elf *const elfs[] = {module->file.elf, module->mini.elf, module->debug.elf};
 
 	for (size_t i = 0; i < FG_ARRAY_LEN(elfs) && !rc; i++)
@@ -100,6 +108,8 @@ int fg_module_load(struct fg_module *module, const char *debug_root, struct fg_e
 	if (rc) {
 		fg_elfsym_done(&module->symbols);
 		fg_fdes_done(&module->fdes);
+		fg_gosym_close(module->go);
+		module->go = NULL;
 		close_file(&module->mini);
 		close_file(&module->debug);
 		return fg_err_wrap(err, "%s", module->path);

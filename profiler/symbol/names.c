@@ -7,6 +7,8 @@
 #include <string.h>
 #include <xxhash.h>
 
+#include "gate/base/buf.h"
+#include "gate/profile/normalise.h"
 #include "profiler/symbol/demangle.h"
 #include "profiler/symbol/symbolizer.h"
 
@@ -20,7 +22,7 @@ void fg_names_done(struct fg_names *names)
 		free(names->slots[i]);
 	}
 	free(names->slots);
-	*names = (struct fg_names){0};
+	*names = (struct fg_names){.style = names->style};
 }
 
 static struct fg_name **find_slot(struct fg_name **slots, size_t slot_count, uint64_t hash,
@@ -97,9 +99,38 @@ struct fg_name *fg_names_keepf(struct fg_names *names, struct fg_err *err, const
 	return fg_names_keep(names, text, strnlen(text, len < 0 ? 0 : sizeof(text)), err);
 }
 
-const char *fg_names_display(struct fg_name *name)
+/* "std::map<…>::find" of any of the two; the name itself when memory is short. */
+static void shorten(struct fg_name *name)
 {
-	if (!name->demangled)
+	FG_AUTO_BUF struct fg_buf text;
+
+	fg_buf_init(&text, FG_NORMALISE_MAX * 2);
+	fg_normalise_templates(name->demangled ? name->demangled : name->raw, &text);
+	if (text.failed || !text.len)
+		return;
+	char *shorter = strndup(text.data, text.len);
+
+	if (!shorter)
+		return;
+	free(name->demangled);
+	name->demangled = shorter;
+}
+
+const char *fg_names_display(const struct fg_names *names, struct fg_name *name)
+{
+	if (names->style == FG_NAME_RAW)
+		return name->raw;
+	if (!name->demangled) {
 		name->demangled = fg_demangle(name->raw);
+		if (names->style == FG_NAME_SHORT)
+			shorten(name);
+	}
+	return name->demangled ? name->demangled : name->raw;
+}
+
+const char *fg_names_display_plain(const struct fg_names *names, struct fg_name *name)
+{
+	if (names->style == FG_NAME_SHORT && !name->demangled)
+		shorten(name);
 	return name->demangled ? name->demangled : name->raw;
 }

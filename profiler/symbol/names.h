@@ -17,8 +17,15 @@ struct fg_name {
 	size_t len;
 	char raw[];
 };
+/* How names are shown; the raw name stays beside it. */
+enum fg_name_style {
+	FG_NAME_FULL,  /* demangled, with template arguments */
+	FG_NAME_SHORT, /* those as <…> */
+	FG_NAME_RAW,   /* as the linker knows them */
+};
 struct fg_names {
-	struct fg_name **slots; /* open addressing, power of two */
+	enum fg_name_style style; /* set before the first name is kept */
+	struct fg_name **slots;   /* open addressing, power of two */
 	size_t slot_count, count;
 };
 
@@ -28,7 +35,10 @@ struct fg_name *fg_names_keep(struct fg_names *names, const char *text, size_t l
 			      struct fg_err *err);
 struct fg_name *fg_names_keepf(struct fg_names *names, struct fg_err *err, const char *format, ...)
 	FG_PRINTF(3, 4);
-/** For people: demangled, without the version after '@'; the raw name where that is the same. */
-const char *fg_names_display(struct fg_name *name);
+/** For people, in the style of `names`: demangled without the version after '@'; the raw name where
+ *  that is the same. */
+const char *fg_names_display(const struct fg_names *names, struct fg_name *name);
+/** The same for a name that needs no demangling (Go's). */
+const char *fg_names_display_plain(const struct fg_names *names, struct fg_name *name);
 
 #endif

@@ -26,6 +26,7 @@ struct fg_symbolizer {
 	bool ksyms_tried, inlines;
 	struct fg_err ksyms_err;
 	char *kallsyms_path, *debug_root;
+	struct fg_debug_fetch fetch;
 	uint64_t inline_left_ns;
 	size_t inlines_skipped;
 };
@@ -38,6 +39,8 @@ int fg_symbolizer_new(const struct fg_symbolizer_options *options, struct fg_sym
 	if (!symbolizer)
 		return fg_err_nomem(err);
 	symbolizer->inlines = options->inlines;
+	symbolizer->names.style = options->style;
+	symbolizer->fetch = options->fetch;
 	symbolizer->inline_left_ns =
 		options->inline_budget_ns ? options->inline_budget_ns : INLINE_BUDGET_NS;
 	symbolizer->kallsyms_path =
@@ -123,11 +126,12 @@ int fg_symbolizer_add_perf_map(struct fg_symbolizer *symbolizer, const char *tex
 	return rc ? fg_err_wrap(err, "%s", path) : (int)symbolizer->count++;
 }
 
-static void set_line(struct fg_symbol *symbol, struct fg_name *name)
+static void set_line(const struct fg_symbolizer *symbolizer, struct fg_symbol *symbol,
+		     struct fg_name *name)
 {
 	symbol->line_count = 1;
 	symbol->lines[0] = (struct fg_symbol_line){
-		.name = fg_names_display(name),
+		.name = fg_names_display(&symbolizer->names, name),
 		.system_name = name->raw,
 		.filename = "",
 	};
@@ -137,7 +141,7 @@ static void set_line(struct fg_symbol *symbol, struct fg_name *name)
 static int resolve_physical(struct fg_symbolizer *symbolizer, struct fg_module *module,
 			    uint64_t vaddr, struct fg_symbol *ret, struct fg_err *err)
 {
-	int rc = fg_module_load(module, symbolizer->debug_root, err);
+	int rc = fg_module_load(module, symbolizer->debug_root, &symbolizer->fetch, err);
 
 	if (rc)
 		return rc;
@@ -152,14 +156,14 @@ static int resolve_physical(struct fg_symbolizer *symbolizer, struct fg_module *
 	if (!name)
 		return -(int)FG_E_NOMEM;
 	ret->named = entry != NULL;
-	set_line(ret, name);
+	set_line(symbolizer, ret, name);
 	return 0;
 }
 
 /* Puts DWARF's frames in front of, and its places into, the physical one. The symbol table has the
  * last word about the physical name: DWARF lacks clone suffixes. */
-static void merge_frames(struct fg_symbol *symbol, const struct fg_inline_frame *frames,
-			 size_t count)
+static void merge_frames(const struct fg_symbolizer *symbolizer, struct fg_symbol *symbol,
+			 const struct fg_inline_frame *frames, size_t count)
 {
 	struct fg_symbol_line physical = symbol->lines[0];
 
@@ -169,7 +173,7 @@ static void merge_frames(struct fg_symbol *symbol, const struct fg_inline_frame 
 		struct fg_name *name = frames[i].name;
 
 		symbol->lines[i] = (struct fg_symbol_line){
-			.name = name ? fg_names_display(name) : "[inlined]",
+			.name = name ? fg_names_display(&symbolizer->names, name) : "[inlined]",
 			.system_name = name ? name->raw : "[inlined]",
 			.filename = frames[i].file ? frames[i].file->raw : "",
 			.line = frames[i].line,
@@ -201,7 +205,7 @@ static int resolve_inlines(struct fg_symbolizer *symbolizer, struct fg_module *m
 
 	symbolizer->inline_left_ns -= FG_MIN(spent_ns, symbolizer->inline_left_ns);
 	if (!rc)
-		merge_frames(symbol, frames, count);
+		merge_frames(symbolizer, symbol, frames, count);
 	return rc;
 }
 
@@ -215,9 +219,38 @@ static int resolve_perfmap(struct fg_symbolizer *symbolizer, const struct fg_per
 	if (!name)
 		return -(int)FG_E_NOMEM;
 	ret->named = entry != NULL;
-	set_line(ret, name);
+	set_line(symbolizer, ret, name);
 	ret->lines[0].name = name->raw; /* runtimes write names for people */
 	return 0;
+}
+
+/* Go's own table knows everything about Go's code; *ret_found false: the address is elsewhere. */
+static int resolve_go(struct fg_symbolizer *symbolizer, struct fg_module *module, uint64_t vaddr,
+		      struct fg_symbol *ret, bool *ret_found, struct fg_err *err)
+{
+	struct fg_inline_frame frames[FG_SYMBOL_INLINE_MAX];
+	size_t count = 0;
+	int rc = fg_module_load(module, symbolizer->debug_root, &symbolizer->fetch, err);
+
+	if (!rc && module->go)
+		rc = fg_gosym_find(module->go, &symbolizer->names, vaddr, symbolizer->inlines,
+				   frames, &count, err);
+	*ret_found = count > 0;
+	for (size_t i = 0; i < count; i++) {
+		struct fg_name *name = frames[i].name;
+
+		ret->lines[i] = (struct fg_symbol_line){
+			.name = name ? fg_names_display_plain(&symbolizer->names, name)
+				     : "[inlined]",
+			.system_name = name ? name->raw : "[inlined]",
+			.filename = frames[i].file ? frames[i].file->raw : "",
+			.line = frames[i].line,
+			.start_line = frames[i].start_line,
+		};
+	}
+	ret->named = true;
+	ret->line_count = count;
+	return rc;
 }
 
 int fg_symbolizer_resolve(struct fg_symbolizer *symbolizer, int module, uint64_t vaddr,
@@ -229,8 +262,12 @@ int fg_symbolizer_resolve(struct fg_symbolizer *symbolizer, int module, uint64_t
 
 	if (slot->is_perfmap)
 		return resolve_perfmap(symbolizer, &slot->perfmap, vaddr, ret, err);
-	int rc = resolve_physical(symbolizer, &slot->elf, vaddr, ret, err);
+	bool found;
+	int rc = resolve_go(symbolizer, &slot->elf, vaddr, ret, &found, err);
 
+	if (rc || found)
+		return rc;
+	rc = resolve_physical(symbolizer, &slot->elf, vaddr, ret, err);
 	return rc || !symbolizer->inlines
 		       ? rc
 		       : resolve_inlines(symbolizer, &slot->elf, vaddr, ret, err);
@@ -252,7 +289,7 @@ int fg_symbolizer_resolve_kernel(struct fg_symbolizer *symbolizer, uint64_t addr
 	if (!name)
 		return -(int)FG_E_NOMEM;
 	ret->named = symbol != NULL;
-	set_line(ret, name);
+	set_line(symbolizer, ret, name);
 	return 0;
 }
 

@@ -10,7 +10,8 @@
 #ifndef FG_SYMBOL_SYMBOLIZER_H
 #define FG_SYMBOL_SYMBOLIZER_H
 
-#include "gate/base/err.h"
+#include "profiler/symbol/debugfile.h"
+#include "profiler/symbol/names.h"
 
 enum {
 	FG_SYMBOL_INLINE_MAX = 32,
@@ -39,6 +40,8 @@ struct fg_symbolizer_options {
 	const char *kallsyms_path; /* NULL: /proc/kallsyms */
 	const char *debug_root;    /* NULL: /usr/lib/debug */
 	uint64_t inline_budget_ns; /* for DWARF, over all addresses; 0: 20 s */
+	enum fg_name_style style;
+	struct fg_debug_fetch fetch; /* for modules without symbols here; .open NULL: nothing */
 };
 
 int fg_symbolizer_new(const struct fg_symbolizer_options *options, struct fg_symbolizer **ret,

@@ -23,8 +23,12 @@ enum { REG_RBP = 6, REG_RSP = 7, REG_RIP = 16 };
 /* Linkers pad functions to 16 bytes; no row is spent on such a gap, nothing executes in it. */
 enum { PADDING_BYTES = 16 };
 
+/* The loader's has 62. */
+enum { ENTRY_BYTES_MAX = 64 };
+
 struct builder {
 	struct fg_unwind_table *table;
+	uint64_t entry;              /* the program's first instruction; 0: none */
 	uint64_t plt_start, plt_end; /* a lazy PLT of the usual code; empty: none */
 	struct fg_err *err;
 };
@@ -231,20 +235,36 @@ static int append_bare_plt(struct builder *builder)
 	return rc;
 }
 
-/* Code without an FDE. */
+static int append_none(struct builder *builder, uint64_t start, uint64_t end)
+{
+	return start < end ? append(builder, start, make_row(FG_ROW_NONE)) : 0;
+}
+
+/* Code without an FDE. A program's first instructions have no caller, said or not: in the loader,
+ * and in C libraries that write no FDE for them, they are the known root. */
 static int append_gap(struct builder *builder, uint64_t start, uint64_t end)
 {
 	bool has_plt = builder->plt_start < builder->plt_end && start <= builder->plt_start &&
 		       builder->plt_end <= end;
-	int rc = 0;
+	bool has_entry = builder->entry && start <= builder->entry && builder->entry < end;
+	uint64_t next;
+	int rc;
 
-	if (!has_plt || start < builder->plt_start)
-		rc = append(builder, start, make_row(FG_ROW_NONE));
-	if (has_plt && !rc)
-		rc = append_bare_plt(builder);
-	if (has_plt && !rc && builder->plt_end < end)
-		rc = append(builder, builder->plt_end, make_row(FG_ROW_NONE));
-	return rc;
+	if (has_plt && (!has_entry || builder->plt_start < builder->entry)) {
+		next = builder->plt_end;
+		rc = append_none(builder, start, builder->plt_start);
+		if (!rc)
+			rc = append_bare_plt(builder);
+	} else if (has_entry) {
+		next = FG_MIN(end, builder->entry + ENTRY_BYTES_MAX);
+		rc = append_none(builder, start, builder->entry);
+		if (!rc)
+			rc = append(builder, builder->entry, make_row(FG_ROW_STOP));
+	} else {
+		return append_none(builder, start, end);
+	}
+	/* once or twice: what was just written lies before `next` */
+	return !rc && next < end ? append_gap(builder, next, end) : rc;
 }
 
 static bool is_usual_plt(const uint8_t *code, size_t len)
@@ -316,8 +336,12 @@ int fg_ehframe_rows(struct Elf *elf, const struct fg_fdes *fdes, struct fg_unwin
 {
 	struct builder builder = {.table = table, .err = err};
 
+	GElf_Ehdr header;
+
 	if (fdes->count == 0)
 		return 0;
+	if (gelf_getehdr(elf, &header))
+		builder.entry = header.e_entry;
 	find_plt(&builder, elf);
 	return append_all(&builder, fdes);
 }

@@ -37,3 +37,16 @@ bool fg_unwind_table_gap(const struct fg_unwind_table *table, uint64_t *ret_star
 	*ret_end = end;
 	return true;
 }
+
+void fg_unwind_table_fill_leaves(struct fg_unwind_table *table)
+{
+	for (size_t i = 0; i < table->row_count; i++) {
+		struct fg_unwind_row *row = &table->rows[i];
+
+		if (row->kind != FG_ROW_NONE)
+			continue;
+		row->kind = FG_ROW_RSP;
+		row->cfa_offset_8 = 1;
+		row->rbp_offset_8 = FG_RBP_SAME;
+	}
+}

@@ -96,8 +96,20 @@ static void classify(struct slice path, struct fg_mapping *mapping)
 		mapping->kind = FG_MAPPING_FILE;
 }
 
+/* JIT compilers reserve room without any rights and open it piece by piece; some take the right to
+ * execute a piece away while they write. */
+static bool is_reserve(const struct fg_mapping *mapping, struct slice rights)
+{
+	enum { PIECE_MAX = 1 << 20 };
+
+	return mapping->inode == 0 && mapping->kind == FG_MAPPING_ANON &&
+	       (rights.at[2] == 'x' || memcmp(rights.at, "---", 3) == 0 ||
+		(rights.at[1] == 'w' && mapping->end - mapping->start <= PIECE_MAX));
+}
+
 /* "start-end rwxp offset major:minor inode    path" */
-static bool parse_line(struct slice line, struct fg_mapping *ret, bool *ret_executable)
+static bool parse_line(struct slice line, struct fg_mapping *ret, bool *ret_executable,
+		       bool *ret_reserve)
 {
 	struct slice rights;
 	uint64_t dev_major, dev_minor;
@@ -116,42 +128,110 @@ static bool parse_line(struct slice line, struct fg_mapping *ret, bool *ret_exec
 	while (line.at < line.end && *line.at == ' ')
 		line.at++;
 	classify(line, ret);
+	ret->reach_start = ret->start;
+	ret->reach_end = ret->end;
+	*ret_reserve = is_reserve(ret, rights);
 	return true;
 }
 
-static int add(struct fg_mappings *mappings, const struct fg_mapping *mapping, struct fg_err *err)
+/* JIT compilers map and protect page by page: neighbours without a file are one. */
+static bool continues(const struct fg_mappings *mappings, const struct fg_mapping *mapping)
 {
+	const struct fg_mapping *last =
+		mappings->count ? &mappings->items[mappings->count - 1] : NULL;
+
+	return last && last->kind == FG_MAPPING_ANON && mapping->kind == FG_MAPPING_ANON &&
+	       last->end == mapping->start && strcmp(last->path, mapping->path) == 0;
+}
+
+/* Files first: what lies in anonymous memory has no rows anyway. */
+struct room {
+	size_t anonymous; /* that may still be added */
+	size_t files;     /* seen so far */
+	/* Neighbouring reserves, and whether the last mapping added is among them: all executable
+	 * pieces of a run are one mapping. */
+	uint64_t run_start, run_end;
+	bool run_added;
+};
+
+static void follow_run(struct fg_mappings *mappings, struct fg_mapping *mapping, bool reserve,
+		       struct room *room)
+{
+	if (!reserve || mapping->start != room->run_end) {
+		room->run_start = mapping->start;
+		room->run_added = false;
+	}
+	room->run_end = reserve ? mapping->end : 0;
+	if (reserve)
+		mapping->reach_start = room->run_start;
+	if (room->run_added)
+		mappings->items[mappings->count - 1].reach_end = mapping->end;
+}
+
+static int add(struct fg_mappings *mappings, const struct fg_mapping *mapping, struct room *room,
+	       struct fg_err *err)
+{
+	bool anonymous = mapping->kind == FG_MAPPING_ANON;
+
+	if (room->run_added || continues(mappings, mapping)) {
+		mappings->items[mappings->count - 1].end = mapping->end;
+		mappings->items[mappings->count - 1].reach_end = mapping->end;
+		return 0;
+	}
+	room->files += !anonymous;
+	if (mappings->count == FG_MAPS_MAX || (anonymous && !room->anonymous)) {
+		mappings->left_out++;
+		return 0;
+	}
+	room->anonymous -= anonymous;
 	int rc = FG_VEC_ROOM(mappings, items, count, capacity, FG_MAPS_MAX, err);
 
 	if (rc)
 		return fg_err_wrap(err, "executable mappings");
 	mappings->items[mappings->count++] = *mapping;
+	room->run_added = room->run_end != 0;
 	return 0;
 }
 
-static int parse_all(const char *text, size_t len, struct fg_mappings *mappings, struct fg_err *err)
+static int parse_lines(const char *text, size_t len, struct fg_mappings *mappings,
+		       struct room *room, struct fg_err *err)
 {
 	struct slice rest = {text, text + len};
 	uint64_t covered = 0;
 
-	for (unsigned number = 1; rest.at < rest.end; number++) {
+	for (unsigned line_number = 1; rest.at < rest.end; line_number++) {
 		struct slice line;
 		struct fg_mapping mapping;
-		bool executable;
+		bool executable, reserve;
 
 		if (!take_until(&rest, '\n', &line)) {
 			line = rest;
 			rest.at = rest.end;
 		}
-		if (!parse_line(line, &mapping, &executable) || mapping.start < covered)
-			return fg_err_set(err, FG_E_INVALID, "maps line %u is malformed", number);
+		if (!parse_line(line, &mapping, &executable, &reserve) || mapping.start < covered)
+			return fg_err_set(err, FG_E_INVALID, "maps line %u is malformed",
+					  line_number);
 		covered = mapping.end;
-		int rc = executable ? add(mappings, &mapping, err) : 0;
+		follow_run(mappings, &mapping, reserve, room);
+		int rc = executable ? add(mappings, &mapping, room, err) : 0;
 
 		if (rc)
 			return rc;
 	}
 	return 0;
+}
+
+static int parse_all(const char *text, size_t len, struct fg_mappings *mappings, struct fg_err *err)
+{
+	struct room room = {.anonymous = FG_MAPS_MAX};
+	int rc = parse_lines(text, len, mappings, &room, err);
+
+	if (rc || !mappings->left_out)
+		return rc;
+	room = (struct room){.anonymous = FG_MAPS_MAX - FG_MIN(room.files, (size_t)FG_MAPS_MAX)};
+	mappings->count = 0;
+	mappings->left_out = 0;
+	return parse_lines(text, len, mappings, &room, err);
 }
 
 int fg_mappings_parse(const char *text, size_t len, struct fg_mappings *ret, struct fg_err *err)

@@ -18,11 +18,15 @@ struct fg_mapping {
 	uint32_t dev_major, dev_minor;
 	enum fg_mapping_kind kind;
 	bool deleted;
+	/* Around memory without a file: what its owner reserved beside it and will make
+	 * executable when it needs it. */
+	uint64_t reach_start, reach_end;
 	char path[512];
 };
 struct fg_mappings {
 	struct fg_mapping *items; /* executable ones, ascending */
 	size_t count, capacity;
+	size_t left_out; /* beyond FG_MAPS_MAX */
 };
 
 int fg_mappings_parse(const char *text, size_t len, struct fg_mappings *ret,

@@ -16,6 +16,7 @@
 #include <sys/stat.h>
 
 #include "profiler/unwind/ehframe.h"
+#include "profiler/unwind/gorows.h"
 
 enum { IMAGE_BYTES_MAX = 64 << 20 };
 #define FILE_BYTES_MAX (4ull << 30)
@@ -126,10 +127,12 @@ static int index_pages(struct fg_unwind_table *table, const char *name, struct f
 	return 0;
 }
 
-static int fill(Elf *elf, const char *name, struct fg_unwind_table *table, struct fg_err *err)
+static int fill(Elf *elf, const char *name, bool rows, struct fg_unwind_table *table,
+		struct fg_err *err)
 {
 	GElf_Ehdr header;
 	struct fg_fdes fdes = {0};
+	struct fg_gotab go;
 	int rc = check_machine(elf, name, &header, err);
 
 	if (!rc)
@@ -138,28 +141,35 @@ static int fill(Elf *elf, const char *name, struct fg_unwind_table *table, struc
 		return rc;
 	table->is_pie = header.e_type == ET_DYN;
 	read_build_id(elf, table);
-	if (table->segment_count == 0)
+	if (table->segment_count == 0 || !rows)
 		return 0;
+	fg_gotab_find(elf, &go);
+	table->is_go = go.format != FG_GO_NONE;
 	rc = fg_fdes_read(elf, &fdes, err);
 	if (rc)
 		return fg_err_wrap(err, "%s", name);
 	table->fde_count = fdes.count;
 	table->has_eh_frame = fdes.from_eh_frame && fdes.count;
-	rc = fg_ehframe_rows(elf, &fdes, table, err);
+	/* Go's .debug_frame says what its own table says, at more expense */
+	if (go.base == 0 || fdes.from_eh_frame)
+		rc = fg_ehframe_rows(elf, &fdes, table, err);
 	fg_fdes_done(&fdes);
+	if (!rc && go.base)
+		rc = fg_gorows_add(elf, &go, table, err);
 	if (rc)
 		return fg_err_wrap(err, "%s", name);
 	return index_pages(table, name, err);
 }
 
 /* Takes `elf`. */
-static int build(Elf *elf, const char *name, struct fg_unwind_table *ret, struct fg_err *err)
+static int build(Elf *elf, const char *name, bool rows, struct fg_unwind_table *ret,
+		 struct fg_err *err)
 {
 	struct fg_unwind_table table = {0};
 
 	if (!elf)
 		return fg_err_set(err, FG_E_INVALID, "%s: %s", name, elf_errmsg(-1));
-	int rc = fill(elf, name, &table, err);
+	int rc = fill(elf, name, rows, &table, err);
 
 	elf_end(elf);
 	if (rc)
@@ -169,7 +179,8 @@ static int build(Elf *elf, const char *name, struct fg_unwind_table *ret, struct
 	return rc;
 }
 
-int fg_unwind_table_build(int fd, const char *name, struct fg_unwind_table *ret, struct fg_err *err)
+static int build_file(int fd, const char *name, bool rows, struct fg_unwind_table *ret,
+		      struct fg_err *err)
 {
 	struct stat status;
 
@@ -180,7 +191,18 @@ int fg_unwind_table_build(int fd, const char *name, struct fg_unwind_table *ret,
 	if ((uint64_t)status.st_size > FILE_BYTES_MAX)
 		return fg_err_set(err, FG_E_LIMIT, "%s: larger than 4 GiB", name);
 	elf_version(EV_CURRENT);
-	return build(elf_begin(fd, ELF_C_READ, NULL), name, ret, err);
+	return build(elf_begin(fd, ELF_C_READ, NULL), name, rows, ret, err);
+}
+
+int fg_unwind_table_build(int fd, const char *name, struct fg_unwind_table *ret, struct fg_err *err)
+{
+	return build_file(fd, name, true, ret, err);
+}
+
+int fg_unwind_table_describe(int fd, const char *name, struct fg_unwind_table *ret,
+			     struct fg_err *err)
+{
+	return build_file(fd, name, false, ret, err);
 }
 
 int fg_unwind_table_build_memory(const void *image, size_t len, const char *name,
@@ -194,7 +216,7 @@ int fg_unwind_table_build_memory(const void *image, size_t len, const char *name
 		return fg_err_nomem(err);
 	memcpy(copy, image, len);
 	elf_version(EV_CURRENT);
-	int rc = build(elf_memory(copy, len), name, ret, err);
+	int rc = build(elf_memory(copy, len), name, true, ret, err);
 
 	free(copy);
 	return rc;

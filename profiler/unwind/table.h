@@ -32,12 +32,16 @@ struct fg_unwind_table {
 	bool is_pie;
 	bool has_eh_frame;
 	size_t fde_count, unsupported_rows;
+	bool is_go; /* written in Go, at least in part */
 };
 
 /** `fd` is not closed. A file without .eh_frame gives a table with no rows and is no error. */
 int fg_unwind_table_build(int fd, const char *name, struct fg_unwind_table *ret,
 			  struct fg_err *err) FG_MUST_USE;
-/** The same for an ELF image in memory (the vDSO). */
+/** The same without rows: segments and build id. */
+int fg_unwind_table_describe(int fd, const char *name, struct fg_unwind_table *ret,
+			     struct fg_err *err) FG_MUST_USE;
+/** As fg_unwind_table_build(), for an ELF image in memory (the vDSO). */
 int fg_unwind_table_build_memory(const void *image, size_t len, const char *name,
 				 struct fg_unwind_table *ret, struct fg_err *err) FG_MUST_USE;
 void fg_unwind_table_done(struct fg_unwind_table *table);

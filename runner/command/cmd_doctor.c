@@ -1,50 +1,98 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <stdio.h>
+#include <stdlib.h>
 
-#include "profiler/client.h"
 #include "runner/command/command.h"
+#include "runner/run/doctor.h"
+#include "runner/target/target.h"
 
-enum { PROBES_MAX = 32 };
+struct values {
+	uint64_t pid;
+	bool json;
+};
 
-static enum fg_outcome run(const void *values, const struct fg_opt_list *arguments,
-			   struct fg_err *err)
+static const struct fg_opt options[] = {
+	{"pid", 0, FG_OPT_U64, offsetof(struct values, pid), "PID",
+	 "Also look at this process: owner, runtime options, unwind tables, debug files"},
+	{"json", 0, FG_OPT_FLAG, offsetof(struct values, json), NULL, "Print JSON for programs"},
+};
+
+/* The process behind --pid or a URL; 0: none was asked for. */
+static int find_target(const struct values *values, const struct fg_opt_list *arguments,
+		       uint32_t *ret, struct fg_err *err)
 {
-	struct fg_probe probes[PROBES_MAX];
-	size_t count = fg_profiler_probe(NULL, probes, PROBES_MAX);
-	size_t failed = 0;
-	FG_AUTO_BUF struct fg_buf text;
+	struct fg_listener listener = {0};
+	char host[256];
+	uint16_t port = 0;
+	bool local = false;
 
-	(void)values;
-	(void)arguments;
-	(void)err;
-	fg_buf_init(&text, 1 << 16);
-	for (size_t i = 0; i < count; i++) {
-		fg_buf_addf(&text, "%s %-20s %s\n",
-			    probes[i].ok          ? "✓"
-			    : probes[i].essential ? "✗"
-						  : "!",
-			    probes[i].name, probes[i].detail);
-		if (!probes[i].ok && probes[i].fix[0])
-			fg_buf_addf(&text, "  %-20s fix: %s\n", "", probes[i].fix);
-		failed += !probes[i].ok && probes[i].essential;
+	*ret = (uint32_t)values->pid;
+	if (values->pid > INT32_MAX)
+		return fg_err_set(err, FG_E_USAGE, "--pid %llu is no process id",
+				  (unsigned long long)values->pid);
+	if (!arguments->count)
+		return 0;
+	if (values->pid)
+		return fg_err_set(err, FG_E_USAGE, "either --pid or a URL");
+	int rc = fg_target_url_parts(arguments->items[0], host, &port, &local, err);
+
+	if (rc) {
+		err->code = FG_E_USAGE;
+		return -FG_E_USAGE;
 	}
-	if (failed)
-		fg_buf_addf(&text,
-			    "\n%zu thing%s missing for CPU profiles; latency is measured "
-			    "without them\n",
-			    failed, failed == 1 ? " is" : "s are");
+	if (!local)
+		return fg_err_set(err, FG_E_USAGE,
+				  "%s is not on this machine; run flamegate doctor there", host);
+	if (fg_target_find_port(port, &listener, err)) {
+		err->code = FG_E_TARGET;
+		return -FG_E_TARGET;
+	}
+	*ret = listener.pid;
+	return 0;
+}
+
+static int print(const struct fg_doctor *doctor, bool json, struct fg_err *err)
+{
+	struct fg_run_io io = fg_console_io(true);
+	FG_AUTO_BUF struct fg_buf text;
+	int rc = 0;
+
+	fg_buf_init(&text, 1 << 20);
+	if (json)
+		rc = fg_doctor_json(doctor, &text, err);
 	else
-		fg_buf_add_str(&text, "\nthis machine can measure latency and CPU profiles\n");
-	if (text.data)
+		fg_doctor_text(doctor, io.width, &text);
+	if (rc == 0 && text.data)
 		fg_console_out(text.data, text.len);
-	return failed ? FG_OUTCOME_NO_PROFILER : FG_OUTCOME_PASSED;
+	return rc;
+}
+
+static enum fg_outcome run(const void *raw, const struct fg_opt_list *arguments, struct fg_err *err)
+{
+	const struct values *values = raw;
+	FG_AUTO_FREE struct fg_doctor *doctor = calloc(1, sizeof(*doctor));
+	uint32_t pid = 0;
+	int rc = doctor ? find_target(values, arguments, &pid, err) : fg_err_nomem(err);
+
+	if (rc)
+		return fg_command_outcome_of(err);
+	fg_doctor_examine(pid, doctor);
+	rc = print(doctor, values->json, err);
+	return rc ? fg_command_outcome_of(err) : fg_doctor_outcome(doctor);
 }
 
 const struct fg_command fg_command_doctor = {
 	.name = "doctor",
-	.arguments = "",
+	.arguments = "[URL]",
 	.summary = "Tell what this machine can measure, with one fix per failed line",
-	.text = "Tries what a profile needs (it does not look at versions) and prints a line for\n"
-		"each. Exits 0 when profiles are possible, 14 when not.",
+	.text = "Tries what load and profiles need (it does not look at versions) and prints a\n"
+		"line for each: ✓ works, ! could be better, ✗ no CPU profile without it. With\n"
+		"--pid or the URL of a local server it looks at that process too. Exits 0 when\n"
+		"profiles are possible, 14 when not, 13 when there is no such process.\n\n"
+		"  flamegate doctor\n"
+		"  flamegate doctor http://127.0.0.1:8080/",
+	.options = options,
+	.option_count = FG_ARRAY_LEN(options),
+	.values_size = sizeof(struct values),
+	.max_arguments = 1,
 	.run = run,
 };

@@ -3,12 +3,14 @@
 #include "runner/command/command.h"
 
 struct values {
-	bool man;
+	bool man, completion;
 };
 
 static const struct fg_opt options[] = {
 	{"man", 0, FG_OPT_FLAG, offsetof(struct values, man), NULL,
 	 "Print the manual page in roff"},
+	{"completion", 0, FG_OPT_FLAG, offsetof(struct values, completion), NULL,
+	 "Print the completion script for bash: source <(flamegate help --completion)"},
 };
 
 static enum fg_outcome run(const void *raw, const struct fg_opt_list *arguments, struct fg_err *err)
@@ -30,6 +32,8 @@ static enum fg_outcome run(const void *raw, const struct fg_opt_list *arguments,
 	}
 	if (values->man)
 		fg_command_manual(&text);
+	else if (values->completion)
+		fg_command_completion(&text);
 	else
 		fg_command_help_text(command, &text);
 	if (text.data)

@@ -39,6 +39,8 @@ const struct fg_command *fg_command_find(const char *name); /* NULL: unknown */
 void fg_command_help_text(const struct fg_command *command, struct fg_buf *out);
 /** flamegate(1) in roff, from the same tables (appended). */
 void fg_command_manual(struct fg_buf *out);
+/** A completion script for bash, from the same tables (appended). */
+void fg_command_completion(struct fg_buf *out);
 
 /** Parses the command line, runs the command, prints its error once; returns the exit code. */
 int fg_command_main(int argc, char **argv);

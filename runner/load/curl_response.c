@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
-#include <unistd.h>
 
 #include "gate/base/clock.h"
 #include "runner/load/curl_error.h"
@@ -45,15 +44,6 @@ static void label(struct fg_curl_slot *slot, int remote_port, int local_port)
 	if (usable)
 		fg_load_label(slot->vu->engine->labels, (uint16_t)local_port, (uint16_t)remote_port,
 			      slot->label);
-}
-
-/* The connection may outlive the slot that opened it: `user` is the engine. */
-static int on_close_socket(void *user, curl_socket_t fd)
-{
-	const struct fg_engine *engine = user;
-
-	fg_load_unlabel(engine->labels, fg_load_local_port(fd));
-	return close(fd);
 }
 
 /* Called again for the second round of digest, and when curl found a reused connection dead: only
@@ -187,10 +177,6 @@ CURLcode fg_curl_response_watch(struct fg_curl_slot *slot)
 	    (code = curl_easy_setopt(easy, CURLOPT_XFERINFOFUNCTION, on_progress)) ||
 	    (code = curl_easy_setopt(easy, CURLOPT_XFERINFODATA, slot)) ||
 	    (code = curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, slot->error_text)))
-		return code;
-	if (slot->vu->engine->labels &&
-	    ((code = curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, on_close_socket)) ||
-	     (code = curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, slot->vu->engine))))
 		return code;
 	return curl_easy_setopt(easy, CURLOPT_MAXFILESIZE_LARGE, (curl_off_t)BODY_BYTES_MAX);
 }

@@ -204,6 +204,8 @@ static int on_close_socket(void *user, curl_socket_t fd)
 
 	if (fd >= 0 && (size_t)fd < uv->watch_capacity && uv->watches[fd])
 		watch_close(uv->watches[fd]);
+	if (uv->on_close)
+		uv->on_close(uv->context, fd);
 	return close(fd);
 }
 

@@ -25,6 +25,7 @@ struct fg_curl_uv {
 	size_t watch_capacity;
 	void (*on_done)(void *context, CURL *easy, CURLcode result);
 	void (*on_acted)(void *context); /* curl was called and has returned; NULL: nobody asks */
+	void (*on_close)(void *context, int fd); /* before it is closed; NULL: nobody asks */
 	void *context;
 	int running;     /* as curl said last */
 	int added;       /* handles in the multi */

@@ -224,9 +224,17 @@ static const char *curl_refuses(const struct fg_http_options *http, const char *
 	return NULL;
 }
 
+static void on_close(void *context, int fd)
+{
+	const struct fg_engine *engine = context;
+
+	fg_load_unlabel(engine->labels, fg_load_local_port(fd));
+}
+
 static void curl_label(struct fg_engine *engine, const struct fg_load_labels *labels)
 {
 	engine->labels = labels;
+	engine->uv.on_close = on_close;
 }
 
 const struct fg_engine_ops fg_engine_curl = {

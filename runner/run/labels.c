@@ -173,7 +173,7 @@ static size_t select_slow(const struct fg_request_entry *from, size_t count,
 }
 
 static int collect_slow(const struct fg_session *s, const struct fg_result *result,
-			const uint64_t *above_ns, struct fg_profile_info *info,
+			const uint64_t *above_ns, struct fg_profile_slow *info,
 			struct fg_request_index **ret, struct fg_err *err)
 {
 	const struct fg_request_entry *entries;
@@ -192,15 +192,22 @@ static int collect_slow(const struct fg_session *s, const struct fg_result *resu
 		count = FG_MIN(count, (size_t)SLOW_ENTRIES_MAX - kept);
 		kept += select_slow(entries, count, above_ns, result, slow + kept);
 	}
-	info->slow_requests = kept;
-	info->slow_quantile = SLOW_PERCENTILE;
+	info->requests = kept;
+	info->quantile = SLOW_PERCENTILE;
 	if (result->registry.class_count == 1 && kept)
-		info->slow_above_ns = above_ns[0];
+		info->above_ns = above_ns[0];
+	int peaks = fg_request_log_peaks(slow, kept, result->started_ns,
+					 result->duration_ns / FG_NS_PER_S, info->seconds,
+					 FG_SLOW_SECONDS_MAX, err);
+
+	if (peaks < 0)
+		return peaks;
+	info->second_count = (size_t)peaks;
 	return fg_request_index_new(slow, kept, ret, err);
 }
 
 int fg_session_slow_requests(const struct fg_session *s, const struct fg_result *result,
-			     struct fg_profile_info *info, struct fg_request_index **ret,
+			     struct fg_profile_slow *info, struct fg_request_index **ret,
 			     struct fg_err *err)
 {
 	const size_t classes = result->registry.class_count;

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "gate/base/vec.h"
+#include "runner/debuginfod.h"
 #include "runner/run/session.h"
 
 enum { CPU_SECONDS_MAX = 1 << 20 };
@@ -28,6 +29,7 @@ static int start_profiler(struct fg_session *s, struct fg_err *err)
 		.pid_count = 1,
 		.frequency_hz = s->options->frequency_hz ? (uint32_t)s->options->frequency_hz
 							 : s->file->profile_frequency_hz,
+		.types = s->file->profile_types,
 		.labels = s->file->profile_labels != FG_LABELS_OFF,
 	};
 
@@ -61,13 +63,28 @@ int fg_session_observe_start(struct fg_session *s, struct fg_err *err)
 		s->profile_absent[0] = '\0';
 		return fg_session_labels_check(s, err);
 	}
-	(void)snprintf(s->profile_absent, sizeof(s->profile_absent), "%.255s", why.message);
+	(void)snprintf(s->profile_absent, sizeof(s->profile_absent), "%.767s", why.message);
 	if (!profile_required(s))
 		return 0;
 	fg_session_outcome(s, FG_OUTCOME_NO_PROFILER);
 	*err = why;
 	(void)fg_err_wrap(err, "a profile is required");
 	return -(int)why.code;
+}
+
+/* One file of /proc per process and second: cheap, and no privilege. */
+static void observe_memory(struct fg_session *s, uint32_t second)
+{
+	uint64_t bytes;
+
+	if (fg_cputime_rss(s->cputime, &bytes, NULL) ||
+	    fg_vec_grow((void **)&s->rss.bytes, &s->rss.capacity, (size_t)second + 1,
+			CPU_SECONDS_MAX, sizeof(*s->rss.bytes), NULL))
+		return;
+	for (size_t i = s->rss.count; i < (size_t)second; i++)
+		s->rss.bytes[i] = 0;
+	s->rss.bytes[second] = bytes;
+	s->rss.count = FG_MAX(s->rss.count, (size_t)second + 1);
 }
 
 void fg_session_observe_second(struct fg_session *s, uint32_t second)
@@ -78,6 +95,7 @@ void fg_session_observe_second(struct fg_session *s, uint32_t second)
 		return;
 	/* Also when every process is gone: the last known total is still right. */
 	(void)fg_cputime_read(s->cputime, &total_ns, NULL);
+	observe_memory(s, second);
 	if (fg_vec_grow((void **)&s->cpu.cpu_ns, &s->cpu.capacity, (size_t)second + 1,
 			CPU_SECONDS_MAX, sizeof(*s->cpu.cpu_ns), NULL))
 		return;
@@ -136,12 +154,30 @@ static uint64_t measured_cpu_ns(const struct fg_result *result)
 	return sum_ns;
 }
 
+static_assert((int)FG_PROFILER_SHORT == (int)FG_DEMANGLE_SHORT &&
+		      (int)FG_PROFILER_RAW == (int)FG_DEMANGLE_OFF,
+	      "the scenario's and the profiler's styles of names");
+
+/* Frees it as well. */
+static void note_debug_files(const struct fg_session *s, struct fg_debuginfod *debuginfod)
+{
+	char text[400];
+
+	if (!debuginfod)
+		return;
+	fg_debuginfod_summary(debuginfod, text, sizeof(text));
+	fg_session_note(s, "debug files: %s\n", text);
+	fg_debuginfod_free(debuginfod);
+}
+
 int fg_session_profile(struct fg_session *s, struct fg_err *err)
 {
 	struct fg_result *result = s->run->bundle.result;
 
 	result->target_cpu = s->cpu;
 	s->cpu = (struct fg_cpu_series){0};
+	result->target_rss = s->rss;
+	s->rss = (struct fg_rss_series){0};
 	result->measured_target_cpu_ns = measured_cpu_ns(result);
 	if (!s->profiler) {
 		(void)snprintf(result->profile.why_absent, sizeof(result->profile.why_absent), "%s",
@@ -154,16 +190,21 @@ int fg_session_profile(struct fg_session *s, struct fg_err *err)
 		{"warmup", start_ns, measured_ns},
 		{"measure", measured_ns, start_ns + result->duration_ns},
 	};
-	struct fg_profile *profiles[FG_PROFILE_TYPE_COUNT];
-	struct fg_profile_info slow = {0};
+	struct fg_profile *profiles[FG_PROFILE_TYPE_COUNT] = {0};
+	struct fg_profile_slow slow = {0};
 	struct fg_endpoints endpoints = {0};
 	struct fg_request_index *slow_requests = NULL;
+	struct fg_debuginfod *debuginfod = NULL;
 	int rc = fg_session_endpoints(result, &endpoints, err);
 
 	if (!rc)
 		rc = fg_session_slow_requests(s, result, &slow, &slow_requests, err);
+	if (!rc)
+		rc = fg_debuginfod_new(s->file->profile_debuginfod, &debuginfod, err);
 	const struct fg_profiler_profile_options options = {
 		.run_start_ns = start_ns,
+		.symbols = {(enum fg_profiler_demangle)s->file->profile_demangle,
+			    debuginfod ? fg_debuginfod_open : NULL, debuginfod},
 		.phases = phases,
 		.phase_count = FG_ARRAY_LEN(phases),
 		.endpoints = (const char *const *)endpoints.texts,
@@ -174,11 +215,10 @@ int fg_session_profile(struct fg_session *s, struct fg_err *err)
 	if (!rc)
 		rc = fg_profiler_profile(s->profiler, &options, profiles, &result->profile, err);
 	if (!rc) {
-		s->run->bundle.profile = profiles[FG_PROFILE_CPU];
-		result->profile.slow_requests = slow.slow_requests;
-		result->profile.slow_above_ns = slow.slow_above_ns;
-		result->profile.slow_quantile = slow.slow_quantile;
+		fg_bundle_take_profiles(&s->run->bundle, profiles);
+		result->profile.slow = slow;
 	}
+	note_debug_files(s, debuginfod);
 	fg_session_endpoints_done(&endpoints);
 	fg_request_index_free(slow_requests);
 	return rc;

@@ -149,6 +149,24 @@ static int set_label(struct fg_session *s, const char *label, struct fg_err *err
 	return s->target_label ? 0 : -FG_E_NOMEM;
 }
 
+static void note_runtime_flags(const struct fg_session *s)
+{
+	const bool java = strstr(s->runtime_flags, "JAVA_TOOL_OPTIONS") != NULL;
+
+	if (s->file->runtime_flags != FG_FLAGS_AUTO || s->options->quiet)
+		return;
+	if (!s->runtime_flags[0])
+		fg_session_note(s,
+				"target: no runtime flags to set (profile.runtimeFlags: auto)\n");
+	else
+		fg_session_note(
+			s,
+			"target: set %s for stacks and names of JIT code (profile.runtimeFlags: "
+			"auto)%s\n",
+			s->runtime_flags,
+			java ? "; java says \"Picked up JAVA_TOOL_OPTIONS\"" : "");
+}
+
 static int start_target(struct fg_session *s, struct fg_err *err)
 {
 	struct fg_target_start_options options = {
@@ -158,6 +176,9 @@ static int start_target(struct fg_session *s, struct fg_err *err)
 	if (rc)
 		return rc;
 	s->target_pid = fg_target_pid(s->target);
+	(void)snprintf(s->runtime_flags, sizeof(s->runtime_flags), "%s",
+		       fg_target_runtime_flags(s->target));
+	note_runtime_flags(s);
 	FG_AUTO_BUF struct fg_buf url;
 
 	fg_buf_init(&url, 8192);

@@ -92,6 +92,8 @@ static void note_header(const struct fg_record *record)
 	fg_record_note(record, "flamegate " FG_VERSION " · profile of %s · %s%s%s\n", record->label,
 		       record->options->duration_ns ? "for " : "", time,
 		       record->child.pid ? "" : " · Ctrl-C ends it and keeps what was measured");
+	if (*fg_profiler_source_note(record->profiler))
+		fg_record_note(record, "profile: %s\n", fg_profiler_source_note(record->profiler));
 }
 
 static int observe(struct fg_record *record, struct fg_err *err)
@@ -137,7 +139,7 @@ static int build_profile(struct fg_record *record, struct fg_result *result, str
 
 	if (rc)
 		return fg_err_wrap(err, "the profile could not be built");
-	record->run->bundle.profile = profiles[FG_PROFILE_CPU];
+	fg_bundle_take_profiles(&record->run->bundle, profiles);
 	return 0;
 }
 
@@ -218,7 +220,7 @@ static int set_outcome(struct fg_record *record, struct fg_err *err)
 static int write_bundle(struct fg_record *record, struct fg_err *err)
 {
 	struct fg_run *run = record->run;
-	int rc = fg_bundle_write(record->dirs.bundle, run->bundle.result, run->bundle.profile, err);
+	int rc = fg_bundle_write_all(record->dirs.bundle, &run->bundle, err);
 
 	if (rc)
 		return fg_err_wrap(err, "the bundle could not be written");
@@ -233,8 +235,10 @@ static void add_end(const struct fg_record *record, struct fg_buf *out)
 	char how[128];
 	const char *who = record->pid_count > 1 ? "all targets" : "the target";
 
-	if (record->child.pid) {
-		fg_record_child_text(&record->child, how, sizeof(how));
+	fg_record_child_text(&record->child, how, sizeof(how));
+	if (record->child.pid && record->end == FG_RECORD_TIME) {
+		fg_buf_addf(out, "the command was stopped when the time was over: it %s\n", how);
+	} else if (record->child.pid) {
 		fg_buf_addf(out, "the command %s\n", how);
 	} else if (record->end == FG_RECORD_TARGETS) {
 		fg_buf_addf(out, "%s ended before the recording did\n", who);

@@ -16,8 +16,9 @@
 #include "gate/base/clock.h"
 #include "gate/base/num.h"
 #include "gate/base/vec.h"
+#include "gate/report/table.h"
 
-enum { FIXED_FDS = 2, BAR_COLUMNS = 20, BAR_FROM_COLUMNS = 76 };
+enum { FIXED_FDS = 2, BAR_COLUMNS = 20 };
 
 #define REDRAW_NS      (500 * FG_NS_PER_MS)
 #define LINE_NS        (10 * FG_NS_PER_S)
@@ -128,22 +129,37 @@ static void add_facts(const struct fg_record *record, uint64_t elapsed_ns, struc
 			    100.0 * (double)record->cpu_total_ns / (double)elapsed_ns);
 }
 
+/* A line that wraps would leave its first half behind when it is drawn again; the last column stays
+ * free, because some terminals wrap when it is filled. The bar goes first. */
+static void draw(const struct fg_record *record, uint64_t elapsed_ns, const char *facts,
+		 struct fg_buf *out)
+{
+	const struct fg_run_io *io = record->io;
+	unsigned width = io->note_width ? io->note_width(io->context) : io->width;
+	size_t room = width > 3 ? width - 3 : 1;
+
+	fg_buf_add_char(out, '\r');
+	if (record->options->duration_ns && fg_text_width(facts) + BAR_COLUMNS + 4 <= room)
+		add_bar(out, (double)elapsed_ns / (double)record->options->duration_ns);
+	fg_buf_add_str(out, "  ");
+	fg_text_cut(facts, room, false, out);
+	fg_buf_add_str(out, "\x1b[K");
+}
+
 static void tell(struct fg_record *record, uint64_t now_ns)
 {
 	const struct fg_run_io *io = record->io;
 	uint64_t elapsed_ns = now_ns - record->start_ns;
-	unsigned width = io->note_width ? io->note_width(io->context) : io->width;
+	FG_AUTO_BUF struct fg_buf facts;
 	FG_AUTO_BUF struct fg_buf line;
 
-	fg_buf_init(&line, 4096);
+	fg_buf_init(&facts, 4096);
+	fg_buf_init(&line, 8192);
+	add_facts(record, elapsed_ns, &facts);
 	if (io->note_is_tty)
-		fg_buf_add_str(&line, "\r");
-	if (io->note_is_tty && record->options->duration_ns && width >= BAR_FROM_COLUMNS)
-		add_bar(&line, (double)elapsed_ns / (double)record->options->duration_ns);
-	if (io->note_is_tty)
-		fg_buf_add_str(&line, "  ");
-	add_facts(record, elapsed_ns, &line);
-	fg_buf_add_str(&line, io->note_is_tty ? "\x1b[K" : "\n");
+		draw(record, elapsed_ns, facts.data ? facts.data : "", &line);
+	else
+		fg_buf_addf(&line, "%s\n", facts.data ? facts.data : "");
 	if (line.data)
 		io->note(io->context, line.data, line.len);
 	record->is_drawn = io->note_is_tty;

@@ -64,14 +64,17 @@ static int keep(struct fg_session *s, struct fg_scraped_profile *profile, size_t
 		return 0;
 	}
 	if (profile->lost)
-		fg_session_note(s, "profile: %u earlier profiles of %s were dropped; fetch them "
-				   "less often\n",
+		fg_session_note(s,
+				"profile: %u earlier profiles of %s were dropped; fetch them "
+				"less often\n",
 				profile->lost, url);
 	const struct fg_scrape scrape = {
 		.name = name,
 		.type = profile->scrape->type,
 		.url = url,
-		.from_ns = profile->from_ns > started_ns ? profile->from_ns - started_ns : 0,
+		.from_ns = profile->from_ns != profile->to_ns && profile->from_ns > started_ns
+				   ? profile->from_ns - started_ns
+				   : 0,
 		.at_ns = profile->to_ns > started_ns ? profile->to_ns - started_ns : 0,
 		.bytes = profile->pprof.data,
 		.len = profile->pprof.len,

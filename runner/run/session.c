@@ -15,6 +15,7 @@
 #include "runner/load/select.h"
 #include "runner/run/environment.h"
 #include "runner/run/outputs.h"
+#include "runner/run/scrape.h"
 #include "runner/run/shard.h"
 #include "runner/store/reference.h"
 #include "runner/target/cpus.h"
@@ -57,6 +58,13 @@ static void note_profile(const struct fg_session *s)
 			s->profile_absent);
 }
 
+static const char *profile_word(const struct fg_session *s)
+{
+	if (!s->profiler)
+		return "off";
+	return fg_profiler_source(s->profiler) == FG_PROFILER_PERF ? "perf events" : "eBPF";
+}
+
 static void note_header(const struct fg_session *s)
 {
 	struct fg_registry registry;
@@ -64,14 +72,15 @@ static void note_header(const struct fg_session *s)
 	if (s->options->quiet)
 		return;
 	fg_session_note(s, "flamegate " FG_VERSION " · %s%s%s · profile: %s", s->file->name,
-			*s->target_label ? " · target " : "", s->target_label,
-			s->profiler ? "eBPF" : "off");
+			*s->target_label ? " · target " : "", s->target_label, profile_word(s));
 	if (s->profiler)
 		fg_session_note(s, " %u Hz",
 				s->options->frequency_hz ? (unsigned)s->options->frequency_hz
 							 : s->file->profile_frequency_hz);
 	fg_session_note(s, "\n");
 	note_profile(s);
+	if (s->profiler && *fg_profiler_source_note(s->profiler))
+		fg_session_note(s, "profile: %s\n", fg_profiler_source_note(s->profiler));
 	fg_registry_init(&registry);
 	if (fg_scenario_register(s->file, "curl", &registry, NULL) == 0)
 		for (size_t i = 0; i < registry.scenario_count; i++)
@@ -107,6 +116,7 @@ static void on_second(void *context, struct fg_load *load, const struct fg_resul
 	fg_session_observe_second(s, second > 0 ? (uint32_t)(second - 1) : 0);
 	fg_live_second(s->live, load, live, elapsed_ns);
 	fg_session_push_second(s, live, elapsed_ns);
+	fg_session_scrape_second(s, live, elapsed_ns);
 	look_at_vus(s, live);
 }
 
@@ -195,6 +205,8 @@ static int describe_result(struct fg_session *s, struct fg_err *err)
 	result->target_pid = s->target_pid;
 	result->vus = s->vus;
 	fg_environment_read(&result->environment);
+	memcpy(result->environment.runtime_flags, s->runtime_flags,
+	       sizeof(result->environment.runtime_flags));
 	return rc;
 }
 
@@ -210,6 +222,8 @@ static int conclude(struct fg_session *s, struct fg_err *err)
 	rc = fg_session_profile(s, err);
 	if (rc)
 		(void)fg_err_wrap(err, "the profile could not be built");
+	if (rc == 0)
+		rc = fg_session_scrape_keep(s, err);
 	int judged = fg_session_judge(s, rc ? &later : err);
 
 	/* After the verdict on the run itself, before the outcome is written and told. */
@@ -238,8 +252,11 @@ static int drive(struct fg_session *s, struct fg_err *err)
 		return rc;
 	s->seed = choose_seed(s);
 	rc = fg_session_setup(s, err);
+	if (rc == 0)
+		rc = fg_session_scrape_start(s, err);
 	if (rc == 0) {
 		rc = run_load(s, err);
+		fg_session_scrape_end(s);
 		fg_session_teardown(s);
 	}
 	fg_session_observe_stop(s);
@@ -270,6 +287,7 @@ static int drive(struct fg_session *s, struct fg_err *err)
 static void session_done(struct fg_session *s)
 {
 	fg_session_push_free(s->push);
+	fg_scrapes_free(s->scrapes);
 	fg_live_free(s->live);
 	fg_bundle_done(&s->baseline);
 	fg_session_labels_done(s);

@@ -11,8 +11,9 @@
 #include "runner/scenario/scenario.h"
 #include "runner/target/target.h"
 
-struct fg_live; /* live.c: what is drawn while it runs */
-struct fg_push; /* push.c: what is sent while it runs */
+struct fg_live;    /* live.c: what is drawn while it runs */
+struct fg_push;    /* push.c: what is sent while it runs */
+struct fg_scrapes; /* scrape.h: what is fetched while it runs */
 
 enum { FG_SESSION_REQUEST_LOGS_MAX = 64 };
 
@@ -29,8 +30,9 @@ struct fg_session {
 	struct fg_target_process *target; /* started by us, or NULL */
 	char *target_url;
 	char *target_label;
-	uint32_t target_pid;  /* 0: unknown */
-	char target_end[128]; /* "killed by SIGSEGV", once it ended by itself */
+	uint32_t target_pid;     /* 0: unknown */
+	char runtime_flags[256]; /* added to the target's environment */
+	char target_end[128];    /* "killed by SIGSEGV", once it ended by itself */
 	/* blocks.c */
 	uint64_t seed;
 	struct fg_slot *globals; /* what setup captured */
@@ -38,14 +40,17 @@ struct fg_session {
 	char target_port[8];
 	/* observe.c */
 	struct fg_profiler *profiler; /* or NULL */
-	char profile_absent[256];     /* why there is none */
+	char profile_absent[768];     /* why there is none */
 	struct fg_cputime *cputime;   /* or NULL */
 	struct fg_cpu_series cpu;
+	struct fg_rss_series rss;
 	uint64_t cpu_total_ns; /* last reading */
 	/* labels.c */
 	struct fg_load_labels labels;
 	struct fg_request_log *request_logs[FG_SESSION_REQUEST_LOGS_MAX]; /* of the workers */
 	size_t request_log_count;
+	/* scrape_session.c */
+	struct fg_scrapes *scrapes; /* or NULL */
 	/* push.c */
 	struct fg_push *push; /* or NULL */
 	/* live.c */
@@ -78,6 +83,13 @@ void fg_live_second(struct fg_live *live, struct fg_load *load, const struct fg_
 		    uint64_t elapsed_ns);
 void fg_live_clear(struct fg_live *live); /* removes the drawn block before results are printed */
 void fg_live_free(struct fg_live *live);
+int fg_session_scrape_start(struct fg_session *s, struct fg_err *err) FG_MUST_USE;
+void fg_session_scrape_second(struct fg_session *s, const struct fg_result *live,
+			      uint64_t elapsed_ns);
+/** While the target still lives: fetches what is due at the end. */
+void fg_session_scrape_end(struct fg_session *s);
+/** Into the bundle. */
+int fg_session_scrape_keep(struct fg_session *s, struct fg_err *err) FG_MUST_USE;
 int fg_session_push_start(struct fg_session *s, struct fg_err *err) FG_MUST_USE;
 void fg_session_push_second(struct fg_session *s, const struct fg_result *live,
 			    uint64_t elapsed_ns);
@@ -110,7 +122,7 @@ int fg_session_endpoints(const struct fg_result *result, struct fg_endpoints *re
 void fg_session_endpoints_done(struct fg_endpoints *endpoints);
 /** The slow ones among the measured requests, and what is said of them; NULL: nobody logged. */
 int fg_session_slow_requests(const struct fg_session *s, const struct fg_result *result,
-			     struct fg_profile_info *info, struct fg_request_index **ret,
+			     struct fg_profile_slow *info, struct fg_request_index **ret,
 			     struct fg_err *err) FG_MUST_USE;
 
 /** Reads --baseline once. That there is none is no error. */

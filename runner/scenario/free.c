@@ -352,6 +352,7 @@ void fg_scenario_file_free(struct fg_scenario_file *file)
 	free(file->dir);
 	free(file->name);
 	free(file->loadgen_cpus);
+	free(file->profile_debuginfod);
 	free(file->baseline_dir);
 	free(file->report_markdown);
 	free(file->report_junit);

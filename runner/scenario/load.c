@@ -131,6 +131,19 @@ static void read_strict(struct fg_reader *reader, const struct fg_node *root)
 		profile && profile->kind == FG_NODE_SCALAR && strcmp(profile->text, "strict") == 0;
 }
 
+/* Only what flamegate starts can be given flags. */
+static void check_runtime_flags(struct fg_reader *reader, const struct fg_node *root)
+{
+	const struct fg_node *mode =
+		fg_node_get(fg_node_get(root, "profile", NULL), "runtimeFlags", NULL);
+
+	if (mode && reader->file->runtime_flags == FG_FLAGS_AUTO &&
+	    !fg_node_get(fg_node_get(root, "target", NULL), "start", NULL))
+		fg_reader_fault(reader, mode,
+				"runtimeFlags: auto needs target.start; what runs already keeps "
+				"the flags it was started with");
+}
+
 static void read_root(struct fg_reader *reader, struct fg_node *root)
 {
 	if (root->kind != FG_NODE_MAP) {
@@ -149,6 +162,7 @@ static void read_root(struct fg_reader *reader, struct fg_node *root)
 	if (reader->fatal)
 		return;
 	read_strict(reader, root);
+	check_runtime_flags(reader, root);
 	default_name(reader);
 	check_thresholds(reader, root);
 	if (fg_diag_count(reader->diagnostics) == 0 && !reader->fatal)

@@ -399,6 +399,8 @@ enum { FG_SCRAPE_SETTINGS_MAX = 8 };
 void fg_scrape_setting_done(struct fg_scrape_setting *scrape);
 
 enum fg_profile_enabled { FG_PROFILE_AUTO, FG_PROFILE_REQUIRED, FG_PROFILE_OFF };
+enum fg_flags_mode { FG_FLAGS_ADVISE, FG_FLAGS_AUTO }; /* profile.runtimeFlags */
+enum fg_profile_demangle { FG_DEMANGLE_FULL, FG_DEMANGLE_SHORT, FG_DEMANGLE_OFF };
 
 struct fg_publish_pyroscope {
 	char *url;
@@ -447,7 +449,11 @@ struct fg_scenario_file {
 	uint32_t profile_frequency_hz; /* as written; made prime later */
 	struct fg_scrape_setting scrapes[FG_SCRAPE_SETTINGS_MAX];
 	size_t scrape_count;
-	unsigned threads; /* loadgen.threads; 0 = auto */
+	uint32_t profile_types; /* bits 1 << enum fg_profile_type; 0: CPU */
+	enum fg_flags_mode runtime_flags;
+	enum fg_profile_demangle profile_demangle;
+	char *profile_debuginfod; /* URLs, "env"; NULL: off */
+	unsigned threads;         /* loadgen.threads; 0 = auto */
 	char *loadgen_cpus;
 	uint64_t seed;                        /* 0: choose one and print it */
 	char *baseline_dir;                   /* baseline.store of type dir; NULL: default */

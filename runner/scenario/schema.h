@@ -125,6 +125,7 @@ fg_key_read fg_read_resolve, fg_read_auth, fg_read_proxy, fg_read_unix_socket;
 fg_key_read fg_read_data, fg_read_flows, fg_read_flow_params, fg_read_flow_steps, fg_read_block;
 fg_key_read fg_read_scenarios, fg_read_stages, fg_read_scenario_env, fg_read_scenario_flow;
 fg_key_read fg_read_threads, fg_read_profile_types, fg_read_publish, fg_read_trend_stats;
+fg_key_read fg_read_debuginfod;
 fg_key_read fg_read_publish_headers, fg_read_scrape;
 fg_key_read fg_read_markdown, fg_read_thresholds, fg_read_rules;
 /** Reports a fault of the index-th threshold, as fg_threshold_check() placed it. */

@@ -410,16 +410,26 @@ static const struct fg_choice profile_labels[] = {
 	{"off", FG_LABELS_OFF, NULL},
 	{"on", FG_LABELS_ON, NULL},
 };
-static const struct fg_choice runtime_flags[] = {{"advise", 0, NULL}, {"auto", 1, "C"}};
+static const struct fg_choice runtime_flags[] = {{"advise", FG_FLAGS_ADVISE, NULL},
+						 {"auto", FG_FLAGS_AUTO, NULL}};
 static const struct fg_choice demanglings[] = {
-	{"full", 0, NULL}, {"short", 1, "C"}, {"off", 2, "C"}};
+	{"full", FG_DEMANGLE_FULL, NULL},
+	{"short", FG_DEMANGLE_SHORT, NULL},
+	{"off", FG_DEMANGLE_OFF, NULL},
+};
 static const struct fg_key symbol_keys[] = {
 	{.name = "demangle",
 	 .type = FG_T_CHOICE,
 	 .standard = "full",
 	 FG_CHOICES(demanglings),
-	 .help = "names of C++ and Rust"},
-	{.name = "debuginfod", .type = FG_T_TEXT, .standard = "off", .later = "C"},
+	 FG_AT(fg_scenario_file, profile_demangle),
+	 .help = "names of C++, Rust: short has <…>"},
+	{.name = "debuginfod",
+	 .type = FG_T_CUSTOM,
+	 .standard = "off",
+	 .read = fg_read_debuginfod,
+	 FG_AT(fg_scenario_file, profile_debuginfod),
+	 .help = "debug files from: URL, env, off"},
 };
 static const struct fg_table symbol_table = {"key", "profile.symbols", FG_KEYS(symbol_keys)};
 static const struct fg_key profile_keys[] = {
@@ -441,7 +451,10 @@ static const struct fg_key profile_keys[] = {
 	 .max = 10000,
 	 FG_AT(fg_scenario_file, profile_frequency_hz),
 	 .help = "Hz; made prime"},
-	{.name = "types", .type = FG_T_CUSTOM, .read = fg_read_profile_types, .help = "[cpu]"},
+	{.name = "types",
+	 .type = FG_T_CUSTOM,
+	 .read = fg_read_profile_types,
+	 .help = "[cpu]; also offcpu, wall, pagefaults"},
 	{.name = "labels",
 	 .type = FG_T_CHOICE,
 	 .standard = "auto",
@@ -452,7 +465,8 @@ static const struct fg_key profile_keys[] = {
 	 .type = FG_T_CHOICE,
 	 .standard = "advise",
 	 FG_CHOICES(runtime_flags),
-	 .help = "flags of language runtimes"},
+	 FG_AT(fg_scenario_file, runtime_flags),
+	 .help = "auto: set what names need in target.start"},
 	{.name = "scrape",
 	 .type = FG_T_CUSTOM,
 	 .table = &fg_schema_scrape,

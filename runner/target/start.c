@@ -6,6 +6,7 @@
 #include "runner/target/cpus.h"
 #include "runner/target/keeper.h"
 #include "runner/target/probe.h"
+#include "runner/target/runtime_flags.h"
 
 #include "gate/base/clock.h"
 #include "gate/base/file.h"
@@ -37,6 +38,7 @@ struct fg_target_process {
 	uint64_t start_duration_ns;
 	int stop_signal;
 	uint64_t stop_timeout_ns;
+	char runtime_flags[256];
 	bool has_ended;
 	bool keeper_is_gone;
 	int wait_status;
@@ -55,6 +57,7 @@ struct preparation {
 	struct words argv, envp;
 	char *url, *ready_url;
 	char cwd[FG_PATH_MAX];
+	char runtime_flags[256]; /* what was added, for people */
 	struct fg_keeper_command command;
 };
 
@@ -175,6 +178,69 @@ static int prepare_envp(struct preparation *prep, struct fg_err *err)
 	return rc ? fg_err_wrap(err, "target.start.env") : 0;
 }
 
+/* The entry of the variable, or NULL. */
+static char **find_variable(const struct words *envp, const char *name)
+{
+	size_t len = strlen(name);
+
+	for (size_t i = 0; i < envp->count; i++) {
+		if (strncmp(envp->items[i], name, len) == 0 && envp->items[i][len] == '=')
+			return &envp->items[i];
+	}
+	return NULL;
+}
+
+static int add_runtime_flag(struct preparation *prep, enum fg_flagged_runtime runtime,
+			    struct fg_buf *told, struct fg_err *err)
+{
+	const char *name = fg_runtime_flags_variable(runtime);
+	char **entry = find_variable(&prep->envp, name);
+	FG_AUTO_BUF struct fg_buf value = {.max = WORD_BYTES_MAX};
+	FG_AUTO_BUF struct fg_buf added = {.max = 1024};
+
+	if (!fg_runtime_flags_value(runtime, entry ? *entry + strlen(name) + 1 : NULL, &value,
+				    &added))
+		return 0;
+	int rc = fg_buf_check(&value, err);
+
+	if (rc)
+		return fg_err_wrap(err, "%s", name);
+	fg_buf_addf(told, "%s%s=%s", told->len ? "; " : "", name, added.data);
+	if (!entry)
+		return add_variable(&prep->envp, name, value.data, err);
+	FG_AUTO_BUF struct fg_buf text = {.max = (size_t)2 * WORD_BYTES_MAX};
+
+	fg_buf_addf(&text, "%s=%s", name, value.data);
+	char *taken = fg_buf_take(&text, NULL);
+
+	if (!taken)
+		return fg_err_nomem(err);
+	free(*entry);
+	*entry = taken;
+	return 0;
+}
+
+/* profile.runtimeFlags: auto; after argv, envp and cwd. */
+static int prepare_runtime_flags(struct preparation *prep, struct fg_err *err)
+{
+	static const enum fg_flagged_runtime runtimes[] = {FG_FLAGGED_NODE, FG_FLAGGED_JAVA};
+	FG_AUTO_BUF struct fg_buf told = {.max = sizeof(prep->runtime_flags) - 1};
+	char **path = find_variable(&prep->envp, "PATH");
+	unsigned wanted = 0;
+	int rc = 0;
+
+	if (prep->options->file->runtime_flags == FG_FLAGS_AUTO)
+		wanted = fg_runtime_flags_of_command(prep->argv.items, prep->cwd,
+						     path ? *path + strlen("PATH=") : NULL);
+	for (size_t i = 0; rc == 0 && i < FG_ARRAY_LEN(runtimes); i++) {
+		if (wanted & runtimes[i])
+			rc = add_runtime_flag(prep, runtimes[i], &told, err);
+	}
+	(void)snprintf(prep->runtime_flags, sizeof(prep->runtime_flags), "%s",
+		       told.data ? told.data : "");
+	return rc;
+}
+
 /* As the command line of the example reads: relative to where flamegate was started, not to the
  * scenario file (paths of files that a scenario includes or sends are relative to it). */
 static int prepare_cwd(struct preparation *prep, struct fg_err *err)
@@ -242,6 +308,8 @@ static int prepare(struct preparation *prep, struct fg_err *err)
 		rc = prepare_envp(prep, err);
 	if (rc == 0)
 		rc = prepare_cwd(prep, err);
+	if (rc == 0)
+		rc = prepare_runtime_flags(prep, err);
 	if (rc == 0)
 		rc = prepare_urls(prep, err);
 	if (rc == 0)
@@ -356,6 +424,7 @@ int fg_target_start(const struct fg_target_start_options *options, struct fg_tar
 		return rc;
 	}
 	process->port = prep.port;
+	memcpy(process->runtime_flags, prep.runtime_flags, sizeof(process->runtime_flags));
 	process->stop_signal = prep.target->stop_signal ? prep.target->stop_signal : SIGTERM;
 	process->stop_timeout_ns = prep.target->stop_timeout_ns ? prep.target->stop_timeout_ns
 								: DEFAULT_STOP_TIMEOUT_NS;
@@ -380,6 +449,11 @@ uint32_t fg_target_pid(const struct fg_target_process *target)
 uint16_t fg_target_port(const struct fg_target_process *target)
 {
 	return target->port;
+}
+
+const char *fg_target_runtime_flags(const struct fg_target_process *target)
+{
+	return target->runtime_flags;
 }
 
 uint64_t fg_target_start_duration_ns(const struct fg_target_process *target)

@@ -27,6 +27,8 @@ int fg_target_start(const struct fg_target_start_options *options, struct fg_tar
 uint32_t fg_target_pid(const struct fg_target_process *target);
 uint16_t fg_target_port(const struct fg_target_process *target); /* 0: none was chosen */
 uint64_t fg_target_start_duration_ns(const struct fg_target_process *target);
+/** What was added to its environment (profile.runtimeFlags: auto), for people; "" nothing. */
+const char *fg_target_runtime_flags(const struct fg_target_process *target);
 /** Readable when the target's main process has ended (or the keeper died). */
 int fg_target_fd(const struct fg_target_process *target);
 /** True once it ended; `text` gets "exited with status 1" or "killed by SIGSEGV". */

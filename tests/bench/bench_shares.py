@@ -53,6 +53,13 @@ def run(bench, hz, seconds):
     return exact, seen, elsewhere
 
 
+def chi_squared(exact, seen):
+    """Pearson's statistic over all shares, and its p."""
+    cpu_ns, samples = sum(exact.values()), sum(seen.values())
+    chi2 = sum((seen[n] - samples * exact[n] / cpu_ns) ** 2 / (samples * exact[n] / cpu_ns) for n in exact)
+    return chi2, p_of_3_degrees(chi2)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("build")
@@ -66,10 +73,10 @@ def main():
         cpu_ns, samples = sum(exact.values()), sum(seen.values())
         if not samples:
             sys.exit("no samples")
-        chi2 = sum((seen[n] - samples * exact[n] / cpu_ns) ** 2 / (samples * exact[n] / cpu_ns) for n in exact)
+        chi2, p = chi_squared(exact, seen)
         shares = "  ".join(f"{n} {100 * exact[n] / cpu_ns:.2f} / {100 * seen[n] / samples:.2f}" for n in exact)
         print(f"{hz} Hz: {samples} samples in {cpu_ns / 1e9:.2f} s of CPU ({samples * 1e9 / cpu_ns:.1f} per s, {elsewhere} "
-              f"elsewhere); true / sampled %: {shares}; chi2 {chi2:.2f}, p {p_of_3_degrees(chi2):.3f}", flush=True)
+              f"elsewhere); true / sampled %: {shares}; chi2 {chi2:.2f}, p {p:.3f}", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * profile_pid HELPER SECONDS HZ PID…: profiles and prints what the tests (and people) check.
+ * profile_pid [types=BITS] HELPER SECONDS HZ PID…: profiles and prints what the tests (and people)
+ * check; BITS of 1 << enum fg_profile_type.
  * profile_pid HELPER probe: prints what doctor would.
+ * $FG_SOURCE: "bpf", "perf" or "auto" (the default).
  *
- * Lines: `info key value`, `program name verified bytes`, `stack result count frame;frame;…` (root
- * first, like folded stacks; guessed frames end in `?`).
-
+ * Lines: `info key value`, `note text`, `program name verified bytes`, `stack result count
+ * frame;frame;…` (root first, like folded stacks; guessed frames end in `?`). Of other types than
+ * CPU `typeinfo TYPE key value`, `wait CLASS microseconds`, and stacks after a line `type TYPE`.
  */
 #include <poll.h>
 #include <stdio.h>
@@ -69,6 +71,20 @@ static void print_profile(const struct fg_profile *profile)
 	free(counts);
 }
 
+/* `runtime name processes samples complete frames unnamed` and what the report says about it. */
+static void print_runtimes(const struct fg_profile_info *info)
+{
+	for (size_t i = 0; i < info->runtime_count; i++) {
+		const struct fg_runtime_info *one = &info->runtimes[i];
+
+		printf("runtime %s %u %llu %llu %llu %llu\n", one->name, one->processes,
+		       (unsigned long long)one->samples, (unsigned long long)one->complete,
+		       (unsigned long long)one->frames, (unsigned long long)one->unnamed_frames);
+		printf("flags %s %s\n", one->name, one->flags);
+		printf("advice %s %s\n", one->name, one->advice);
+	}
+}
+
 static void print_info(const struct fg_profile_info *info)
 {
 	const struct {
@@ -88,6 +104,7 @@ static void print_info(const struct fg_profile_info *info)
 		 info->samples ? (double)info->bpf_ns / (double)info->samples : 0},
 		{"helper_cpu_ms", (double)info->helper_cpu_ns / 1e6},
 		{"target_cpu_ms", (double)info->target_cpu_ns / 1e6},
+		{"user_cpu_ms", (double)info->user_cpu_ns / 1e6},
 		{"partial", info->partial},
 		{"complete_percent",
 		 info->samples ? 100.0 * (double)info->complete / (double)info->samples : 0},
@@ -95,9 +112,40 @@ static void print_info(const struct fg_profile_info *info)
 
 	for (size_t i = 0; i < FG_ARRAY_LEN(lines); i++)
 		printf("info %s %.6g\n", lines[i].key, lines[i].value);
+	printf("note %s\n", info->why_absent);
 	for (int i = 0; i < FG_STACK_RESULT_COUNT; i++)
 		printf("info result_%s %llu\n", fg_stack_result_name((enum fg_stack_result)i),
 		       (unsigned long long)(i ? info->incomplete_by[i] : info->complete));
+}
+
+static void print_types(struct fg_profile *const profiles[FG_PROFILE_TYPE_COUNT],
+			const struct fg_profile_info *info)
+{
+	for (int i = 0; i < FG_WAIT_CLASS_COUNT; i++)
+		printf("wait %s %llu\n", fg_wait_class_name((enum fg_wait_class)i),
+		       (unsigned long long)info->wait_us[i]);
+	for (int i = FG_PROFILE_CPU + 1; i < FG_PROFILE_TYPE_COUNT; i++) {
+		const struct fg_profile_type_info *type = &info->types[i];
+		const char *name = fg_profile_type_name((enum fg_profile_type)i);
+		const struct {
+			const char *key;
+			uint64_t value;
+		} lines[] = {
+			{"samples", type->samples},     {"complete", type->complete},
+			{"with_user", type->with_user}, {"borrowed", type->borrowed},
+			{"value", type->value},         {"events", type->events},
+			{"lost", type->lost},           {"skipped", type->skipped},
+			{"nested", type->nested},       {"bpf_ns", type->bpf_ns},
+		};
+
+		if (!profiles[i])
+			continue;
+		for (size_t k = 0; k < FG_ARRAY_LEN(lines); k++)
+			printf("typeinfo %s %s %llu\n", name, lines[k].key,
+			       (unsigned long long)lines[k].value);
+		printf("type %s\n", name);
+		print_profile(profiles[i]);
+	}
 }
 
 static int profile(const struct fg_profiler_options *options, uint64_t duration_ns,
@@ -115,6 +163,8 @@ static int profile(const struct fg_profiler_options *options, uint64_t duration_
 		return rc;
 	uint64_t start_ns = fg_clock_monotonic_ns();
 
+	printf("source %s %s\n", fg_profiler_source(profiler) == FG_PROFILER_PERF ? "perf" : "bpf",
+	       fg_profiler_source_note(profiler));
 	printf("info start_ms %.1f\n", (double)(start_ns - begin_ns) / 1e6);
 	printf("ready\n");
 	(void)fflush(stdout);
@@ -144,20 +194,31 @@ static int profile(const struct fg_profiler_options *options, uint64_t duration_
 	if (rc)
 		return rc;
 	print_info(&info);
+	print_runtimes(&info);
 	print_profile(results[FG_PROFILE_CPU]);
-	fg_profile_free(results[FG_PROFILE_CPU]);
+	if (options->types)
+		print_types(results, &info);
+	for (int i = 0; i < FG_PROFILE_TYPE_COUNT; i++)
+		fg_profile_free(results[i]);
 	return 0;
 }
 
 static int print_probes(const char *helper_path)
 {
-	struct fg_probe probes[16];
+	struct fg_probe probes[32];
 	size_t count = fg_profiler_probe(helper_path, probes, FG_ARRAY_LEN(probes));
 
 	for (size_t i = 0; i < count; i++)
 		printf("probe %s: %s: %s%s%s\n", probes[i].ok ? "ok" : "FAILED", probes[i].name,
 		       probes[i].detail, probes[i].ok ? "" : "; fix: ", probes[i].fix);
 	return 0;
+}
+
+static enum fg_profiler_source source_of(const char *name)
+{
+	if (!name || strcmp(name, "auto") == 0)
+		return FG_PROFILER_AUTO;
+	return strcmp(name, "perf") == 0 ? FG_PROFILER_PERF : FG_PROFILER_BPF;
 }
 
 int main(int argc, char **argv)
@@ -168,6 +229,13 @@ int main(int argc, char **argv)
 	struct fg_err err = {0};
 	struct fg_profiler_options options = {.pids = pids};
 
+	if (argc > 1 && strncmp(argv[1], "types=", 6) == 0) {
+		if (fg_num_u64(argv[1] + 6, strlen(argv[1] + 6), &pid, &err) != 0)
+			return 2;
+		options.types = (uint32_t)pid;
+		argc--;
+		argv++;
+	}
 	if (argc == 3 && strcmp(argv[2], "probe") == 0)
 		return print_probes(argv[1]);
 	if (argc <= FIRST_PID || argc > FIRST_PID + PIDS_MAX ||
@@ -183,6 +251,7 @@ int main(int argc, char **argv)
 	}
 	options.helper_path = argv[1];
 	options.frequency_hz = (uint32_t)hz;
+	options.source = source_of(getenv("FG_SOURCE"));
 	int rc = profile(&options, seconds * FG_NS_PER_S, &err);
 
 	if (rc)

@@ -15,6 +15,8 @@
 #include "gate/judge/verdict.h"
 #include "gate/measure/series.h"
 #include "gate/profile/pprof.h"
+#include "gate/report/flame.h"
+#include "gate/report/top.h"
 #include "runner/scenario/scenario.h"
 #include "tests/fault/failmalloc.h"
 #include "tests/unit/judge/sample_run.h"
@@ -259,6 +261,54 @@ static size_t after(size_t index)
 	return index + 1 + (index > 100 ? index / 32 : 0);
 }
 
+static int flame(struct fg_err *err)
+{
+	const struct fg_flame_options options = {.base = &base, .search = "/parse/"};
+	struct fg_buf out;
+
+	fg_buf_init(&out, 16 << 20);
+	int rc = fg_flame_svg(&head, &options, &out, err);
+
+	if (!rc)
+		keep_or_compare(out.data);
+	fg_buf_done(&out);
+	return rc;
+}
+
+static int speedscope(struct fg_err *err)
+{
+	struct fg_buf out;
+
+	fg_buf_init(&out, 16 << 20);
+	int rc = fg_flame_speedscope(&head, &(struct fg_flame_options){0}, &out, err);
+
+	if (!rc)
+		keep_or_compare(out.data);
+	fg_buf_done(&out);
+	return rc;
+}
+
+static int top(struct fg_err *err)
+{
+	const struct fg_top_options options = {.relative = "parse", .search = "pars"};
+	struct fg_top *made = NULL;
+	struct fg_buf out;
+	int rc = fg_top_new(head.result, head.profile, &options, &made, err);
+
+	fg_buf_init(&out, 16 << 20);
+	if (!rc)
+		rc = fg_top_text(made, &(struct fg_report_style){0}, &out, err);
+	if (!rc)
+		rc = fg_top_json(made, &out, err);
+	if (!rc)
+		rc = fg_top_csv(made, &out, err);
+	if (!rc)
+		keep_or_compare(out.data);
+	fg_buf_done(&out);
+	fg_top_free(made);
+	return rc;
+}
+
 static void fail_each(const char *name, int (*operation)(struct fg_err *err), bool and_later)
 {
 	struct fg_err err = {0};
@@ -310,6 +360,9 @@ static const struct {
 	{"encode profile", encode},
 	{"decode profile", decode},
 	{"compare", compare},
+	{"flame graph", flame},
+	{"speedscope", speedscope},
+	{"top", top},
 };
 
 static void test_one_fails(void **state)

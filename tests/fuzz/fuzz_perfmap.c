@@ -3,7 +3,23 @@
  */
 #include "profiler/symbol/perfmap.h"
 
+#include <string.h>
+
+#include "profiler/client_names.h"
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* What a line means for people is cut out of it. */
+static void parse_name(const char *raw)
+{
+	static struct fg_generated_name name;
+
+	for (int i = 0; i < FG_RUNTIME_COUNT; i++) {
+		fg_names_parse((enum fg_runtime)i, raw, &name);
+		assert(strlen(name.name) < sizeof(name.name));
+		assert(strlen(name.filename) <= strlen(raw));
+	}
+}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -18,6 +34,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		assert(i == 0 || map.items[i - 1].end <= entry->start);
 		assert(fg_perfmap_find(&map, entry->start) == entry);
 		assert(fg_perfmap_find(&map, entry->end - 1) == entry);
+		parse_name(entry->name);
 	}
 	fg_perfmap_done(&map);
 	return 0;

@@ -6,6 +6,7 @@
  * "ready" once it burns. Ends by itself after SECONDS of CPU time, so that a test that dies leaves
  * nothing behind.
  */
+#include <ctype.h>
 #include <dlfcn.h>
 #include <pthread.h>
 #include <signal.h>
@@ -71,11 +72,11 @@ ZOO_NOINLINE static void zoo_interrupted(void)
 		zoo_spin();
 }
 
-static void mode_signal(void)
+static void interrupt_often(int flags)
 {
 	static char stack[64 * 1024];
 	const stack_t alternative = {.ss_sp = stack, .ss_size = sizeof(stack)};
-	const struct sigaction action = {.sa_handler = zoo_handler, .sa_flags = SA_ONSTACK};
+	const struct sigaction action = {.sa_handler = zoo_handler, .sa_flags = flags};
 	const struct itimerspec every = {.it_interval = {.tv_nsec = 10000000},
 					 .it_value = {.tv_nsec = 10000000}};
 	timer_t timer;
@@ -85,6 +86,40 @@ static void mode_signal(void)
 	    timer_settime(timer, 0, &every, NULL) != 0)
 		return;
 	zoo_interrupted();
+}
+
+static void mode_signal(void)
+{
+	interrupt_often(SA_ONSTACK);
+}
+
+/* On the interrupted stack itself: one copy holds both. */
+static void mode_signal_same(void)
+{
+	interrupt_often(0);
+}
+
+ZOO_NOINLINE static int zoo_compare(const void *a, const void *b)
+{
+	const unsigned *x = a, *y = b;
+
+	return (*x > *y) - (*x < *y);
+}
+
+/* Short library functions through the PLT, and one that calls back. */
+static void mode_plt(void)
+{
+	unsigned numbers[64];
+
+	while (!over()) {
+		for (unsigned round = 0; round < 200; round++) {
+			for (unsigned i = 0; i < FG_ARRAY_LEN(numbers); i++) {
+				numbers[i] = (unsigned)toupper((int)((sink + i * 7919) % 128));
+				sink += (unsigned)abs((int)numbers[i]) + (unsigned)getpid();
+			}
+			qsort(numbers, FG_ARRAY_LEN(numbers), sizeof(numbers[0]), zoo_compare);
+		}
+	}
 }
 
 ZOO_NOINLINE static void zoo_clock(void)
@@ -189,9 +224,16 @@ static const struct {
 	const char *name;
 	void (*run)(void);
 } modes[] = {
-	{"recursion", mode_recursion}, {"signal", mode_signal},   {"vdso", mode_vdso},
-	{"fork", mode_fork},           {"exec", mode_exec},       {"after-exec", mode_after_exec},
-	{"dlopen", mode_dlopen},       {"threads", mode_threads},
+	{"recursion", mode_recursion},
+	{"signal", mode_signal},
+	{"vdso", mode_vdso},
+	{"fork", mode_fork},
+	{"exec", mode_exec},
+	{"after-exec", mode_after_exec},
+	{"dlopen", mode_dlopen},
+	{"threads", mode_threads},
+	{"plt", mode_plt},
+	{"signal-same", mode_signal_same},
 };
 
 int main(int argc, char **argv)

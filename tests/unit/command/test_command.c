@@ -105,6 +105,35 @@ static void test_manual_names_every_option(void **state)
 	fg_buf_done(&text);
 }
 
+static void test_completion_names_every_option(void **state)
+{
+	struct fg_buf text;
+
+	(void)state;
+	fg_buf_init(&text, 1 << 20);
+	fg_command_completion(&text);
+	for (size_t c = 0; fg_commands[c]; c++) {
+		char line_start[64], option[64];
+
+		(void)snprintf(line_start, sizeof(line_start), "\t%s) options=\"",
+			       fg_commands[c]->name);
+		const char *line = strstr(text.data, line_start);
+
+		assert_non_null(line);
+		const char *end = strchr(line, '\n');
+
+		for (size_t i = 0; i < fg_commands[c]->option_count; i++) {
+			(void)snprintf(option, sizeof(option), " --%s",
+				       fg_commands[c]->options[i].name);
+			const char *found = strstr(line, option);
+
+			if (!found || found > end)
+				fail_msg("%s lacks%s", line_start, option);
+		}
+	}
+	fg_buf_done(&text);
+}
+
 static void test_run_id(void **state)
 {
 	char id[FG_RUN_ID_LEN + 1];
@@ -144,6 +173,9 @@ static void test_output_kinds(void **state)
 		{"verdict=v", NULL},
 		{"folded=/dev/stdout", NULL},
 		{"csv=-", NULL},
+		{"svg=flame.svg", NULL},
+		{"speedscope=-", NULL},
+		{"svgs=x", "did you mean \"svg\"?"},
 		{"ndjson=a.json.gz", NULL},
 		{"k6-summary=/no/such/dir/x", "there is no directory"},
 		{"openmetrics=/tmp", "is a directory"},
@@ -217,6 +249,7 @@ int main(void)
 		cmocka_unit_test(test_tables_are_sound),
 		cmocka_unit_test(test_help_golden),
 		cmocka_unit_test(test_manual_names_every_option),
+		cmocka_unit_test(test_completion_names_every_option),
 		cmocka_unit_test(test_run_id),
 		cmocka_unit_test(test_pairs),
 		cmocka_unit_test(test_output_kinds),

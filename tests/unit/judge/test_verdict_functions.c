@@ -193,6 +193,54 @@ static void test_new_function(void **state)
 	bundle_free(&head);
 }
 
+/* Other options make other code: functions differ although nobody changed them. */
+static void test_runtime_flags(void **state)
+{
+	static const struct sample_function before[] = {{"json_escape", 0.30}};
+	static const struct {
+		const char *base, *head; /* runtime and flags */
+		const char *note;        /* NULL: judged */
+	} cases[] = {
+		{"--perf-basic-prof", "--perf-basic-prof", NULL},
+		{"", "", NULL},
+		{"", "--perf-basic-prof",
+		 "functions not judged: base ran node with no flags, head with --perf-basic-prof"},
+		{"--perf-basic-prof", "",
+		 "functions not judged: base ran node with --perf-basic-prof, head with no flags"},
+		{NULL, "--perf-basic-prof", NULL}, /* the base has none of it */
+		{"--perf-basic-prof", NULL, NULL},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < FG_ARRAY_LEN(cases); i++) {
+		struct fg_bundle base = profiled(1.0, before, 1, 5),
+				 head = profiled(1.0, before, 1, 6);
+		const char *flags[2] = {cases[i].base, cases[i].head};
+		struct fg_bundle *sides[2] = {&base, &head};
+
+		for (size_t s = 0; s < 2; s++) {
+			struct fg_profile_info *info = &sides[s]->result->profile;
+
+			if (!flags[s])
+				continue;
+			info->runtime_count = 1;
+			(void)snprintf(info->runtimes[0].name, sizeof(info->runtimes[0].name),
+				       "node");
+			(void)snprintf(info->runtimes[0].flags, sizeof(info->runtimes[0].flags),
+				       "%s", flags[s]);
+		}
+		struct fg_verdict *verdict = compare(&base, &head, NULL);
+		const char *note = verdict->note_count ? verdict->notes[0] : "";
+
+		if (cases[i].note ? strcmp(note, cases[i].note) != 0
+				  : strstr(note, "not judged") != NULL)
+			fail_msg("case %zu: %s", i, note);
+		fg_verdict_free(verdict);
+		bundle_free(&base);
+		bundle_free(&head);
+	}
+}
+
 static void test_bad_profile(void **state)
 {
 	static const struct sample_function before[] = {{"json_escape", 0.30}};
@@ -245,6 +293,48 @@ static void test_bad_profile(void **state)
 		assert_non_null(strstr(verdict->headline, "functions not judged"));
 		fg_verdict_free(verdict);
 		fg_gate_done(&gate);
+		bundle_free(&base);
+		bundle_free(&head);
+	}
+}
+
+/* What different sources see differs by itself. Bundles that do not say are BPF's. */
+static void test_sources(void **state)
+{
+	static const struct sample_function before[] = {{"json_escape", 0.30}};
+	static const struct {
+		const char *base, *head;
+		uint64_t base_user_ns, head_user_ns;
+		const char *note; /* NULL: comparable */
+	} cases[] = {
+		{"", "", 0, 0, NULL},
+		{"", "bpf", 0, 0, NULL},
+		{"bpf", "perf", 0, 0, "not comparable, base is by BPF, head by perf events"},
+		{"perf", "", 0, 0, "not comparable, base is by perf events, head by BPF"},
+		{"perf", "perf", 0, 0, NULL},
+		{"perf", "perf", 1000, 1000, NULL},
+		{"perf", "perf", 0, 1000, "head by perf events in user mode alone"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < FG_ARRAY_LEN(cases); i++) {
+		struct fg_bundle base = profiled(1.0, before, 1, 5),
+				 head = profiled(1.0, before, 1, 6);
+
+		(void)snprintf(base.result->profile.source, sizeof(base.result->profile.source),
+			       "%s", cases[i].base);
+		(void)snprintf(head.result->profile.source, sizeof(head.result->profile.source),
+			       "%s", cases[i].head);
+		base.result->profile.user_cpu_ns = cases[i].base_user_ns;
+		head.result->profile.user_cpu_ns = cases[i].head_user_ns;
+		struct fg_verdict *verdict = compare(&base, &head, NULL);
+		bool told = false;
+
+		for (size_t k = 0; k < verdict->note_count; k++)
+			told |= strstr(verdict->notes[k], "not comparable") &&
+				(!cases[i].note || strstr(verdict->notes[k], cases[i].note));
+		assert_int_equal(told, cases[i].note != NULL);
+		fg_verdict_free(verdict);
 		bundle_free(&base);
 		bundle_free(&head);
 	}
@@ -324,6 +414,8 @@ int main(void)
 		cmocka_unit_test(test_moved),
 		cmocka_unit_test(test_new_function),
 		cmocka_unit_test(test_bad_profile),
+		cmocka_unit_test(test_sources),
+		cmocka_unit_test(test_runtime_flags),
 		cmocka_unit_test(test_json),
 		cmocka_unit_test(test_kernel_only_stacks),
 	};

@@ -18,6 +18,12 @@ enum { PATIENCE_S = 20 };
 
 void rig_open(struct rig *rig, const struct fg_engine_ops *ops, unsigned slots)
 {
+	rig_open_labelled(rig, ops, slots, NULL);
+}
+
+void rig_open_labelled(struct rig *rig, const struct fg_engine_ops *ops, unsigned slots,
+		       const struct fg_load_labels *labels)
+{
 	static const struct fg_scenario_file file;
 	sigset_t pipe_signal;
 	struct fg_err err;
@@ -31,6 +37,8 @@ void rig_open(struct rig *rig, const struct fg_engine_ops *ops, unsigned slots)
 	rig->http.connect_timeout_ns = 10 * FG_NS_PER_S;
 	assert_int_equal(uv_loop_init(&rig->loop), 0);
 	assert_ok(ops->engine_new(&rig->loop, &file, &rig->engine, &err), &err);
+	if (labels)
+		ops->label(rig->engine, labels);
 	assert_ok(ops->vu_new(rig->engine, slots, &rig->vu, &err), &err);
 }
 

@@ -37,6 +37,8 @@ struct rig_reply {
 };
 
 void rig_open(struct rig *rig, const struct fg_engine_ops *ops, unsigned slots);
+void rig_open_labelled(struct rig *rig, const struct fg_engine_ops *ops, unsigned slots,
+		       const struct fg_load_labels *labels);
 void rig_close(struct rig *rig);
 /** A request of `http`: method and URL, nothing else. */
 struct fg_engine_request rig_request(struct rig *rig, const char *method, const char *url);

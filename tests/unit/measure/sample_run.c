@@ -241,6 +241,7 @@ static void fill_profile_info(struct fg_profile_info *info)
 		.cpus = 2,
 		.samples = 30100,
 		.lost = 3,
+		.lost_by = {[FG_LOSS_RING] = 1, [FG_LOSS_LIMIT] = 2},
 		.complete = 30000,
 		.guessed_frames = 5,
 		.incomplete_by = {[FG_STACK_GAP] = 60, [FG_STACK_DEPTH] = 40},
@@ -249,6 +250,27 @@ static void fill_profile_info(struct fg_profile_info *info)
 		.bpf_ns = 123456789,
 		.helper_cpu_ns = 987654321,
 		.target_cpu_ns = 60000000001,
+		.runtimes = {{.name = "node",
+			      .flags = "--perf-basic-prof",
+			      .processes = 3,
+			      .samples = 30000,
+			      .complete = 29990,
+			      .frames = 600000,
+			      .unnamed_frames = 17,
+			      .advice = "node: 48 % of its frames have no name; \"x\""},
+			     {.name = "native", .processes = 1}},
+		.runtime_count = 2,
+		.labels = true,
+		.labels_problem =
+			"switched off 12.3 s into the run: it took 2.4 % of the target's CPU",
+		.attributed = 29709,
+		.label_receives = 10600,
+		.label_ns = 1234567,
+		.slow = {.requests = 530,
+			 .above_ns = 31000000,
+			 .quantile = 95,
+			 .seconds = {3, 41},
+			 .second_count = 2},
 	};
 }
 
@@ -282,6 +304,7 @@ static void fill(struct fg_result *result, const struct fg_sample_run *run)
 		.memory_bytes = 16ull << 30,
 		.governor = "performance",
 		.ci = "github-actions",
+		.runtime_flags = "NODE_OPTIONS=--perf-basic-prof",
 	};
 	result->target_cpu.cpu_ns = calloc(run->seconds + 1, sizeof(uint64_t));
 	assert_non_null(result->target_cpu.cpu_ns);

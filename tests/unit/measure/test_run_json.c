@@ -138,6 +138,7 @@ static void assert_same_environment(const struct fg_environment *a, const struct
 	assert_string_equal(a->governor, b->governor);
 	assert_string_equal(a->ci, b->ci);
 	assert_string_equal(a->container, b->container);
+	assert_string_equal(a->runtime_flags, b->runtime_flags);
 	assert_int_equal(a->cores, b->cores);
 	assert_true(a->memory_bytes == b->memory_bytes);
 }
@@ -149,12 +150,15 @@ static void assert_same_profile_info(const struct fg_profile_info *a,
 	assert_string_equal(a->why_absent, b->why_absent);
 	assert_true(a->frequency_hz == b->frequency_hz && a->cpus == b->cpus);
 	assert_true(a->samples == b->samples && a->lost == b->lost && a->complete == b->complete);
-	assert_true(a->guessed_frames == b->guessed_frames);
+	assert_memory_equal(a->lost_by, b->lost_by, sizeof(a->lost_by));
 	assert_memory_equal(a->incomplete_by, b->incomplete_by, sizeof(a->incomplete_by));
-	assert_true(a->unnamed_share == b->unnamed_share);
-	assert_true(a->samples_per_cpu_s == b->samples_per_cpu_s);
-	assert_true(a->bpf_ns == b->bpf_ns && a->helper_cpu_ns == b->helper_cpu_ns);
-	assert_true(a->target_cpu_ns == b->target_cpu_ns);
+	assert_true(a->unnamed_share == b->unnamed_share && a->guessed_frames == b->guessed_frames);
+	assert_true(a->samples_per_cpu_s == b->samples_per_cpu_s && a->bpf_ns == b->bpf_ns);
+	assert_true(a->helper_cpu_ns == b->helper_cpu_ns && a->target_cpu_ns == b->target_cpu_ns);
+	assert_int_equal(a->runtime_count, b->runtime_count);
+	assert_memory_equal(a->runtimes, b->runtimes, sizeof(a->runtimes));
+	assert_memory_equal(&a->labels, &b->labels, /* request classes: to the struct's end */
+			    sizeof(*a) - offsetof(struct fg_profile_info, labels));
 }
 
 static void assert_same_thresholds(const struct fg_result *a, const struct fg_result *b)
@@ -380,9 +384,12 @@ static void test_refuses_run_json(void **state)
 		 "thresholds[0].aborted: expected true or false"},
 		{"\"targetPerSecondNs\": [", "\"targetPerSecondNs\": [null,",
 		 "cpu.targetPerSecondNs[0]: expected an integer, found null"},
+		{"\"ring\": 1", "\"ring\": -1", "profile.lostBy.ring: -1 is not between"},
 		{"\"gap\": 60", "\"gap\": \"60\"", "profile.incompleteBy.gap: expected an integer"},
 		{"\"unnamedShare\": 0.004", "\"unnamedShare\": 1.004",
 		 "profile.unnamedShare: 1.004"},
+		{"\"runtimes\": [", "\"runtimes\": [{},", "profile.runtimes[0].name: expected"},
+		{"\"processes\": 3", "\"processes\": -3", "profile.runtimes[0].processes: -3"},
 		{"\"class\": 0", "\"class\": 2", "no such scenario or class"},
 		{"\"class\": 0", "\"class\": -1", "checks[0].class: -1 is not between"},
 		{"\"name\": \"late\"", "\"name\": \"browse\"",

@@ -128,9 +128,10 @@ static char *dump_sample(const struct fg_profile *profile, const struct fg_psamp
 	struct fg_buf out;
 
 	fg_buf_init(&out, 1 << 20);
-	fg_buf_addf(&out, "%s %s %s %u s %s", fg_profile_text(profile, sample->endpoint),
+	fg_buf_addf(&out, "%s %s %s %s %u s %s", fg_profile_text(profile, sample->endpoint),
 		    fg_profile_text(profile, sample->phase), fg_profile_text(profile, sample->side),
-		    sample->second, fg_stack_result_name((enum fg_stack_result)stack->result));
+		    fg_profile_text(profile, sample->latency), sample->second,
+		    fg_stack_result_name((enum fg_stack_result)stack->result));
 	for (size_t i = 0; i < stack->frame_count; i++)
 		dump_location(profile, profile->frames[stack->frame_start + i], &out);
 	fg_buf_addf(&out, " = %llu\n", (unsigned long long)sample->count);

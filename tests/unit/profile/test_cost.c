@@ -409,11 +409,50 @@ static void test_many_samples(void **state)
 	fg_profile_free(profile);
 }
 
+/* Slow requests, and chosen seconds. */
+static void test_latency_and_seconds(void **state)
+{
+	static const uint32_t some[] = {7, 3}, none[] = {99};
+	static const struct {
+		struct fg_cost_options options;
+		uint64_t samples;
+	} cases[] = {
+		{{.latency = "slow"}, 5},
+		{{.latency = ""}, 60},
+		{{.latency = "fast"}, 0},
+		{{.seconds = some, .second_count = 2}, 45},
+		{{.seconds = some, .second_count = 1}, 5},
+		{{.seconds = none, .second_count = 1}, 0},
+		{{.seconds = none, .second_count = 0}, 0},
+		{{.latency = "slow", .seconds = some, .second_count = 2}, 5},
+	};
+	struct fg_profile *profile = NULL;
+
+	assert_int_equal(fg_profile_new(&profile, NULL), 0);
+	const uint32_t stack =
+		fg_sample_stack(profile, FG_STACK_COMPLETE, (const char *const[]){"f", NULL});
+	struct fg_psample slow = {.stack = stack, .second = 7, .count = 5};
+
+	(void)state;
+	fg_sample_add(profile, stack, "", "measure", 3, 40);
+	fg_sample_add(profile, stack, "", "measure", 4, 20);
+	slow.latency = fg_sample_string(profile, "slow");
+	assert_int_equal(fg_profile_sample(profile, &slow, NULL), 0);
+	for (size_t i = 0; i < FG_ARRAY_LEN(cases); i++) {
+		struct fg_cost *cost = cost_of(profile, &cases[i].options);
+
+		assert_int_equal(cost->samples, cases[i].samples);
+		fg_cost_free(cost);
+	}
+	fg_profile_free(profile);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_self_total_and_recursion),
 		cmocka_unit_test(test_selection_and_blocks),
+		cmocka_unit_test(test_latency_and_seconds),
 		cmocka_unit_test(test_kernel_is_grouped_by_system_call),
 		cmocka_unit_test(test_truncated_and_guessed_stacks),
 		cmocka_unit_test(test_group_is_not_the_function),

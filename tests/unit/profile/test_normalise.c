@@ -202,6 +202,17 @@ static void test_run_times(void **state)
 		{"gopkg.in/yaml.v3.Unmarshal", "gopkg.in/yaml.Unmarshal"},
 		{"example.com/m@v1.2.3/p.F", "example.com/m/p.F"},
 		{"main.T.v2.F", "main.T.v2.F"},
+		{"main.total[go.shape.int_0]", "main.total"},
+		{"main.Sum[go.shape.*main.T,go.shape.[]uint8].func1", "main.Sum.func"},
+		{"main.(*T).Run-fm", "main.(*T).Run-fm"},
+		{"main.glob..func1", "main.glob..func"},
+		{"main.(*T).serve.gowrap2.deferwrap1", "main.(*T).serve.gowrap.deferwrap"},
+		{"github.com/a/b/v2/c.(*L[go.shape.string]).Do.func1.2-range1",
+		 "github.com/a/b/c.(*L).Do.func-range"},
+		{"_cgo_d0a8147841cf_Cfunc_work", "_cgo_Cfunc_work"},
+		{"_cgoexp_d0a8147841cf_goBack", "_cgoexp_goBack"},
+		{"_cgo_topofstack", "_cgo_topofstack"},
+		{"_cgo_d0a8147841c_Cfunc_work", "_cgo_d0a8147841c_Cfunc_work"},
 		/* V8 */
 		{"LazyCompile:*handle /app/server.js:10:5", "JS:handle /app/server.js"},
 		{"LazyCompile:~handle /app/server.js:10:5", "JS:handle /app/server.js"},
@@ -232,6 +243,41 @@ static void test_run_times(void **state)
 
 	(void)state;
 	check(rows, FG_ARRAY_LEN(rows));
+}
+
+static void test_interpreted_functions(void **state)
+{
+	static const struct {
+		const char *name, *file, *key;
+	} rows[] = {
+		{"Handler.do_GET", "/srv/v1/app/server.py", "Handler.do_GET app/server.py"},
+		{"Handler.do_GET", "/home/ci/job17/app/server.py", "Handler.do_GET app/server.py"},
+		{"f", "server.py", "f server.py"},
+		{"f", "/server.py", "f /server.py"},
+		{"f", "app/server.py", "f app/server.py"},
+		{"f", "", "f"},
+		/* brackets and suffixes that mean something in other languages mean nothing here */
+		{"outer.<locals>.<lambda>", "/a/b/c.py", "outer.<locals>.<lambda> b/c.py"},
+		{"f.cold", "/a/b/c.py", "f.cold b/c.py"},
+		{"_call_with_frames_removed", "<frozen importlib._bootstrap>",
+		 "_call_with_frames_removed <frozen importlib._bootstrap>"},
+		{"Shop::{closure}", "/srv/a.php", "Shop::{closure} srv/a.php"},
+		{"{closure:/srv/a.php:12}", "/srv/a.php", "{closure} srv/a.php"},
+		{"{closure:{closure:/srv/a.php:12}:13}", "/srv/a.php", "{closure} srv/a.php"},
+		{"A::{closure:/srv/a.php:1", "/srv/a.php", "A::{closure:/srv/a.php:1 srv/a.php"},
+		{"{closure:", "", "{closure:"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < FG_ARRAY_LEN(rows); i++) {
+		struct fg_buf key;
+
+		fg_buf_init(&key, 4096);
+		fg_normalise_script(rows[i].name, rows[i].file, &key);
+		fg_buf_add_char(&key, '\0');
+		assert_string_equal(key.data, rows[i].key);
+		fg_buf_done(&key);
+	}
 }
 
 static void test_kernel(void **state)
@@ -297,6 +343,61 @@ static void test_long_names_are_cut(void **state)
 	fg_buf_done(&second);
 }
 
+/* profile.symbols.demangle: off leaves names mangled; their keys still outlive a rebuild. */
+static void test_mangled(void **state)
+{
+	static const struct row rows[] = {
+		{"_ZN3zoo4work17h0123456789abcdefE", "_ZN3zoo4workE"},
+		{"_ZN3zoo4work17hfedcba9876543210E.llvm.123", "_ZN3zoo4workE"},
+		{"_ZN3zoo4work17h0123456789abcdeE", "_ZN3zoo4work17h0123456789abcdeE"},
+		{"_ZN3zoo4workEi", "_ZN3zoo4workEi"},
+		{"_RNvCs4fqI2P2rA04_3zoo4work", "_RNvC3zoo4work"},
+		{"_RINvCs4fqI2P2rA04_3zoo4workNtCsabcdefghi_4core1TE",
+		 "_RINvC3zoo4workNtC4core1TE"},
+		{"_RNvCs1_3zoo4work", "_RNvCs1_3zoo4work"},
+		{"_Z7runPKcS0_.isra.0", "_Z7runPKcS0_"},
+	};
+
+	(void)state;
+	check(rows, FG_ARRAY_LEN(rows));
+}
+
+/* profile.symbols.demangle: short. The key is the same as that of the full name. */
+static void test_templates(void **state)
+{
+	static const struct row rows[] = {
+		{"std::vector<int, std::allocator<int>>::push_back", "std::vector<…>::push_back"},
+		{"zoo::Sorter<std::string>::sort", "zoo::Sorter<…>::sort"},
+		{"bool operator< <int>", "bool operator< <int>"},
+		{"S<a>::operator-><b>", "S<…>::operator-><…>"},
+		{"f<g(a->b)>", "f<…>"},
+		{"<zoo::T as core::fmt::Debug>::fmt", "<zoo::T as core::fmt::Debug>::fmt"},
+		{"alloc::vec::Vec<T,A>::push", "alloc::vec::Vec<…>::push"},
+		{"core::ops::FnOnce::call_once{{closure}}",
+		 "core::ops::FnOnce::call_once{{closure}}"},
+		{"main.Map[go.shape.int].func1", "main.Map.func1"},
+		{"std::__cxx11::f[abi:cxx11]<int>", "std::__cxx11::f[abi:cxx11]<…>"},
+		{"unbalanced<a", "unbalanced<a"},
+		{"a<b>c>", "a<…>c>"},
+		{"", ""},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < FG_ARRAY_LEN(rows); i++) {
+		FG_AUTO_BUF struct fg_buf shown, key, key_of_shown;
+
+		fg_buf_init(&shown, 1 << 16);
+		fg_buf_init(&key, 1 << 16);
+		fg_buf_init(&key_of_shown, 1 << 16);
+		fg_normalise_templates(rows[i].name, &shown);
+		assert_string_equal(shown.len ? shown.data : "", rows[i].key);
+		fg_normalise_name(rows[i].name, &key);
+		fg_normalise_name(shown.len ? shown.data : "", &key_of_shown);
+		assert_string_equal(key.len ? key.data : "",
+				    key_of_shown.len ? key_of_shown.data : "");
+	}
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -305,6 +406,9 @@ int main(void)
 		cmocka_unit_test(test_cxx),
 		cmocka_unit_test(test_rust),
 		cmocka_unit_test(test_run_times),
+		cmocka_unit_test(test_mangled),
+		cmocka_unit_test(test_templates),
+		cmocka_unit_test(test_interpreted_functions),
 		cmocka_unit_test(test_kernel),
 		cmocka_unit_test(test_sources_keep_what_tells_functions_apart),
 		cmocka_unit_test(test_long_names_are_cut),

@@ -129,6 +129,28 @@ static void test_sides_survive(void **state)
 	fg_profile_free(profile);
 }
 
+/* Slow and others of one stack, class and second stay two samples. */
+static void test_latency_survives(void **state)
+{
+	struct fg_profile *profile = rich_profile();
+	const size_t count = profile->sample_count;
+	struct fg_psample sample = profile->samples[0];
+
+	(void)state;
+	sample.latency = fg_sample_string(profile, "slow");
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(fg_profile_sample(profile, &sample, NULL), 0);
+	assert_int_equal(profile->sample_count, count + 1);
+	assert_int_equal(profile->samples[count].count, 2 * sample.count);
+	struct fg_profile *back = round_trip(profile, &with_labels);
+
+	assert_same(profile, back);
+	sample.latency = (uint32_t)profile->string_count;
+	assert_int_equal(fg_profile_sample(profile, &sample, NULL), -FG_E_INVALID);
+	fg_profile_free(back);
+	fg_profile_free(profile);
+}
+
 static void test_selection(void **state)
 {
 	static const struct {
@@ -479,6 +501,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_round_trip_keeps_everything),
 		cmocka_unit_test(test_sides_survive),
+		cmocka_unit_test(test_latency_survives),
 		cmocka_unit_test(test_selection),
 		cmocka_unit_test(test_files_keep_the_rules_of_all_readers),
 		cmocka_unit_test(test_labels_only_where_there_is_something_to_say),

@@ -74,7 +74,8 @@ void say_sample(struct stage *stage, uint64_t time_ns, uint32_t result, uint32_t
 {
 	Fg__Wire__Samples batch;
 	uint64_t all[FG_SAMPLE_FRAMES] = {0};
-	uint32_t tgid = 1, tid = 1, guessed = 0, script = 0, type = FG_SAMPLE_CPU, request = 0;
+	uint32_t tgid = 1, tid = 1, guessed = 0, script = 0, type = FG_SAMPLE_CPU;
+	uint32_t request = stage->request;
 	uint64_t value = 1;
 
 	fg__wire__samples__init(&batch);

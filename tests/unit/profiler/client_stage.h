@@ -9,6 +9,7 @@
 struct stage {
 	struct fg_wire helper;
 	struct fg_profiler *client;
+	uint32_t request; /* of the samples that are said */
 };
 
 void stage_open(struct stage *stage);

@@ -8,6 +8,7 @@
 
 #include "profiler/bpf/shared.h"
 #include "profiler/helper.h"
+#include "profiler/labels.h"
 #include "profiler/rights.h"
 #include "profiler/wire.h"
 #include "profiler/wire.pb-c.h"
@@ -37,6 +38,26 @@ static void test_prime(void **state)
 
 	for (size_t i = 0; i < FG_ARRAY_LEN(cases); i++)
 		assert_int_equal(fg_helper_prime(cases[i][0]), cases[i][1]);
+}
+
+/* Two percent of the target's CPU, and only of one that works. */
+static void test_labels_too_dear(void **state)
+{
+	static const struct {
+		uint64_t cost_us, target_ms;
+		bool dear;
+	} cases[] = {
+		{0, 0, false},          {1000000, 0, false}, {99999, 99, false},
+		{1999, 100, false},     {2000, 100, false},  {2001, 100, true},
+		{39999, 2000, false},   {40100, 2000, true}, {0, 1000000, false},
+		{1u << 30, 2000, true},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < FG_ARRAY_LEN(cases); i++)
+		assert_int_equal(fg_labels_too_dear(cases[i].cost_us * 1000,
+						    cases[i].target_ms * FG_NS_PER_MS),
+				 cases[i].dear);
 }
 
 /* One of each pair samples; which one must not follow a rhythm that the target could have too. */
@@ -114,9 +135,8 @@ static void test_nonsense(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_prime),
-		cmocka_unit_test(test_slices),
-		cmocka_unit_test(test_rights),
+		cmocka_unit_test(test_prime),           cmocka_unit_test(test_slices),
+		cmocka_unit_test(test_labels_too_dear), cmocka_unit_test(test_rights),
 		cmocka_unit_test(test_nonsense),
 	};
 

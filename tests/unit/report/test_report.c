@@ -202,6 +202,36 @@ static void test_summary_modes(void **state)
 	bundle_free(&bundle);
 }
 
+/* One line for each runtime that lacks something, wrapped, and none for the others. */
+static void test_runtime_advice(void **state)
+{
+	static const char advice[] =
+		"java without -XX:+PreserveFramePointer: INCOMPLETE, only 13 % "
+		"of its stacks reach a root; add it";
+	struct fg_bundle bundle = material();
+	struct fg_profile_info *info = &bundle.result->profile;
+	struct fg_report_style style = {0};
+	struct fg_err err = {0};
+	struct fg_buf out;
+
+	(void)state;
+	info->runtime_count = 2;
+	(void)snprintf(info->runtimes[0].name, sizeof(info->runtimes[0].name), "node");
+	(void)snprintf(info->runtimes[1].advice, sizeof(info->runtimes[1].advice), "%s", advice);
+	fg_buf_init(&out, 1 << 20);
+	assert_ok(fg_report_run_text(bundle.result, bundle.profile, &style, &out, &err), &err);
+	check_lines(out.data, 80);
+	assert_non_null(strstr(out.data, "      ! java without -XX:+PreserveFramePointer: "
+					 "INCOMPLETE, only 13 % of its\n        stacks reach"));
+	assert_null(strstr(out.data, "! node"));
+	fg_buf_clear(&out);
+	assert_ok(fg_report_markdown(bundle.result, bundle.profile, NULL, 1 << 20, &out, &err),
+		  &err);
+	assert_non_null(strstr(out.data, "INCOMPLETE, only 13 % of its stacks reach a root"));
+	fg_buf_done(&out);
+	bundle_free(&bundle);
+}
+
 static void test_run_without_profile(void **state)
 {
 	struct fg_bundle bundle = material();
@@ -410,11 +440,13 @@ static void test_outcome_words(void **state)
 	bundle.result->profile.complete = 960;
 	bundle.result->profile.incomplete_by[FG_STACK_KERNEL_ONLY] = 40;
 	bundle.result->profile.lost = 1;
+	bundle.result->profile.lost_by[FG_LOSS_RING] = 1;
 	struct fg_buf samples = {.max = 4096};
 
 	fg_report_samples(&bundle.result->profile, &samples);
-	assert_string_equal(samples.data, "1 000 samples, 1 lost, 100.00 % complete, 0.0 % "
-					  "unnamed, 4.0 % in the kernel only");
+	assert_string_equal(samples.data,
+			    "1 000 samples, 1 lost (the ring was full), 100.00 % complete, 0.0 % "
+			    "unnamed, 4.0 % in the kernel only");
 	fg_buf_done(&samples);
 	expect_text(empty, "nothing was measured", "0.00 %");
 	expect_text(empty, "run: 0 requests in 0 ns\n", "PASSED:");
@@ -483,11 +515,17 @@ static void test_widths(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_widths),         cmocka_unit_test(test_run_text),
-		cmocka_unit_test(test_summary_modes),  cmocka_unit_test(test_run_without_profile),
-		cmocka_unit_test(test_verdict_text),   cmocka_unit_test(test_markdown),
-		cmocka_unit_test(test_hostile_names),  cmocka_unit_test(test_junit),
-		cmocka_unit_test(test_junit_bad_runs), cmocka_unit_test(test_outcome_words),
+		cmocka_unit_test(test_widths),
+		cmocka_unit_test(test_run_text),
+		cmocka_unit_test(test_summary_modes),
+		cmocka_unit_test(test_runtime_advice),
+		cmocka_unit_test(test_run_without_profile),
+		cmocka_unit_test(test_verdict_text),
+		cmocka_unit_test(test_markdown),
+		cmocka_unit_test(test_hostile_names),
+		cmocka_unit_test(test_junit),
+		cmocka_unit_test(test_junit_bad_runs),
+		cmocka_unit_test(test_outcome_words),
 		cmocka_unit_test(test_full_buffer),
 	};
 

@@ -58,6 +58,11 @@ static void test_values(void **state)
 		{HEAD MAIN "      - get: { url: /, keepAlive: true, connection: none }\n",
 		 "exclude each other"},
 		{HEAD "profile: { types: [] }\n" MAIN GET, "types is empty"},
+		{HEAD "profile: { types: cpu }\n" MAIN GET, "types wants a list"},
+		{HEAD "profile: { types: [cpu, ofcpu] }\n" MAIN GET, "did you mean \"offcpu\"?"},
+		{HEAD "profile: { types: [faults] }\n" MAIN GET,
+		 "it is one of cpu, offcpu, wall, pagefaults"},
+		{HEAD "profile: { types: [[cpu]] }\n" MAIN GET, "wants a single value"},
 		{HEAD "profile: { enabled: yes }\n" MAIN GET, "it is one of auto, required, off"},
 		{HEAD "profile: { frequency: 0 }\n" MAIN GET, "frequency must be at least 1"},
 		{HEAD "loadgen: { threads: 0 }\n" MAIN GET, "threads must be at least 1"},
@@ -265,16 +270,48 @@ static void test_steps(void **state)
 	check_faults(faults, FG_ARRAY_LEN(faults));
 }
 
+static void test_symbol_keys(void **state)
+{
+	static const struct fault faults[] = {
+		{HEAD "profile: { symbols: { debuginfod: on } }\n" MAIN GET,
+		 "debuginfod is off, env (for DEBUGINFOD_URLS) or the URL of a server"},
+		{HEAD "profile: { symbols: { debuginfod: \"http://a ftp://b\" } }\n" MAIN GET,
+		 "debuginfod is off, env (for DEBUGINFOD_URLS) or the URL of a server"},
+		{HEAD "profile: { symbols: { debuginfod: [] } }\n" MAIN GET,
+		 "debuginfod wants a single value, not a list"},
+		{HEAD "profile: { symbols: { demangle: none } }\n" MAIN GET,
+		 "unknown demangle \"none\""},
+	};
+
+	(void)state;
+	check_faults(faults, FG_ARRAY_LEN(faults));
+}
+
+static void test_runtime_flags(void **state)
+{
+	static const struct fault faults[] = {
+		{HEAD "profile: { runtimeFlags: auto }\n" MAIN GET,
+		 "runtimeFlags: auto needs target.start"},
+		{HEAD "profile: { runtimeFlags: maybe }\n" MAIN GET, "unknown runtimeFlags"},
+	};
+	struct fg_scenario_file *file =
+		helper_parse("version: 1\ntarget: { url: \"http://a\", start: { command: node } }\n"
+			     "profile: { runtimeFlags: auto }\n" MAIN GET);
+
+	(void)state;
+	check_faults(faults, FG_ARRAY_LEN(faults));
+	assert_int_equal(file->runtime_flags, FG_FLAGS_AUTO);
+	fg_scenario_file_free(file);
+}
+
 /* Each is known to the language, refused with its issue, and nothing else is said about it. */
 static void test_later(void **state)
 {
 	static const char *const keys[] = {
 		HEAD "ab: { epochs: 3 }\n" MAIN GET,
-		HEAD "profile: { types: [cpu, offcpu] }\n" MAIN GET,
+		HEAD
+		"gate: { rules: [{ function: a, profile: offcpu, maxIncrease: 1% }] }\n" MAIN GET,
 		HEAD "profile: { source: pyroscope }\n" MAIN GET,
-		HEAD "profile: { labels: on }\n" MAIN GET,
-		HEAD "profile: { runtimeFlags: auto }\n" MAIN GET,
-		HEAD "profile: { symbols: { debuginfod: on } }\n" MAIN GET,
 		HEAD "gate: { rules: [{ newFunctions: { minShare: 3% } }] }\n" MAIN GET,
 		HEAD "gate: { rules: [{ counter: syscalls, maxIncrease: 0 }] }\n" MAIN GET,
 		HEAD "gate: { rules: [{ memory: peak, maxIncrease: 1% }] }\n" MAIN GET,
@@ -511,6 +548,8 @@ int main(void)
 		cmocka_unit_test(test_scenarios),
 		cmocka_unit_test(test_what_cannot_be_sent),
 		cmocka_unit_test(test_steps),
+		cmocka_unit_test(test_symbol_keys),
+		cmocka_unit_test(test_runtime_flags),
 		cmocka_unit_test(test_later),
 		cmocka_unit_test(test_later_defaults),
 		cmocka_unit_test(test_language),

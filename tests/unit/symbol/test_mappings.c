@@ -111,9 +111,10 @@ static void test_malformed(void **state)
 	}
 }
 
+/* The first ones stay, and how many others there were is known. */
 static void test_too_many(void **state)
 {
-	enum { LINES = FG_MAPS_MAX + 1, LINE_BYTES = 64 };
+	enum { LINES = FG_MAPS_MAX + 3, LINE_BYTES = 64 };
 	char *text = calloc(LINES, LINE_BYTES);
 	size_t len = 0;
 	struct fg_err err = {0};
@@ -122,10 +123,99 @@ static void test_too_many(void **state)
 	(void)state;
 	assert_non_null(text);
 	for (unsigned i = 1; i <= LINES; i++)
-		len += (size_t)snprintf(text + len, LINE_BYTES, "%x000-%x000 r-xp 0 0:0 0\n", i,
+		len += (size_t)snprintf(text + len, LINE_BYTES, "%x000-%x000 r-xp 0 0:1 7 /x\n", i,
 					i + 1);
-	assert_int_equal(fg_mappings_parse(text, len, &mappings, &err), -FG_E_LIMIT);
+	assert_ok(fg_mappings_parse(text, len, &mappings, &err), &err);
+	assert_int_equal(mappings.count, FG_MAPS_MAX);
+	assert_int_equal(mappings.left_out, 3);
+	fg_mappings_done(&mappings);
 	free(text);
+}
+
+/* Libraries lie behind what a JIT compiler has mapped: they go first. */
+static void test_files_first(void **state)
+{
+	enum { LINES = FG_MAPS_MAX + 10, LINE_BYTES = 64 };
+	char *text = calloc(LINES + 2, LINE_BYTES);
+	size_t len = 0;
+	struct fg_err err = {0};
+	struct fg_mappings mappings;
+
+	(void)state;
+	assert_non_null(text);
+	for (unsigned i = 1; i <= LINES; i++)
+		len += (size_t)snprintf(text + len, LINE_BYTES, "%x000-%x000 r-xp 0 0:0 0\n", 2 * i,
+					2 * i + 1);
+	len += (size_t)snprintf(text + len, 2 * LINE_BYTES,
+				"ffff0000-ffff1000 r-xp 0 0:1 7 /x\n"
+				"ffff2000-ffff3000 r-xp 0 0:0 0 [vdso]\n");
+	assert_ok(fg_mappings_parse(text, len, &mappings, &err), &err);
+	assert_int_equal(mappings.count, FG_MAPS_MAX);
+	assert_int_equal(mappings.left_out, 12);
+	assert_int_equal(mappings.items[0].start, 0x2000);
+	assert_int_equal(mappings.items[FG_MAPS_MAX - 3].kind, FG_MAPPING_ANON);
+	assert_int_equal(mappings.items[FG_MAPS_MAX - 2].kind, FG_MAPPING_FILE);
+	assert_int_equal(mappings.items[FG_MAPS_MAX - 1].kind, FG_MAPPING_VDSO);
+	fg_mappings_done(&mappings);
+	free(text);
+}
+
+/* Pages of a JIT compiler, each protected for itself. */
+static void test_neighbours(void **state)
+{
+	static const char text[] = "1000-2000 rwxp 0 0:0 0 \n2000-3000 r-xp 0 0:0 0 \n"
+				   "3000-4000 r-xp 0 0:0 0 [anon:jit]\n5000-6000 r-xp 0 0:0 0 \n"
+				   "6000-7000 r-xp 0 0:1 7 /x\n7000-8000 r-xp 1000 0:1 7 /x\n"
+				   "8000-9000 r-xp 0 0:0 0 \n9000-a000 rw-p 0 0:0 0 \n"
+				   "a000-b000 r-xp 0 0:0 0 \n";
+	static const uint64_t ends[] = {0x4000, 0x6000, 0x7000, 0x8000, 0xb000};
+	struct fg_err err = {0};
+	struct fg_mappings mappings;
+
+	(void)state;
+	assert_ok(fg_mappings_parse(text, sizeof(text) - 1, &mappings, &err), &err);
+	assert_int_equal(mappings.count, FG_ARRAY_LEN(ends));
+	for (size_t i = 0; i < mappings.count; i++)
+		assert_int_equal(mappings.items[i].end, ends[i]);
+	fg_mappings_done(&mappings);
+}
+
+/* What a JIT compiler reserved and has not opened yet, and what it is writing to just now. */
+static void test_reach(void **state)
+{
+	static const struct {
+		const char *text;
+		size_t count;
+		uint64_t start, end; /* of the first */
+	} cases[] = {
+		{"1000-2000 r-xp 0 0:0 0 \n", 1, 0x1000, 0x2000},
+		{"1000-2000 ---p 0 0:0 0 \n2000-3000 r-xp 0 0:0 0 \n3000-9000 ---p 0 0:0 0 \n", 1,
+		 0x1000, 0x9000},
+		{"2000-3000 r-xp 0 0:0 0 \n3000-4000 rw-p 0 0:0 0 \n4000-5000 r-xp 0 0:0 0 \n", 1,
+		 0x2000, 0x5000},
+		/* others' memory may come into a hole, so the reach ends there */
+		{"2000-3000 r-xp 0 0:0 0 \n4000-5000 ---p 0 0:0 0 \n", 1, 0x2000, 0x3000},
+		/* a heap is no code to come */
+		{"2000-3000 r-xp 0 0:0 0 \n3000-9000000 rw-p 0 0:0 0 \n", 1, 0x2000, 0x3000},
+		{"2000-3000 r-xp 0 0:0 0 \n3000-4000 r--p 0 0:0 0 \n4000-5000 r-xp 0 0:0 0 \n", 2,
+		 0x2000, 0x3000},
+		{"1000-2000 ---p 0 0:0 0 \n2000-3000 r-xp 0 0:1 7 /x\n3000-4000 ---p 0 0:0 0 \n", 1,
+		 0x2000, 0x3000},
+		{"1000-2000 ---p 0 0:1 7 /x\n2000-3000 r-xp 0 0:0 0 \n", 1, 0x2000, 0x3000},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < FG_ARRAY_LEN(cases); i++) {
+		struct fg_err err = {0};
+		struct fg_mappings mappings;
+
+		assert_ok(fg_mappings_parse(cases[i].text, strlen(cases[i].text), &mappings, &err),
+			  &err);
+		assert_int_equal(mappings.count, cases[i].count);
+		assert_int_equal(mappings.items[0].reach_start, cases[i].start);
+		assert_int_equal(mappings.items[0].reach_end, cases[i].end);
+		fg_mappings_done(&mappings);
+	}
 }
 
 static void test_long_path(void **state)
@@ -233,10 +323,11 @@ static void test_open_own(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_kinds),     cmocka_unit_test(test_fields),
-		cmocka_unit_test(test_malformed), cmocka_unit_test(test_too_many),
-		cmocka_unit_test(test_long_path), cmocka_unit_test(test_open_deleted),
-		cmocka_unit_test(test_open_own),
+		cmocka_unit_test(test_kinds),        cmocka_unit_test(test_fields),
+		cmocka_unit_test(test_malformed),    cmocka_unit_test(test_too_many),
+		cmocka_unit_test(test_files_first),  cmocka_unit_test(test_neighbours),
+		cmocka_unit_test(test_reach),        cmocka_unit_test(test_long_path),
+		cmocka_unit_test(test_open_deleted), cmocka_unit_test(test_open_own),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -220,6 +220,26 @@ static void test_spots(void **state)
 	fg_unwind_table_done(&table);
 }
 
+/* The loader's first instructions have no FDE and no caller. */
+static void test_entry(void **state)
+{
+	static const char loader[] = "/lib64/ld-linux-x86-64.so.2";
+	struct fg_err err = {0};
+	struct fg_unwind_table table;
+	int fd = open(loader, O_RDONLY);
+	Elf64_Ehdr header;
+
+	(void)state;
+	assert_true(fd >= 0);
+	assert_int_equal(pread(fd, &header, sizeof(header), 0), sizeof(header));
+	close(fd);
+	assert_ok(build(loader, &table, &err), &err);
+	assert_int_equal(fg_unwind_table_find(&table, header.e_entry)->kind, FG_ROW_STOP);
+	assert_int_not_equal(fg_unwind_table_find(&table, header.e_entry - 1)->kind, FG_ROW_STOP);
+	assert_int_not_equal(fg_unwind_table_find(&table, header.e_entry + 64)->kind, FG_ROW_STOP);
+	fg_unwind_table_done(&table);
+}
+
 static void test_layouts(void **state)
 {
 	struct fg_err err = {0};
@@ -396,6 +416,7 @@ int main(void)
 		cmocka_unit_test(test_variants_against_libdw),
 		cmocka_unit_test(test_spots),
 		cmocka_unit_test(test_layouts),
+		cmocka_unit_test(test_entry),
 		cmocka_unit_test(test_vdso),
 		cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_huge_section),

@@ -1,0 +1,578 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * What the interpreter of the interrupted thread was doing: its frames, behind the native ones.
+ *
+ * Like the unwinder one step per call of a global function, so that the verifier walks each once.
+ * Knows no interpreter: struct fg_bpf_script says where things lie. Everything it reads belongs to
+ * the target and may be garbage; a walk is bounded, and one that breaks is told from one that ends.
+ */
+#ifndef FG_PROFILER_BPF_SCRIPT_BPF_H
+#define FG_PROFILER_BPF_SCRIPT_BPF_H
+
+enum {
+	FG_SCRIPT_STEPS_AT_ONCE = 12,
+	FG_SCRIPT_STEPS_MAX = 192,   /* frames and what lies between them */
+	FG_SCRIPT_THREADS_MAX = 256, /* looked at for one sample */
+	FG_SCRIPT_THREADS_AT_ONCE = 16,
+	FG_SCRIPT_MEMOS = 512, /* per CPU */
+	FG_SCRIPT_MEMO_NS = 50 * 1000000,
+	FG_SCRIPT_FOUND_MAX = 16384, /* threads whose state is remembered */
+	FG_NO_THREAD_FIRST_MS = 1,
+	FG_NO_THREAD_LAST_MS = 64,
+};
+
+struct fg_script_work {
+	struct fg_bpf_script how;
+	__u64 self; /* what the interpreter calls this thread: its pthread_t */
+	__u64 interp, thread;
+	__u64 code, flags, check, place, same_at; /* of the frame at hand */
+	__u64 name, file, scope;                  /* strings; of PHP a class */
+	__u32 line;
+	__u64 frame, last; /* `last`: slot of the last frame's first word, 0 if none */
+	__u64 cframe;      /* the innermost, if the version has them */
+	__u64 broken;
+	__u64 now_ns;
+	__u64 frame_buf[FG_SCRIPT_FRAME_BYTES / 8];
+	__u64 code_buf[FG_SCRIPT_CODE_BYTES / 8];
+	__u64 same[2];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, FG_SLOT_COUNT);
+	__type(key, __u32);
+	__type(value, struct fg_script_work);
+} fg_script_works SEC(".maps");
+
+/* By number of the program image. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, FG_SCRIPT_IMAGES_MAX);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, __u32);
+	__type(value, struct fg_bpf_script);
+} fg_script_images SEC(".maps");
+
+/* Where a thread's state was last time; checked again before it is believed. A thread that has none
+ * (thread 0) is looked for again after a growing while. */
+struct fg_script_thread {
+	__u64 thread;
+	__u64 next_ns;
+	__u32 wait_ms;
+	__u32 image;
+};
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, FG_SCRIPT_FOUND_MAX);
+	__type(key, __u32);
+	__type(value, struct fg_script_thread);
+} fg_script_threads SEC(".maps");
+
+static __always_inline __u64 fg_script_word(const __u64 *from, __u32 offset, __u32 mask)
+{
+	return *(const __u64 *)((const char *)from + (offset & mask));
+}
+
+static __always_inline __u64 fg_frame_word(const struct fg_script_work *work, __u32 offset)
+{
+	return fg_script_word(work->frame_buf, offset, FG_SCRIPT_FRAME_BYTES - 8);
+}
+
+static __always_inline __u64 fg_code_word(const struct fg_script_work *work, __u32 offset)
+{
+	return fg_script_word(work->code_buf, offset, FG_SCRIPT_CODE_BYTES - 8);
+}
+
+static __always_inline __u32 fg_frame_half(const struct fg_script_work *work, __u32 offset)
+{
+	return *(const __u32 *)((const char *)work->frame_buf +
+				(offset & (FG_SCRIPT_FRAME_BYTES - 4)));
+}
+
+/* One thread of the list; ends at ours, or where there are no more. */
+__attribute__((noinline)) int fg_script_look_at_thread(__u32 slot)
+{
+	struct fg_script_work *work = bpf_map_lookup_elem(&fg_script_works, &slot);
+	__u64 id = 0, interp;
+
+	if (!work)
+		return FG_ENDED;
+	if (work->thread) {
+		__u64 thread = work->thread;
+
+		if (bpf_probe_read_user(&id, sizeof(id),
+					(const void *)(thread + work->how.thread_id)))
+			work->thread = 0;
+		else if (id == work->self)
+			return FG_ENDED;
+		else if (bpf_probe_read_user(&work->thread, sizeof(work->thread),
+					     (const void *)(thread + work->how.thread_next)))
+			work->thread = 0;
+		return FG_GO_ON;
+	}
+	interp = work->interp;
+	if (!interp)
+		return FG_ENDED;
+	if (bpf_probe_read_user(&work->interp, sizeof(work->interp),
+				(const void *)(interp + work->how.interp_next)))
+		work->interp = 0;
+	if (bpf_probe_read_user(&work->thread, sizeof(work->thread),
+				(const void *)(interp + work->how.interp_threads)))
+		work->thread = 0;
+	return FG_GO_ON;
+}
+
+/* Eight of them per call: a loop costs the verifier by its turns. */
+__attribute__((noinline)) int fg_script_look_at_threads(__u32 slot)
+{
+	for (int i = 0; i < FG_SCRIPT_THREADS_AT_ONCE; i++) {
+		if (fg_script_look_at_thread(slot))
+			return FG_ENDED;
+	}
+	return FG_GO_ON;
+}
+
+/* What tells the code object at work->code from the next one there. Global, like all below that
+ * have several ways through: behind a call the verifier has forgotten which was taken. */
+__attribute__((noinline)) int fg_script_read_code(__u32 slot)
+{
+	struct fg_script_work *work = bpf_map_lookup_elem(&fg_script_works, &slot);
+
+	if (!work)
+		return -1;
+	const struct fg_bpf_script *how = &work->how;
+	__u64 code = work->code, hash = how->image, name, file;
+	__u32 bytes = how->code_bytes;
+	__u8 type = 0;
+
+	if (how->native_type) {
+		if (bpf_probe_read_user(&type, sizeof(type), (const void *)code))
+			return -1;
+		if (type == how->native_type) {
+			work->flags |= FG_SCRIPT_WORD_NATIVE;
+			bytes = how->native_bytes;
+			/* Shorter than others: what follows is none of it. */
+			work->code_buf[(how->code_file & (FG_SCRIPT_CODE_BYTES - 1)) / 8] = 0;
+			work->code_buf[(how->code_line & (FG_SCRIPT_CODE_BYTES - 1)) / 8] = 0;
+		}
+	}
+	if (bpf_probe_read_user(work->code_buf, bytes & (FG_SCRIPT_CODE_BYTES - 1),
+				(const void *)(code + how->code_start)))
+		return -1;
+	if (how->code_type && fg_code_word(work, how->code_is) != how->code_type)
+		return -1;
+	name = fg_code_word(work, how->code_name);
+	file = fg_code_word(work, how->code_file);
+	hash = fg_script_mix(hash, name);
+	hash = fg_script_mix(hash, fg_code_word(work, how->code_scope));
+	hash = fg_script_mix(hash, file);
+	work->name = name;
+	work->file = file;
+	work->scope = fg_code_word(work, how->code_scope);
+	work->line =
+		*(__u32 *)((char *)work->code_buf + (how->code_line & (FG_SCRIPT_CODE_BYTES - 4)));
+	work->check = fg_script_mix(hash, work->line);
+	/* The main script of PHP has no name. */
+	work->same_at = (name ? name : file) + how->string_same;
+	return 0;
+}
+
+__attribute__((noinline)) int fg_script_read_same(__u32 slot)
+{
+	struct fg_script_work *work = bpf_map_lookup_elem(&fg_script_works, &slot);
+
+	if (!work ||
+	    bpf_probe_read_user(work->same, sizeof(work->same), (const void *)work->same_at))
+		return -1;
+	work->check = fg_script_check(
+		fg_script_mix(fg_script_mix(work->check, work->same[0]), work->same[1]));
+	return 0;
+}
+
+__attribute__((noinline)) int fg_script_read_place(__u32 slot)
+{
+	struct fg_script_work *work = bpf_map_lookup_elem(&fg_script_works, &slot);
+
+	if (!work)
+		return -1;
+	const struct fg_bpf_script *how = &work->how;
+	__u64 place = FG_SCRIPT_PLACE_MASK, instr = fg_frame_word(work, how->frame_instr);
+	__u32 line = 0;
+
+	if (how->place == FG_PLACE_POINTER)
+		place = instr - (work->code + how->code_instr);
+	else if (how->place == FG_PLACE_INDEX)
+		place = fg_frame_half(work, how->frame_instr);
+	else if (!work->last && /* of the innermost alone: another reading per frame */
+		 !bpf_probe_read_user(&line, sizeof(line), (const void *)(instr + how->line_instr)))
+		place = line;
+	work->place = place > FG_SCRIPT_PLACE_MASK ? FG_SCRIPT_PLACE_MASK : place;
+	return 0;
+}
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, FG_SCRIPT_NAME_RING_BYTES);
+} fg_script_names SEC(".maps");
+
+/* Which were sent, by a few bits of their hash; what is forgotten is sent again. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, FG_SCRIPT_SEEN);
+	__type(key, __u32);
+	__type(value, __u64);
+} fg_script_seen SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct fg_bpf_script_name);
+} fg_script_captures SEC(".maps");
+
+static __always_inline void fg_script_read_text(char *out, __u32 size, __u64 string, __u32 offset)
+{
+	out[0] = 0;
+	if (string && bpf_probe_read_user_str(out, size, (const void *)(string + offset)) < 0)
+		out[0] = 0;
+}
+
+/* Sends the texts of the code at hand; 0 if the ring took them. */
+static __always_inline long fg_script_send_text(struct fg_script_work *work,
+						struct fg_bpf_script_name *to)
+{
+	const struct fg_bpf_script *how = &work->how;
+	__u64 name = work->name, scope = work->scope;
+
+	if (how->kind == FG_SCRIPT_PYTHON) {
+		name = scope; /* the qualified one */
+		scope = 0;
+	} else if (scope && bpf_probe_read_user(&scope, sizeof(scope),
+						(const void *)(scope + how->scope_name))) {
+		scope = 0;
+	}
+	to->word = work->code | (work->flags & FG_SCRIPT_WORD_NATIVE);
+	to->check = work->check;
+	to->image = how->image;
+	to->line = work->line;
+	to->name_state = 0;
+	to->file_state = 0;
+	(void)bpf_probe_read_user(&to->name_state, sizeof(to->name_state),
+				  (const void *)(name + how->string_state));
+	(void)bpf_probe_read_user(&to->file_state, sizeof(to->file_state),
+				  (const void *)(work->file + how->string_state));
+	fg_script_read_text(to->name, sizeof(to->name), name, how->string_data);
+	fg_script_read_text(to->scope, sizeof(to->scope), scope, how->string_data);
+	fg_script_read_text(to->file, sizeof(to->file), work->file, how->string_data);
+	return bpf_ringbuf_output(&fg_script_names, to, sizeof(*to), BPF_RB_NO_WAKEUP);
+}
+
+__attribute__((noinline)) int fg_script_capture(__u32 slot)
+{
+	struct fg_script_work *work = bpf_map_lookup_elem(&fg_script_works, &slot);
+	struct fg_bpf_script_name *to = bpf_map_lookup_elem(&fg_script_captures, &slot);
+
+	if (!work || !to)
+		return 0;
+	__u64 key = fg_script_mix(work->check, work->code);
+	__u32 index = (__u32)(key >> 40) & (FG_SCRIPT_SEEN - 1);
+	__u64 *seen = bpf_map_lookup_elem(&fg_script_seen, &index);
+
+	if (seen && *seen != key && !fg_script_send_text(work, to))
+		*seen = key;
+	return 0;
+}
+
+static __always_inline void fg_script_put(struct fg_unwind_state *state, __u64 word)
+{
+	__u32 slot = (__u32)state->sample.kernel_count + state->sample.user_count +
+		     state->sample.script_count;
+
+	state->sample.frames[slot & (FG_SAMPLE_FRAMES - 1)] = word;
+	state->sample.script_count++;
+}
+
+/* Native code called the function whose frame was emitted last. */
+static __always_inline void fg_script_mark_entry(struct fg_unwind_state *state,
+						 const struct fg_script_work *work)
+{
+	if (work->last)
+		state->sample.frames[work->last & (FG_SAMPLE_FRAMES - 1)] |= FG_SCRIPT_WORD_ENTRY;
+}
+
+/* Reading a code object costs more than its frame, so what it was stands for a while. That is right
+ * for functions that live; in an image where one was once seen to be replaced, every frame's code
+ * is looked at. */
+struct fg_script_memo {
+	__u64 code, check, flags;
+	__u64 until_ns;
+	__u32 image;
+	__u32 reserved;
+};
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, FG_SCRIPT_MEMOS);
+	__type(key, __u32);
+	__type(value, struct fg_script_memo);
+} fg_script_memos SEC(".maps");
+
+static __always_inline struct fg_script_memo *fg_script_memo_of(const struct fg_script_work *work)
+{
+	__u32 index = (__u32)(work->code >> 4 ^ work->code >> 12) & (FG_SCRIPT_MEMOS - 1);
+
+	return bpf_map_lookup_elem(&fg_script_memos, &index);
+}
+
+/* 1: the code at hand was looked at a short while ago. */
+__attribute__((noinline)) int fg_script_recall(__u32 slot)
+{
+	struct fg_script_work *work = bpf_map_lookup_elem(&fg_script_works, &slot);
+	const struct fg_script_memo *memo = work ? fg_script_memo_of(work) : 0;
+
+	if (!memo || memo->code != work->code || memo->image != work->how.image ||
+	    work->now_ns >= memo->until_ns || work->how.changing)
+		return 0;
+	work->check = memo->check;
+	work->flags |= memo->flags;
+	return 1;
+}
+
+__attribute__((noinline)) int fg_script_remember(__u32 slot)
+{
+	struct fg_script_work *work = bpf_map_lookup_elem(&fg_script_works, &slot);
+	struct fg_script_memo *memo = work ? fg_script_memo_of(work) : 0;
+
+	if (!memo)
+		return 0;
+	__u32 image = work->how.image;
+
+	if (memo->code == work->code && memo->image == image && memo->check != work->check) {
+		struct fg_bpf_script *how = bpf_map_lookup_elem(&fg_script_images, &image);
+
+		if (how)
+			how->changing = 1;
+		work->how.changing = 1;
+	}
+	memo->code = work->code;
+	memo->check = work->check;
+	memo->flags = work->flags & FG_SCRIPT_WORD_NATIVE;
+	memo->image = image;
+	memo->until_ns = work->now_ns + FG_SCRIPT_MEMO_NS;
+	return 0;
+}
+
+/* What the code at hand is; 0 when known. */
+__attribute__((noinline)) int fg_script_look_at_code(__u32 slot)
+{
+	if (fg_script_recall(slot))
+		return 0;
+	if (fg_script_read_code(slot) || fg_script_read_same(slot))
+		return -1;
+	fg_script_remember(slot);
+	fg_script_capture(slot);
+	return 0;
+}
+
+/* Records the frame at work->frame and moves to its caller. */
+__attribute__((noinline)) int fg_script_frame(__u32 slot)
+{
+	struct fg_script_work *work = bpf_map_lookup_elem(&fg_script_works, &slot);
+	struct fg_unwind_state *state = bpf_map_lookup_elem(&fg_state, &slot);
+
+	if (!work || !state || !work->frame)
+		return FG_ENDED;
+	const struct fg_bpf_script *how = &work->how;
+	__u32 bytes = how->frame_bytes & (FG_SCRIPT_FRAME_BYTES - 1);
+
+	work->broken = 1;
+	if (bpf_probe_read_user(work->frame_buf, bytes, (const void *)work->frame))
+		return FG_ENDED;
+	work->frame = fg_frame_word(work, how->frame_previous);
+	work->code = fg_frame_word(work, how->frame_code) & ~7ull;
+	__u8 owner =
+		*((const __u8 *)work->frame_buf + (how->frame_owner & (FG_SCRIPT_FRAME_BYTES - 1)));
+
+	if (how->shim_owner && owner >= how->shim_owner) {
+		fg_script_mark_entry(state, work);
+		work->code = 0;
+	}
+	if (!work->code) {
+		work->broken = 0;
+		return FG_GO_ON;
+	}
+	work->flags =
+		fg_frame_half(work, how->frame_entry) & how->entry_mask ? FG_SCRIPT_WORD_ENTRY : 0;
+	if (state->sample.script_count >= 2 * FG_SCRIPT_FRAMES_MAX ||
+	    work->code >> FG_ARCH_USER_BITS || fg_script_look_at_code(slot) ||
+	    fg_script_read_place(slot))
+		return FG_ENDED;
+	work->last = (__u64)state->sample.kernel_count + state->sample.user_count +
+		     state->sample.script_count;
+	fg_script_put(state, work->code | work->flags);
+	fg_script_put(state, work->check | work->place);
+	work->broken = 0;
+	return FG_GO_ON;
+}
+
+__attribute__((noinline)) int fg_script_frames(__u32 slot)
+{
+	for (int i = 0; i < FG_SCRIPT_STEPS_AT_ONCE; i++) {
+		if (fg_script_frame(slot))
+			return FG_ENDED;
+	}
+	return FG_GO_ON;
+}
+
+/* Whether the state at work->thread is this thread's. */
+static __always_inline bool fg_script_is_ours(const struct fg_script_work *work)
+{
+	__u64 id = 0;
+
+	return work->thread &&
+	       !bpf_probe_read_user(&id, sizeof(id),
+				    (const void *)(work->thread + work->how.thread_id)) &&
+	       id == work->self;
+}
+
+/* Walks the list; 0 if it has no such thread, or runs out on one that is not ours. */
+static __always_inline void fg_script_search(struct fg_script_work *work)
+{
+	work->thread = 0;
+	if (bpf_probe_read_user(&work->interp, sizeof(work->interp), (const void *)work->how.head))
+		return;
+	for (int i = 0; i < FG_SCRIPT_THREADS_MAX / FG_SCRIPT_THREADS_AT_ONCE; i++) {
+		if (fg_script_look_at_threads(0))
+			break;
+	}
+	if (!fg_script_is_ours(work))
+		work->thread = 0;
+}
+
+/* The thread's state, remembered or searched; 0 if it has none. */
+static __always_inline void fg_script_find(struct fg_script_work *work, __u32 tid, __u64 now_ns)
+{
+	struct fg_script_thread *known = bpf_map_lookup_elem(&fg_script_threads, &tid);
+	struct fg_script_thread found = {.image = work->how.image};
+
+	if (known && known->image == work->how.image) {
+		work->thread = known->thread;
+		if (fg_script_is_ours(work) || (!work->thread && now_ns < known->next_ns))
+			return;
+		/* A new thread that has none yet is looked for again at once. */
+		if (!work->thread)
+			found.wait_ms = known->wait_ms ? known->wait_ms * 2 : FG_NO_THREAD_FIRST_MS;
+	}
+	fg_script_search(work);
+	found.thread = work->thread;
+	if (found.wait_ms > FG_NO_THREAD_LAST_MS)
+		found.wait_ms = FG_NO_THREAD_LAST_MS;
+	found.next_ns = now_ns + found.wait_ms * 1000000ull;
+	bpf_map_update_elem(&fg_script_threads, &tid, &found, BPF_ANY);
+}
+
+/* glibc and musl: a thread's pthread_t is the base of its thread-local storage. */
+static __always_inline __u64 fg_script_self(void)
+{
+	struct task_struct *task = (void *)bpf_get_current_task();
+
+	return BPF_CORE_READ(task, thread.fsbase);
+}
+
+static __always_inline __u64 fg_script_first_frame(struct fg_script_work *work, __u32 tid,
+						   __u64 now_ns)
+{
+	__u64 frame = 0;
+
+	if (work->how.kind == FG_SCRIPT_PHP) {
+		if (bpf_probe_read_user(&frame, sizeof(frame), (const void *)work->how.head))
+			work->broken = 1;
+		return frame;
+	}
+	work->self = fg_script_self();
+	fg_script_find(work, tid, now_ns);
+	if (!work->thread)
+		return 0;
+	if (bpf_probe_read_user(&frame, sizeof(frame),
+				(const void *)(work->thread + work->how.thread_frame))) {
+		work->broken = 1;
+		return 0;
+	}
+	work->cframe = frame;
+	if (work->how.cframe_frame != FG_SCRIPT_NO_OFFSET && frame &&
+	    bpf_probe_read_user(&frame, sizeof(frame),
+				(const void *)(frame + work->how.cframe_frame))) {
+		work->broken = 1;
+		return 0;
+	}
+	return frame;
+}
+
+/* Prepares the walk: 1 if there is one to make. Global so that what it may find does not multiply
+ * the ways through the caller's loop. */
+__attribute__((noinline)) int fg_script_begin(__u32 slot, __u32 image)
+{
+	struct fg_unwind_state *state = bpf_map_lookup_elem(&fg_state, &slot);
+	struct fg_script_work *work = bpf_map_lookup_elem(&fg_script_works, &slot);
+	const struct fg_bpf_script *how = bpf_map_lookup_elem(&fg_script_images, &image);
+
+	if (!state || !work || !how)
+		return 0;
+	work->how = *how;
+	work->thread = 0;
+	work->last = 0;
+	work->broken = 0;
+	work->now_ns = state->sample.time_ns;
+	work->frame = fg_script_first_frame(work, (__u32)bpf_get_current_pid_tgid(),
+					    state->sample.time_ns);
+	if (!work->frame && !work->broken)
+		return 0;
+	fg_script_put(state, image);
+	return 1;
+}
+
+/* On entry the native loop links its cframe before that has a frame: what it called last time may
+ * still stand there. Then the frame below is the one that runs: 1. */
+__attribute__((noinline)) int fg_script_again(__u32 slot)
+{
+	struct fg_unwind_state *state = bpf_map_lookup_elem(&fg_state, &slot);
+	struct fg_script_work *work = bpf_map_lookup_elem(&fg_script_works, &slot);
+	__u64 previous = 0;
+
+	if (!state || !work || !work->broken || state->sample.script_count != 1 ||
+	    work->how.kind != FG_SCRIPT_PYTHON || work->how.cframe_frame == FG_SCRIPT_NO_OFFSET)
+		return 0;
+	if (bpf_probe_read_user(&previous, sizeof(previous),
+				(const void *)(work->cframe + work->how.cframe_previous)) ||
+	    !previous)
+		return 0;
+	if (bpf_probe_read_user(&work->frame, sizeof(work->frame),
+				(const void *)(previous + work->how.cframe_frame)))
+		return 0;
+	work->broken = 0;
+	return 1;
+}
+
+__attribute__((noinline)) int fg_script_end(__u32 slot)
+{
+	struct fg_unwind_state *state = bpf_map_lookup_elem(&fg_state, &slot);
+	struct fg_script_work *work = bpf_map_lookup_elem(&fg_script_works, &slot);
+
+	if (state && work && (work->broken || work->frame) &&
+	    state->sample.result == FG_BPF_COMPLETE)
+		state->sample.result = FG_BPF_SCRIPT;
+	return 0;
+}
+
+/* After the native stack: appends what the interpreter was doing, if the process runs one. */
+static __always_inline void fg_script(__u32 slot, __u32 image)
+{
+	if (!image || !fg_script_begin(slot, image))
+		return;
+	for (int i = 0; i < FG_SCRIPT_STEPS_MAX / FG_SCRIPT_STEPS_AT_ONCE; i++) {
+		if (fg_script_frames(slot) && !fg_script_again(slot))
+			break;
+	}
+	fg_script_end(slot);
+}
+
+#endif

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The kernel's function names, for a client that may not know where the kernel lies in memory.
+ *
+ * A helper with CAP_SYSLOG reads real addresses; handing them on would undo the kernel's address
+ * randomisation for whoever may start it. Such a client gets names and samples at shifted
+ * addresses: they still fit each other, and tell nothing.
+ */
+#ifndef FG_PROFILER_KERNEL_NAMES_H
+#define FG_PROFILER_KERNEL_NAMES_H
+
+#include "gate/base/buf.h"
+#include "profiler/wire.h"
+
+enum {
+	FG_KERNEL_NAMES_BASE = 1 << 24, /* where a shifted kernel begins */
+	FG_KERNEL_NAMES_BYTES_MAX = 64 << 20,
+};
+
+struct fg_kernel_names {
+	uint64_t shift; /* to be taken off the samples' kernel addresses */
+	bool hidden;    /* no addresses could be read: the samples' ones must not be told either */
+};
+
+/** Sends them to the client, as they are or shifted. No names are no error. */
+int fg_kernel_names_send(bool as_they_are, struct fg_wire *wire, struct fg_kernel_names *ret,
+			 struct fg_err *err) FG_MUST_USE;
+/** The lines of functions of a kallsyms text, `_text` moved to FG_KERNEL_NAMES_BASE. NO_DATA when
+ *  there is no such symbol or its address is hidden. `*ret` needs fg_buf_done(). */
+int fg_kernel_names_shift(const char *text, size_t len, struct fg_buf *ret, uint64_t *ret_shift,
+			  struct fg_err *err) FG_MUST_USE;
+/** A sample's kernel address as the client may see it. */
+uint64_t fg_kernel_names_address(const struct fg_kernel_names *names, uint64_t address);
+
+#endif

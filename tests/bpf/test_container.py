@@ -1,0 +1,150 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Targets whose files are elsewhere: test_container.py CASE --build DIR.
+
+Mount namespaces, overlays, files that nobody can open any more; with and without
+CAP_CHECKPOINT_RESTORE, which opens /proc/PID/map_files. PID namespaces are in test_profiler.py.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import test_profiler  # noqa: E402
+from test_profiler import Bench, Result, Skip, check, check_complete  # noqa: E402
+
+MODULE = "zoo_hidden"
+
+
+def start_hidden(bench, setup, mode="threads", then=""):
+    """zoo_native as /x/zoo_hidden on a file system that only its own mount namespace has."""
+    shell = (f"mkdir -p {bench.dir}/x && {setup} && cp {bench.zoo}/zoo_native {bench.dir}/x/{MODULE} && "
+             f"exec {bench.dir}/x/{MODULE} {mode} 20")
+    if then:
+        shell = shell.replace("exec ", "") + f" & sleep 0.5; {then}; wait"
+    child = bench.start(bench.need("unshare"), "--mount", "/bin/sh", "-c", shell, ready="ready")
+    deadline = time.monotonic() + 10
+    while then and time.monotonic() < deadline and is_mounted(bench, child.pid):
+        time.sleep(0.02)
+    check(is_mounted(bench, child.pid) != bool(then), "the mount is not as the case needs it")
+    return child
+
+
+def is_mounted(bench, pid):
+    with open(f"/proc/{pid}/mountinfo") as f:
+        return f"{bench.dir}/x " in f.read()
+
+
+def profile(bench, pid, *before, seconds=2):
+    argv = [*before, bench.tool, bench.helper, str(seconds), "997", str(pid)]
+    done = subprocess.run(argv, stdout=subprocess.PIPE, text=True, timeout=60,
+                          env={**os.environ, "FG_SOURCE": "bpf"})
+    result = Result(done.stdout)
+    check(done.returncode == 0 and not result.errors, f"profile_pid: {result.errors}")
+    return result
+
+
+def without_map_files(bench):
+    return [bench.need("setpriv"), "--bounding-set", "-checkpoint_restore,-sys_admin", "--inh-caps",
+            "-checkpoint_restore,-sys_admin"]
+
+
+def check_named(result):
+    check_complete(result)
+    check(result.having("zoo_thread") > result.info["samples"] * 0.9, "names are missing")
+
+
+TMPFS = "mount -t tmpfs none {0}/x"
+OVERLAY = ("mkdir -p {0}/o && mount -t tmpfs none {0}/o && mkdir {0}/o/l {0}/o/u {0}/o/w && "
+           "mount -t overlay none -o lowerdir={0}/o/l,upperdir={0}/o/u,workdir={0}/o/w {0}/x")
+
+
+def case_mount_namespace(bench):
+    child = start_hidden(bench, TMPFS.format(bench.dir))
+    check(not os.path.exists(f"{bench.dir}/x/{MODULE}"), "the file is not hidden")
+    check_named(profile(bench, child.pid))
+
+
+def case_mount_namespace_no_map_files(bench):
+    child = start_hidden(bench, TMPFS.format(bench.dir))
+    check_named(profile(bench, child.pid, *without_map_files(bench)))
+
+
+def case_overlay(bench):
+    child = start_overlay(bench)
+    check_named(profile(bench, child.pid))
+
+
+def case_overlay_no_map_files(bench):
+    child = start_overlay(bench)
+    check_named(profile(bench, child.pid, *without_map_files(bench)))
+
+
+def start_overlay(bench):
+    with open("/proc/filesystems") as f:
+        if "overlay" not in f.read() and subprocess.run(["modprobe", "overlay"], check=False).returncode != 0:
+            raise Skip("this kernel has no overlay file system")
+    return start_hidden(bench, OVERLAY.format(bench.dir))
+
+
+def case_unreachable(bench):
+    """The mount is gone and map_files is closed to us: rows come from memory, stacks stay whole."""
+    child = start_hidden(bench, TMPFS.format(bench.dir), then=f"umount -l {bench.dir}/x")
+    result = profile(bench, child.pid, *without_map_files(bench), seconds=3)
+    check_complete(result)
+    unnamed = sum(c for _, c, f in result.stacks if any(MODULE + "+0x" in x for x in f))
+    check(unnamed > result.info["samples"] * 0.9, "the module's own name is missing")
+
+
+def case_unreachable_map_files(bench):
+    """The same with map_files: names too."""
+    child = start_hidden(bench, TMPFS.format(bench.dir), then=f"umount -l {bench.dir}/x")
+    check_named(profile(bench, child.pid, seconds=3))
+
+
+def case_whole_container(bench):
+    """PID and mount namespace together, tool and helper inside, as a job of a CI."""
+    shell = (f"mount -t tmpfs none {bench.dir}/x && cp {bench.zoo}/zoo_native {bench.dir}/x/{MODULE} && "
+             f"{{ {bench.dir}/x/{MODULE} threads 10 >/dev/null & FG_SOURCE=bpf {bench.tool} {bench.helper} 3 997 $!; }}; "
+             "kill $!")
+    os.mkdir(f"{bench.dir}/x")
+    done = subprocess.run([bench.need("unshare"), "--pid", "--mount", "--fork", "--mount-proc", "/bin/sh", "-c", shell],
+                          stdout=subprocess.PIPE, text=True, timeout=60)
+    result = Result(done.stdout)
+    check(not result.errors, f"{result.errors}")
+    check_named(result)
+
+
+CASES = {name[len("case_"):]: value for name, value in sorted(globals().items()) if name.startswith("case_")}
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("case", choices=[*CASES, "all"])
+    parser.add_argument("--build", required=True)
+    options = parser.parse_args()
+    if os.geteuid() != 0:
+        print("SKIP: real BPF needs root")
+        return 77
+    code = 0
+    for name in CASES if options.case == "all" else [options.case]:
+        bench = Bench(os.path.abspath(options.build))
+        try:
+            print(name)
+            CASES[name](bench)
+        except Skip as reason:
+            print(f"SKIP: {reason}")
+            code = code or 77
+        except AssertionError as failure:
+            print(f"FAILED {name}: {failure}")
+            code = 1
+        finally:
+            bench.close()
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,275 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Go programs: test_go.py CASE --build DIR. The case "build" makes the programs for the others.
+
+Every case runs with Debian's Go and, where there is one, the Go of /usr/local/go. Needs root (or
+the capabilities) but for "names"; exits 77 with the reason where Go is missing.
+"""
+
+import argparse
+import glob
+import os
+import re
+import shutil
+import struct
+import subprocess
+import sys
+import urllib.request
+
+from test_profiler import Bench, Skip, check, incomplete, wait_port
+
+COMPLETE_PERCENT_MIN = 99.0
+SAMPLES_MIN = 50
+ROOTS = ("runtime.goexit", "runtime.mstart", "runtime.rt0_go", "runtime.mcall", "runtime.morestack",
+         "runtime.gogo", "gogo", "_rt0_amd64", "_rt0_amd64_linux", "_start", "__clone3", "clone3",
+         "__clone", "clone")
+COMPILERS = {"debian": glob.glob("/usr/lib/go-*/bin/go"), "local": ["/usr/local/go/bin/go"]}
+VARIANTS = {
+    "plain": ("zoo_go.go", [], {}),
+    "stripped": ("zoo_go.go", ["-ldflags=-s -w"], {}),
+    "cgo": ("zoo_cgo.go", [], {"CGO_ENABLED": "1"}),
+    "cgo_stripped": ("zoo_cgo.go", ["-ldflags=-s -w"], {"CGO_ENABLED": "1"}),
+    # .gopclntab among what is relocated
+    "pie": ("zoo_gospin.go", ["-buildmode=pie"], {}),
+    # linked by GNU ld: .gopclntab loses its name, moduledata is in relocations
+    "cgo_pie": ("zoo_cgo.go", ["-ldflags=-linkmode=external -s -w", "-buildmode=pie"],
+                {"CGO_ENABLED": "1"}),
+}
+
+
+def compilers():
+    found = {name: [p for p in paths if os.access(p, os.X_OK)] for name, paths in COMPILERS.items()}
+    found = {name: paths[0] for name, paths in found.items() if paths}
+    if not found:
+        raise Skip("Go is not installed (golang-go)")
+    return found
+
+
+def program(bench, compiler, variant):
+    path = os.path.join(bench.zoo, "go", f"{variant}-{compiler}")
+    if not os.path.exists(path):
+        raise Skip(f"{path} was not built")
+    return path
+
+
+def remove_sections(path):
+    """No section headers at all, as packers leave it: all that remains is program headers."""
+    with open(path, "r+b") as f:
+        f.seek(0x28)
+        f.write(struct.pack("<Q", 0))
+        f.seek(0x3A)
+        f.write(struct.pack("<HHH", 64, 0, 0))
+
+
+def case_build(bench):
+    out = os.path.join(bench.zoo, "go")
+    os.makedirs(out, exist_ok=True)
+    for compiler, go in compilers().items():
+        for variant, (source, flags, environment) in VARIANTS.items():
+            env = dict(os.environ, GO111MODULE="off", GOTOOLCHAIN="local", GOPROXY="off", GOFLAGS="",
+                       GOCACHE=os.path.join(out, "cache-" + compiler), CGO_ENABLED="0")
+            env.update(environment)
+            target = os.path.join(out, f"{variant}-{compiler}")
+            subprocess.run([go, "build", *flags, "-o", target,
+                            os.path.join(bench.source, "zoo", source)], env=env, check=True)
+        bare = os.path.join(out, f"bare-{compiler}")
+        shutil.copy(os.path.join(out, f"stripped-{compiler}"), bare)
+        remove_sections(bare)
+
+
+def check_complete(result):
+    info = result.info
+    print(f"  samples {info['samples']:g}, {info['complete_percent']:.2f} % complete, "
+          f"{info['bpf_ns_per_sample']:.0f} ns per sample, names in {info['symbolise_ms']:g} ms")
+    check(info["samples"] >= SAMPLES_MIN, f"only {info['samples']:g} samples")
+    check(info["complete_percent"] >= COMPLETE_PERCENT_MIN,
+          f"{info['complete_percent']:.2f} % complete; {incomplete(result)}")
+    check(info["lost"] == 0 and info["partial"] == 0, "lost samples")
+    for name, verified in result.programs.items():
+        check(verified <= 10000, f"{name}: the verifier walked {verified} instructions")
+    roots = {frames[0] for state, _, frames in result.stacks if state == "complete"}
+    check(roots <= set(ROOTS), f"complete stacks with roots {roots - set(ROOTS)}")
+
+
+def share(result, *path):
+    """Of samples whose stack has these frames one above the other, directly."""
+    total = sum(count for _, count, _ in result.stacks)
+    text = ";".join(path)
+    return sum(count for _, count, frames in result.stacks
+               if f";{text};" in ";" + ";".join(frames) + ";") / max(total, 1)
+
+
+def each(bench, *variants):
+    for compiler in compilers():
+        for variant in variants:
+            print(f"{variant}, {compiler}")
+            yield program(bench, compiler, variant)
+
+
+def serve(bench, path):
+    child = subprocess.Popen([path, "http"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                             start_new_session=True, text=True)
+    bench.children.append(child)
+    port = int(child.stdout.readline())
+    wait_port(port)
+    bench.load(lambda: urllib.request.urlopen(f"http://127.0.0.1:{port}/").read())
+    result = bench.profile(child.pid, seconds=3)
+    bench.rest()
+    return result
+
+
+def case_http(bench):
+    for path in each(bench, "plain", "stripped", "bare"):
+        result = serve(bench, path)
+        check_complete(result)
+        check(share(result, "main.render") > 0.2, "main.render has a fifth at least")
+        check(result.info["unnamed_share"] < 0.01, "a server in Go has a name for everything")
+
+
+def run(bench, path, *argv, seconds=2):
+    child = bench.start(path, *argv, ready="ready")
+    result = bench.profile(child.pid, seconds=seconds)
+    child.kill()
+    check_complete(result)
+    return result
+
+
+def case_crypto(bench):
+    for path in each(bench, "stripped", "bare"):
+        result = run(bench, path, "crypto")
+        check(share(result, "main.crypto", "main.hash") > 0.5, "hashing is most of it")
+        blocks = sum(count for _, count, frames in result.stacks
+                     if re.search(r"sha\d+\.block", ";".join(frames)))
+        lost = sum(count for _, count, frames in result.stacks
+                   if re.search(r"sha\d+\.block", ";".join(frames)) and "main.hash" not in frames)
+        check(blocks >= 20 and lost <= blocks // 100, f"{lost} of {blocks} lost their caller")
+
+
+def case_pie(bench):
+    for path in each(bench, "pie"):
+        result = run(bench, path)
+        check(share(result, "runtime.main", "main.main", *["main.turn"] * 6, "main.spin") > 0.9,
+              "one stack is most of it")
+
+
+def case_goroutines(bench):
+    for path in each(bench, "plain", "stripped"):
+        result = run(bench, path, "goroutines", seconds=4)
+        check(share(result, "main.spin") > 0.05, "main.spin")
+        for name in ("runtime.systemstack", "runtime.mcall", "main.tree", "main.total["):
+            check(result.having(name) > 0, f"no sample in {name}")
+        switched = [frames for _, _, frames in result.stacks if "runtime.systemstack" in frames]
+        check(all(frames[0] == "runtime.goexit" or frames[0] in ROOTS for frames in switched),
+              "a stack ended at systemstack")
+
+
+def case_cgo(bench):
+    for path in each(bench, "cgo", "cgo_stripped", "cgo_pie"):
+        result = run(bench, path)
+        through = [(count, frames) for _, count, frames in result.stacks
+                   if "main.busyInGo" in frames and "runtime.cgocallback" in frames]
+        check(sum(count for count, _ in through) >= 5, "no sample in Go below C below Go")
+        check(all("main.round" in frames and "runtime.asmcgocall" in frames
+                  for _, frames in through), "the frames above C are missing")
+        if path.split("/")[-1].startswith("cgo-"):
+            check(share(result, "through_c", "busy_in_c") > 0.1, "C has its names")
+            check(share(result, "main.round", "main.busyInGo") > 0.1, "Go has its names")
+
+
+def names(bench, path, addresses, *more):
+    tool = os.path.join(bench.build, "tests/bpf/name_addresses")
+    done = subprocess.run([tool, path, *more], input="\n".join(addresses) + "\n", text=True,
+                          stdout=subprocess.PIPE, check=True)
+    result, at = {}, None
+    for line in done.stdout.splitlines():
+        match = re.match(r"([0-9a-f]+) (named|unnamed) (.*) at (.*)", line)
+        if match:
+            at = result.setdefault(match[1], [])
+            at.append((match[3], match[4]))
+        elif line.startswith(" "):
+            at.append(tuple(line.strip().rsplit(" at ", 1)))
+    return result
+
+
+def generic(frame):
+    """For people Go's runtime writes [...] since 1.21."""
+    return re.sub(r"\[.*\]", "[...]", frame[0]), frame[1]
+
+
+def case_names(bench):
+    """The same names, files and lines as Go's runtime gives itself; stripped as well."""
+    for path in each(bench, "plain", "stripped", "bare"):
+        lines = subprocess.run([path, "frames"], stdout=subprocess.PIPE, text=True,
+                               check=True).stdout.splitlines()
+        truth = {address: (name, place.replace("?:0", ":0"))
+                 for address, name, place in (line.split(" ", 2) for line in lines)}
+        found = names(bench, path, list(truth))
+        wrong = [(a, t, found.get(a)) for a, t in truth.items()
+                 if a not in found or generic(found[a][0]) != generic(t)]
+        check(len(truth) > 3000, f"only {len(truth)} addresses")
+        check(not wrong, f"{len(wrong)} of {len(truth)} differ: {wrong[:3]}")
+        inlined = sum(len(frames) > 1 for frames in found.values())
+        print(f"  {len(truth)} addresses agree, {inlined} of them inlined")
+        check(inlined > 100, "hardly anything inlined")
+
+
+def case_inline(bench):
+    """The chain of inlined calls, by the lines that the source is marked with."""
+    with open(os.path.join(bench.source, "zoo", "zoo_go.go")) as f:
+        lines = {m[1]: number for number, text in enumerate(f, 1)
+                 if (m := re.search(r"// line:(\w+)$", text))}
+    expected = [("main." + name, lines[name]) for name in ("innermost", "middle", "outer")]
+    for path in each(bench, "plain", "stripped"):
+        result = run(bench, path, "inline")
+        check(share(result, "main.inline", "main.outer", "main.middle", "main.innermost") > 0.9,
+              "the inlined functions are in the stacks")
+        plain = path.replace("stripped-", "plain-")
+        table = subprocess.run(["nm", plain], stdout=subprocess.PIPE, text=True).stdout
+        start = int(re.search(r"(\w+) T main\.outer$", table, re.M)[1], 16)
+        found = names(bench, plain, [f"{start + i:x}" for i in range(64)])
+        chains = [[(name, int(place.rsplit(":", 1)[1])) for name, place in frames]
+                  for frames in found.values()]
+        check(expected in chains, f"{expected} not among {chains}")
+
+
+def case_pprof(bench):
+    """Inlined frames as `go tool pprof` reads them out of our file."""
+    found = compilers()
+    if "debian" not in found:
+        raise Skip("go tool pprof of golang-go is not installed")
+    child = bench.start(program(bench, "debian", "stripped"), "inline", ready="ready")
+    out = os.path.join(bench.dir, "profile.pb.gz")
+    subprocess.run([os.path.join(bench.build, "runner/flamegate"), "profile", "--pid",
+                    str(child.pid), "-d", "2s", "-o", f"pprof={out}"], cwd=bench.dir, check=True,
+                   stdout=subprocess.DEVNULL)
+    traces = subprocess.run([found["debian"], "tool", "pprof", "-traces", out], text=True,
+                            stdout=subprocess.PIPE, check=True, cwd=bench.dir,
+                            env=dict(os.environ, PPROF_TMPDIR=bench.dir, GOTOOLCHAIN="local")).stdout
+    chain = r"main\.innermost( \(inline\))?\n\s+main\.middle( \(inline\))?\n\s+main\.outer\n"
+    check(re.search(chain, traces), f"no such chain in {traces[:800]}")
+    check(re.search(r"main\.outer\n\s+main\.inline\n\s+main\.main\n\s+runtime\.main\n", traces),
+          "the callers are missing")
+
+
+CASES = {name[5:]: function for name, function in list(globals().items())
+         if name.startswith("case_")}
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("case", choices=sorted(CASES))
+    parser.add_argument("--build", required=True)
+    options = parser.parse_args()
+    bench = Bench(os.path.abspath(options.build))
+    try:
+        CASES[options.case](bench)
+    except Skip as reason:
+        print(f"skipped: {reason}")
+        return 77
+    finally:
+        bench.close()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

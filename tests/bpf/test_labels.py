@@ -1,0 +1,566 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Request classes on samples of real servers: test_labels.py CASE --build DIR.
+
+A server has paths that cost 0, 1 and 10 units. flamegate drives all three at once and tells CPU per
+request and class; (ten - zero) / (one - zero) must be 10 within what so few samples allow (four
+standard deviations of the ratio, plus what a server adds by itself). Exits 77 where something is missing.
+"""
+
+import argparse
+import contextlib
+import json
+import math
+import os
+import re
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import threading
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from test_profiler import Bench, Skip, check, free_port, wait_port  # noqa: E402
+
+UNITS = {"ns": 1e-9, "µs": 1e-6, "ms": 1e-3, "s": 1.0}
+# The small one more often, so that both have about as many samples.
+STEPS = ["get: /zero", "get: /one", "get: /one", "get: /one", "get: /one", "get: /ten"]
+SLACK = 0.05  # a server's own work is not exactly the same in each class
+
+
+class Run:
+    """What a finished run said."""
+
+    def __init__(self, done, bundle):
+        self.out, self.err, self.code = done.stdout, done.stderr, done.returncode
+        self.bundle = bundle
+        path = os.path.join(bundle, "run.json")
+        self.json = json.load(open(path)) if os.path.exists(path) else {}
+        self.profile = self.json.get("profile", {})
+        self.labels = self.profile.get("labels", {})
+        samples = self.profile.get("samples", 0)
+        self.attribution = self.labels.get("attributed", 0) / samples if samples else 0
+
+    def text(self):
+        return f"--- exit {self.code}\n{self.out}\n{self.err}"
+
+    def cpu(self):
+        """CPU-seconds per request by class, from the table of requests."""
+        found = {}
+        if "cpu/req" not in self.out:
+            return found
+        for line in self.out.splitlines():
+            match = re.match(r"^    (?:GET|POST) /(zero|one|ten)\S* .* ([0-9.]+) (ns|µs|ms|s)$", line)
+            if match:
+                found[match[1]] = float(match[2]) * UNITS[match[3]]
+        return found
+
+    def count(self, name):
+        for line in self.out.splitlines():
+            match = re.match(rf"^    (?:GET|POST) /{name}\S*  +([0-9 ]+?)  ", line)
+            if match:
+                return int(match[1].replace(" ", ""))
+        return 0
+
+
+class Lab:
+    def __init__(self, bench):
+        self.bench = bench
+        self.number = 0
+
+    def ratio_server(self, mode, *options):
+        child = subprocess.Popen([os.path.join(self.bench.zoo, "zoo_ratio"), mode, *options],
+                                 stdout=subprocess.PIPE, text=True, start_new_session=True)
+        self.bench.children.append(child)
+        line = child.stdout.readline()
+        match = re.match(r"listening on (\d+)", line)
+        check(match, f"zoo_ratio said {line!r}")
+        return child.pid, int(match[1])
+
+    def run(self, pid, port, seconds=5, rate=40, vus=4, host="127.0.0.1", scheme="http", steps=None,
+            extra="", engine=None, frequency=997, env=None, profile="", http="", args=(), during=None):
+        self.number += 1
+        bundle = os.path.join(self.bench.dir, f"bundle{self.number}")
+        steps = steps or STEPS
+        text = "\n".join([
+            "version: 1", "name: labels", f"target: {{url: '{scheme}://{host}:{port}'}}", http,
+            "scenarios:", "  main:", "    executor: constant-arrival-rate", f"    rate: {rate}",
+            f"    duration: {seconds}s", f"    preAllocatedVUs: {vus}", f"    maxVUs: {4 * vus}", extra, "    steps:",
+            *[f"      - {step}" for step in steps],
+            f"profile: {{frequency: {frequency}{profile}}}"])
+        path = os.path.join(self.bench.dir, f"scenario{self.number}.yaml")
+        open(path, "w").write(text)
+        argv = [os.path.join(self.bench.build, "runner/flamegate"), "run", path, "--bundle", bundle, *args]
+        if pid:
+            argv += ["--pid", str(pid)]
+        if engine:
+            argv += ["--engine", engine]
+        child = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                                 env={**os.environ, **(env or {})}, start_new_session=True)
+        self.bench.children.append(child)
+        if during:
+            during(child)
+        out, err = child.communicate(timeout=2 * seconds + 60)
+        return Run(subprocess.CompletedProcess(argv, child.returncode, out, err), bundle)
+
+
+def tolerance(run, cpu, slack=SLACK):
+    """Four sigmas of the ratio: of each class by its number of samples."""
+    rate = run.profile["samplesPerCpuS"]
+    one, ten = (max(cpu[name] * run.count(name) * rate, 1) for name in ("one", "ten"))
+    return 4 * math.sqrt(1 / one + 1 / ten) + slack
+
+
+def check_ratio(run, what, attribution=0.97, slack=SLACK, handshakes=False):
+    """`handshakes`: the first request of a VU is /zero, which then costs more than the others' own."""
+    cpu = run.cpu()
+    check(set(cpu) == {"zero", "one", "ten"}, f"{what}: no cpu per class{run.text()}")
+    own = 0 if handshakes else cpu["zero"]
+    ratio = (cpu["ten"] - own) / (cpu["one"] - own)
+    allowed = tolerance(run, cpu, slack)
+    print(f"  {what}: attribution {100 * run.attribution:.1f} %, ratio {ratio:.2f} "
+          f"({10 * (ratio / 10 - 1):+.2f}), allowed ±{10 * allowed:.2f}; "
+          f"{run.profile['samples']} samples; zero {cpu['zero'] * 1e6:.0f} one {cpu['one'] * 1e6:.0f} "
+          f"ten {cpu['ten'] * 1e6:.0f} µs; {label_cost(run)}")
+    check(run.attribution >= attribution, f"{what}: attribution {run.attribution}{run.text()}")
+    check(abs(ratio / 10 - 1) <= allowed, f"{what}: ratio {ratio:.2f} is not 10{run.text()}")
+    check("attribution" in run.out, f"the report says nothing of attribution{run.text()}")
+
+
+def label_cost(run):
+    labels = run.labels
+    return (f"labels {100 * labels['ns'] / max(run.profile['targetCpuNs'], 1):.2f} % of target, "
+            f"{labels['ns'] / max(labels['receives'], 1):.0f} ns per receive")
+
+
+# -- shapes of servers --------------------------------------------------------------------------
+
+
+def case_threads(bench):
+    lab = Lab(bench)
+    check_ratio(lab.run(*lab.ratio_server("threads")), "a thread per connection")
+
+
+def case_loop(bench):
+    lab = Lab(bench)
+    check_ratio(lab.run(*lab.ratio_server("loop")), "event loop")
+
+
+def case_prefork(bench):
+    lab = Lab(bench)
+    check_ratio(lab.run(*lab.ratio_server("prefork"), vus=8), "prefork")
+
+
+def case_split(bench):
+    lab = Lab(bench)
+    check_ratio(lab.run(*lab.ratio_server("loop", "split")), "head in two receives")
+
+
+def case_close(bench):
+    lab = Lab(bench)
+    check_ratio(lab.run(*lab.ratio_server("loop", "close")), "connection: close by the server")
+    # Accepting and starting a thread is nobody's: the thread that does it never receives.
+    check_ratio(lab.run(*lab.ratio_server("threads"), http="http: {connection: none}"),
+                "connection: none, a thread for each", attribution=0.8)
+
+
+def case_v6(bench):
+    lab = Lab(bench)
+    check_ratio(lab.run(*lab.ratio_server("threads", "v6"), host="[::1]"), "IPv6")
+
+
+def case_curl(bench):
+    lab = Lab(bench)
+    server = lab.ratio_server("loop")
+    check_ratio(lab.run(*server, engine="curl"), "engine curl, keep-alive")
+    check_ratio(lab.run(*server, engine="curl", http="http: {connection: iteration}"),
+                "engine curl, connection per iteration")
+
+
+def case_backend(bench):
+    """The target's own calls, whose receives must not end or change its request."""
+    lab = Lab(bench)
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    listener.listen(64)
+    listener.settimeout(0.2)
+
+    def answer():
+        while not bench.stopping.is_set():
+            with contextlib.suppress(OSError):
+                peer, _ = listener.accept()
+                with peer:
+                    peer.settimeout(1)
+                    peer.sendall(peer.recv(1) or b"!")
+
+    thread = threading.Thread(target=answer)
+    thread.start()
+    bench.threads.append(thread)
+    run = lab.run(*lab.ratio_server("loop", f"backend={listener.getsockname()[1]}"))
+    check_ratio(run, "with calls of its own", slack=0.1)
+
+
+def case_upload(bench):
+    """A body of many receives: all of them are of the request's class."""
+    lab = Lab(bench)
+    body = "x" * 300000
+    steps = ["get: /zero", "get: /one", "get: /ten", f"post: {{url: /zero?big, name: POST /zerobig, body: '{body}'}}"]
+    run = lab.run(*lab.ratio_server("loop"), steps=steps)
+    check(run.attribution > 0.97, f"attribution{run.text()}")
+    receives = run.labels["receives"] / max(run.json["profile"]["samples"], 1)
+    check(run.labels["receives"] > 4 * run.count("ten") + 2 * run.count("zerobig"),
+          f"only {receives} receives per sample{run.text()}")
+
+
+def case_two_clients(bench):
+    """Somebody else's requests are nobody's: neither taken for ours nor for the one before."""
+    lab = Lab(bench)
+    pid, port = lab.ratio_server("loop")
+
+    def work():
+        with socket.create_connection(("127.0.0.1", port), 5) as s:
+            for _ in range(20):
+                s.sendall(b"GET /ten HTTP/1.1\r\nHost: x\r\n\r\n")
+                check(s.recv(1000), "no answer")
+                time.sleep(0.005)
+
+    bench.load(work, threads=1)
+    run = lab.run(pid, port, rate=15)
+    print(f"  attribution {100 * run.attribution:.1f} %")
+    check(0.05 < run.attribution < 0.9, f"attribution {run.attribution}{run.text()}")
+    shared = run.labels["attributed"] / run.profile["samplesPerCpuS"] / max(run.count("ten"), 1)
+    alone = lab.run(*lab.ratio_server("loop"), rate=15)
+    alone_s = alone.labels["attributed"] / alone.profile["samplesPerCpuS"] / max(alone.count("ten"), 1)
+    check(abs(shared / alone_s - 1) < 0.35,
+          f"our requests cost {shared} beside another client, {alone_s} alone{run.text()}{alone.text()}")
+
+
+def case_two_flamegates(bench):
+    lab = Lab(bench)
+    pid, port = lab.ratio_server("loop")
+    runs = []
+    other = Lab(bench)
+    other.number = 100
+    thread = threading.Thread(target=lambda: runs.append(other.run(pid, port, rate=10)))
+    thread.start()
+    runs.append(lab.run(pid, port, rate=10))
+    thread.join()
+    for run in runs:
+        check(0.15 < run.attribution < 0.85, f"attribution {run.attribution}{run.text()}")
+    print("  attribution of each: " + ", ".join(f"{100 * run.attribution:.1f} %" for run in runs))
+
+
+def proxy(bench, port):
+    """A relay: the target sees its ports, not flamegate's."""
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    listener.listen(64)
+    listener.settimeout(0.2)
+
+    def pump(a, b):
+        with contextlib.suppress(OSError):
+            while True:
+                data = a.recv(65536)
+                if not data:
+                    break
+                b.sendall(data)
+        with contextlib.suppress(OSError):
+            b.shutdown(socket.SHUT_WR)
+
+    def serve():
+        while not bench.stopping.is_set():
+            with contextlib.suppress(OSError):
+                client, _ = listener.accept()
+                server = socket.create_connection(("127.0.0.1", port))
+                for pair in ((client, server), (server, client)):
+                    threading.Thread(target=pump, args=pair, daemon=True).start()
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    bench.threads.append(thread)
+    return listener.getsockname()[1]
+
+
+def case_proxy(bench):
+    """With a proxy between nothing is attributed, and the report does not pretend."""
+    lab = Lab(bench)
+    pid, port = lab.ratio_server("loop")
+    run = lab.run(pid, proxy(bench, port))
+    check(run.attribution < 0.1, f"attribution {run.attribution}{run.text()}")
+    check(not run.cpu(), f"cpu per class although nothing is known{run.text()}")
+    check("cpu per class is not told" in re.sub(r"\s+", " ", run.out), f"nobody says why{run.text()}")
+
+
+def nginx(bench, conf, ready):
+    program = bench.need("nginx")
+    os.makedirs(os.path.join(bench.dir, "logs"), exist_ok=True)
+    path = os.path.join(bench.dir, "nginx.conf")
+    open(path, "w").write("daemon off; user root; pid nginx.pid; error_log stderr crit;\n" + conf)
+    child = bench.start(program, "-c", path, "-p", bench.dir)
+    wait_port(ready)
+    return child.pid
+
+
+def write_pages(bench):
+    """Compressing costs by the byte."""
+    os.makedirs(os.path.join(bench.dir, "www"), exist_ok=True)
+    state, chunks = 1, []
+    while sum(map(len, chunks)) < 40000:
+        state = state * 6364136223846793005 + 1442695040888963407 & (1 << 64) - 1
+        chunks.append(f"{state >> 40:x} lorem ipsum ")
+    unit = "".join(chunks)[:40000]
+    open(os.path.join(bench.dir, "www/one"), "w").write(unit)
+    open(os.path.join(bench.dir, "www/ten"), "w").write(unit * 10)
+
+
+NGINX = """worker_processes {workers};
+events {{ worker_connections 256; }}
+http {{
+  access_log off; gzip on; gzip_types *; gzip_comp_level 6; gzip_min_length 100; gzip_http_version 1.0;
+  gzip_proxied any; keepalive_requests 1000000;
+  server {{ listen 127.0.0.1:{port} {tls} reuseport; root www;
+    location = /zero {{ return 200 "ok"; }} }}
+}}
+"""
+STEPS_GZIP = [f"get: {{url: {step.split()[1]}, headers: {{Accept-Encoding: gzip}}}}" for step in STEPS]
+
+
+def nginx_case(bench, workers, what, tls="", scheme="http", http="", slack=0.12):
+    lab = Lab(bench)
+    port = free_port()
+    write_pages(bench)
+    pid = nginx(bench, NGINX.format(workers=workers, port=port, tls=tls), port)
+    run = lab.run(pid, port, steps=STEPS_GZIP, scheme=scheme, http=http, vus=8)
+    check_ratio(run, what, slack=slack, handshakes=bool(tls))
+    return run
+
+
+def case_nginx(bench):
+    nginx_case(bench, 1, "nginx, one worker")
+
+
+def case_nginx_prefork(bench):
+    nginx_case(bench, 2, "nginx, two workers")
+
+
+def case_tls(bench):
+    openssl = bench.need("openssl")
+    key, cert = os.path.join(bench.dir, "key.pem"), os.path.join(bench.dir, "cert.pem")
+    subprocess.run([openssl, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", cert, "-days",
+                    "2", "-subj", "/CN=127.0.0.1"], check=True, stderr=subprocess.DEVNULL)
+    tls = f"ssl; ssl_certificate {cert}; ssl_certificate_key {key}; listen 127.0.0.1:{free_port()}"
+    nginx_case(bench, 1, "nginx with TLS", tls=tls, scheme="https",
+               http="http: {version: '1.1', tls: {insecureSkipVerify: true}}")
+
+
+def case_unix(bench):
+    """A unix socket has no port: nothing is attributed, and said so."""
+    lab = Lab(bench)
+    path = os.path.join(bench.dir, "sock")
+    conf = ("worker_processes 1; events {} http { access_log off; server { listen unix:%s; "
+            "location / { return 200 \"ok\"; } } }" % path)
+    program = bench.need("nginx")
+    os.makedirs(os.path.join(bench.dir, "logs"), exist_ok=True)
+    file = os.path.join(bench.dir, "nginx.conf")
+    open(file, "w").write("daemon off; user root; pid nginx.pid; error_log stderr crit;\n" + conf)
+    pid = bench.start(program, "-c", file, "-p", bench.dir).pid
+    deadline = time.monotonic() + 10
+    while not os.path.exists(path) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    run = lab.run(pid, 80, rate=1000, http=f"http: {{unixSocket: {path}}}", seconds=3)
+    check(run.labels.get("attributed") == 0 and run.profile["samples"] > 0, f"attributed{run.text()}")
+    check(not run.cpu() and "attribution 0.0 %" in run.out, run.text())
+
+
+# -- languages ------------------------------------------------------------------------------------
+
+
+def script(bench, name, text, *argv):
+    path = os.path.join(bench.dir, name)
+    open(path, "w").write(text)
+    port = free_port()
+    pid = bench.start(*argv, path, str(port)).pid
+    wait_port(port)
+    return pid, port
+
+
+PYTHON = """
+import http.server, sys
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    def do_GET(self):
+        x = 1
+        for i in range({"/zero": 0, "/one": 20000, "/ten": 200000}[self.path]):
+            x = x * 31 & 0xffff
+        self.send_response(200)
+        self.send_header("Content-Length", "2")
+        self.end_headers()
+        self.wfile.write(b"ok")
+    def log_message(self, *args):
+        pass
+http.server.ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()
+"""
+NODE = """
+const units = {'/zero': 0, '/one': 1, '/ten': 10};
+require('http').createServer((request, response) => {
+  let x = 1;
+  for (let i = 0; i < units[request.url] * 60000; i++) x = (Math.imul(x, 1103515245) + 12345) | 0;
+  response.end(x ? 'ok' : 'no');
+}).listen(+process.argv[2], '127.0.0.1');
+"""
+GO = """
+package main
+import ("net/http"; "os"; "io")
+var sink uint64
+func burn(units int) {
+	x := uint64(1)
+	for i := 0; i < units*400000; i++ { x = x*6364136223846793005 + 1442695040888963407 }
+	sink += x
+}
+func main() {
+	for path, units := range map[string]int{"/zero": 0, "/one": 1, "/ten": 10} {
+		n := units
+		http.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) { burn(n); io.WriteString(w, "ok") })
+	}
+	panic(http.ListenAndServe("127.0.0.1:"+os.Args[1], nil))
+}
+"""
+
+
+def case_python(bench):
+    lab = Lab(bench)
+    server = script(bench, "server.py", PYTHON, sys.executable)
+    check_ratio(lab.run(*server, rate=15), "ThreadingHTTPServer", slack=0.1)
+
+
+def case_node(bench):
+    lab = Lab(bench)
+    server = script(bench, "server.js", NODE, bench.need("node"))
+    check_ratio(lab.run(*server, rate=25), "node", attribution=0.9, slack=0.15)
+
+
+def case_go(bench):
+    """Goroutines move between threads: an approximation, whose size is printed."""
+    lab = Lab(bench)
+    go = bench.need("go") if os.path.exists("/usr/bin/go") else "/usr/local/go/bin/go"
+    if not os.path.exists(go):
+        raise Skip("go is not installed")
+    source, program = os.path.join(bench.dir, "server.go"), os.path.join(bench.dir, "server")
+    open(source, "w").write(GO)
+    env = {**os.environ, "GO111MODULE": "off"}
+    subprocess.run([go, "build", "-o", program, source], check=True, env=env, timeout=280)
+    port = free_port()
+    pid = bench.start(program, str(port)).pid
+    wait_port(port)
+    check_ratio(lab.run(pid, port, rate=25), "Go net/http", attribution=0.6, slack=0.5)
+
+
+# -- life -----------------------------------------------------------------------------------------
+
+
+def helper_of(pid):
+    for entry in os.listdir("/proc"):
+        if entry.isdigit():
+            with contextlib.suppress(OSError, IndexError, ValueError):
+                stat = open(f"/proc/{entry}/stat").read()
+                if int(stat.rsplit(")", 1)[1].split()[1]) == pid and "flamegate-profi" in stat:
+                    return int(entry)
+    return 0
+
+
+def case_helper_killed(bench):
+    """The generator goes on storing labels into a map that nobody reads any more."""
+    lab = Lab(bench)
+
+    def during(child):
+        deadline = time.monotonic() + 10
+        while not helper_of(child.pid) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        helper = helper_of(child.pid)
+        check(helper, "no helper")
+        time.sleep(2)
+        os.kill(helper, signal.SIGKILL)
+
+    run = lab.run(*lab.ratio_server("loop"), during=during, seconds=5)
+    check(run.code == 0, f"the run failed{run.text()}")
+    check(run.profile["partial"] and run.profile["samples"] > 50, f"not partial{run.text()}")
+    check(run.attribution > 0.9, f"attribution {run.attribution}{run.text()}")
+
+
+def case_absent(bench):
+    """A kernel without the tracepoint (simulated): the profile is as always, and why is said."""
+    lab = Lab(bench)
+    server = lab.ratio_server("loop")
+    env = {"FLAMEGATE_LABELS_ABSENT": "1"}
+    run = lab.run(*server, env=env, seconds=2)
+    check(run.code == 0 and run.profile["samples"] > 0, f"no profile{run.text()}")
+    check(not run.labels["present"] and run.labels["attributed"] == 0, run.text())
+    check("no request classes: needs Linux 6.3" in run.out, f"nobody says why{run.text()}")
+    run = lab.run(*server, env=env, seconds=1, profile=", labels: 'on'")
+    check(run.code == 0 and "no request classes although profile.labels is on" in run.err, run.text())
+    run = lab.run(*server, env=env, seconds=1, profile=", labels: 'on', enabled: required")
+    check(run.code == 14 and "Linux 6.3" in run.err, run.text())
+
+
+def case_off(bench):
+    lab = Lab(bench)
+    run = lab.run(*lab.ratio_server("loop"), seconds=1, profile=", labels: 'off'")
+    check(run.code == 0 and run.profile["samples"] > 0, run.text())
+    check(not run.labels["present"] and "request classes" not in run.out and "attribution" not in run.out, run.text())
+
+
+def case_too_dear(bench):
+    """Beyond 2 % of the target's CPU (simulated) it goes, and says since when."""
+    lab = Lab(bench)
+    run = lab.run(*lab.ratio_server("loop"), seconds=7, rate=200, env={"FLAMEGATE_LABELS_DEAR": "1"})
+    text = re.sub(r"\s+", " ", run.out)
+    check(run.labels["present"] and "switched off" in run.labels.get("problem", ""), run.text())
+    check(re.search(r"switched off [0-9.]+ s into the run: it took", text), run.text())
+    check(0.1 < run.attribution < 0.8, f"attribution {run.attribution}{run.text()}")
+    check(not run.cpu(), f"cpu per class of a part of the run{run.text()}")
+
+
+def case_slow(bench):
+    """Slow requests do something else: every 12th spends forty units in a function of its own."""
+    lab = Lab(bench)
+    pid, port = lab.ratio_server("threads", "rounds=150000")
+    # One class by name, so that its p95 can be told; the unit keeps the others busy with burn().
+    url = "'/{{ iteration % 12 == 0 ? \"slow\" : \"one\" }}'"
+    run = lab.run(pid, port, rate=140, steps=[f"get: {{url: {url}, name: page}}"], seconds=6)
+    slow = run.profile.get("slow", {})
+    text = re.sub(r"\s+", " ", run.out)
+    check(slow.get("requests", 0) > 20 and slow["aboveNs"] > 0, f"no slow requests{run.text()}")
+    found = re.search(r"slow requests \(above p95 = [0-9.]+ .?s\): ([0-9]+) % of their CPU in burn_slowly "
+                      r"\(([0-9]+) % of all\)[^;]*; [0-9 ]+ samples", text)
+    check(found, f"nothing of slow requests{run.text()}")
+    print("  " + found[0])
+    check(int(found[1]) > int(found[2]) + 10, run.text())
+    size = sum(os.path.getsize(os.path.join(run.bundle, name)) for name in os.listdir(run.bundle))
+    print(f"  bundle of {size} bytes")
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("case")
+    parser.add_argument("--build", required=True)
+    args = parser.parse_args()
+    case = globals().get("case_" + args.case)
+    check(case, f"no case {args.case}")
+    if os.geteuid() != 0:
+        print("skipped: needs root")
+        return 77
+    bench = Bench(args.build)
+    try:
+        case(bench)
+    except Skip as skip:
+        print(f"skipped: {skip}")
+        return 77
+    finally:
+        bench.close()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

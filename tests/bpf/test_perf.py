@@ -1,0 +1,313 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Profiles without BPF, as a real unprivileged user: test_perf.py CASE --build DIR.
+
+Root starts everything as nobody (uid 65534) and restores what it changes. The kernel's default of
+perf_event_paranoid is 2; cases that need another level set and restore it.
+"""
+
+import argparse
+import contextlib
+import ctypes
+import json
+import os
+import shutil
+import struct
+import subprocess
+import sys
+import threading
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import test_profiler  # noqa: E402
+from test_profiler import Bench, Result, Skip, check, incomplete  # noqa: E402
+
+COMPLETE_PERCENT_MIN = 98
+PARANOID = "/proc/sys/kernel/perf_event_paranoid"
+
+
+class NobodyBench(Bench):
+    """As Bench, with targets, tool and helper of another user."""
+
+    def __init__(self, build):
+        super().__init__(build)
+        os.chmod(self.dir, 0o777)
+        self.nobody = [self.need("setpriv"), "--reuid", "65534", "--regid", "65534", "--clear-groups"]
+        for path in (self.tool, self.helper, f"{self.zoo}/zoo_native", f"{self.zoo}/libzoo_plugin.so"):
+            shutil.copy(path, self.dir)
+            os.chmod(os.path.join(self.dir, os.path.basename(path)), 0o755)
+        self.plugin = f"{self.dir}/libzoo_plugin.so"
+        self.tool, self.helper = f"{self.dir}/profile_pid", f"{self.dir}/flamegate-profiler"
+        self.zoo = self.dir
+        self.note = ""
+
+    def start(self, *argv, ready=None):
+        return super().start(*self.nobody, *argv, ready=ready)
+
+    def run_tool(self, *pids, seconds=2, hz=499, **options):
+        argv = [*self.nobody, self.tool, self.helper, str(seconds), str(hz), *map(str, pids)]
+        return subprocess.run(argv, stdout=subprocess.PIPE, text=True, timeout=60, **options).stdout
+
+    def profile(self, *pids, seconds=2, hz=499):
+        text = self.run_tool(*pids, seconds=seconds, hz=hz)
+        result = Result(text)
+        check(not result.errors, f"profile_pid: {result.errors}")
+        source = next(line for line in text.splitlines() if line.startswith("source "))
+        check(source.startswith("source perf perf events and stack copies, because "), source)
+        self.note = source
+        return result
+
+
+def check_complete(result, visible=False):
+    info = result.info
+    for key in ("samples", "complete_percent", "lost", "start_ms", "samples_per_cpu_s", "helper_cpu_ms",
+                "target_cpu_ms", "user_cpu_ms"):
+        print(f"  {key} {info[key]:g}")
+    check(info["samples"] >= test_profiler.SAMPLES_MIN, f"only {info['samples']:g} samples")
+    complete = 100 * info["complete"] / (info["samples"] - info["result_kernel-only"])
+    check(complete >= COMPLETE_PERCENT_MIN, f"{complete:.2f} % complete; {incomplete(result)}")
+    check(info["lost"] <= 0.01 * info["samples"], f"{info['lost']:g} lost")
+    # The clock of user mode counts ticks of 4 ms or more: coarse for a second of it.
+    check(abs(info["samples_per_cpu_s"] / 499 - 1) < 0.25, f"{info['samples_per_cpu_s']:g} samples per CPU second")
+    wrong = {f[0] for r, _, f in result.stacks if r == "complete" and f[0] not in test_profiler.ROOTS}
+    check(not any(w for w in wrong if "+0x" not in w and not w.endswith("_[k]")), f"complete stacks with roots {wrong}")
+    check((info["user_cpu_ms"] == 0) == visible, f"user time {info['user_cpu_ms']:g} ms")
+
+
+def native(bench, mode, *more, seconds=2):
+    child = bench.start(f"{bench.zoo}/zoo_native", mode, "20", *more, ready="ready")
+    return bench.profile(child.pid, seconds=seconds)
+
+
+def case_nginx(bench):
+    """The same server and load as with BPF; 98 % of the stacks are whole with 32 KiB."""
+    with contextlib.suppress(Ended):
+        test_profiler.case_nginx(Judged(bench))
+
+
+class Ended(Exception):
+    pass
+
+
+class Judged:
+    """A bench whose profile() is judged by this file's rules and ends the borrowed case."""
+
+    def __init__(self, bench):
+        self.bench = bench
+
+    def __getattr__(self, name):
+        return getattr(self.bench, name)
+
+    def profile(self, *pids, seconds=2, hz=499):
+        check_complete(self.bench.profile(*pids, seconds=seconds))
+        raise Ended()
+
+
+def case_redis(bench):
+    with contextlib.suppress(Ended):
+        test_profiler.case_redis(Judged(bench))
+
+
+def case_python(bench):
+    program = "import json\nprint('ready', flush=True)\n" \
+              "while True: json.loads(json.dumps(sorted([{'a': [i, str(i)]} for i in range(99)], key=str)))"
+    child = bench.start("/usr/bin/python3", "-c", program, ready="ready")
+    check_complete(bench.profile(child.pid))
+
+
+def case_cpp(bench):
+    compiler = bench.need("g++")
+    program = os.path.join(bench.dir, "zoo_cpp")
+    subprocess.run([compiler, "-O2", "-fomit-frame-pointer", "-s", "-o", program,
+                    os.path.join(bench.source, "zoo/zoo_cpp.cpp")], check=True)
+    os.chmod(program, 0o755)
+    child = bench.start(program, ready="ready")
+    check_complete(bench.profile(child.pid))
+
+
+def case_recursion(bench):
+    result = native(bench, "recursion")
+    check_complete(result)
+    deep = sum(c for _, c, f in result.stacks if f.count("zoo_recurse") == 120)
+    check(deep > result.info["samples"] * 0.99, f"{deep} samples have all 120 frames")
+    for word in ("CAP_BPF", "kernel part not visible", "for BPF: sudo setcap"):
+        check(word in bench.note, bench.note)
+
+
+def case_threads(bench):
+    """Threads that exist already have events of their own, and none twice."""
+    result = native(bench, "threads")
+    check_complete(result)
+    check(result.having("zoo_thread") > result.info["samples"] * 0.9, "threads are missing")
+
+
+def case_vdso(bench):
+    result = native(bench, "vdso")
+    check_complete(result)
+    check(result.having("__vdso_clock_gettime") > 10, "no vDSO function by name")
+
+
+def case_fork(bench):
+    result = native(bench, "fork", seconds=3)
+    check_complete(result)
+    check(result.having("zoo_child") > result.info["samples"] * 0.7, "children are missing")
+
+
+def case_exec(bench):
+    result = native(bench, "exec", seconds=3)
+    check_complete(result)
+    check(result.having("zoo_after_exec") > 10, "the program after exec is not seen")
+
+
+def case_dlopen(bench):
+    result = native(bench, "dlopen", bench.plugin, seconds=3)
+    check_complete(result)
+    check(result.having("zoo_plugin_inner") > 10, "the plugin is not seen by name")
+
+
+def case_signal(bench):
+    """The interrupted stack is another one, which no copy holds: such stacks say that they are cut."""
+    result = native(bench, "signal")
+    check(result.info["result_read-fault"] > result.info["samples"] * 0.2, "cut stacks are not told")
+    roots = {f[0] for r, _, f in result.stacks if r == "read-fault"}
+    check(roots == {"[truncated]"}, f"roots {roots}")
+
+
+@contextlib.contextmanager
+def paranoid(level):
+    with open(PARANOID) as f:
+        before = f.read()
+    try:
+        with open(PARANOID, "w") as f:
+            f.write(str(level))
+        yield
+    finally:
+        with open(PARANOID, "w") as f:
+            f.write(before)
+
+
+def case_kernel_visible(bench):
+    """At level 1 the kernel's part is sampled as well."""
+    with paranoid(1):
+        result = native(bench, "vdso")
+    check_complete(result, visible=True)
+    check("not visible" not in bench.note, bench.note)
+
+
+def case_level_three(bench):
+    """Upstream takes 3 for 2; kernels that refuse it say so with the fix (next case)."""
+    with paranoid(3):
+        child = bench.start(f"{bench.zoo}/zoo_native", "vdso", "20", ready="ready")
+        text = bench.run_tool(child.pid)
+    check("info complete_percent" in text or "kernel.perf_event_paranoid=2" in text, text)
+
+
+def refuse_perf_events():
+    """A seccomp filter as containers have them: perf_event_open and bpf give EPERM."""
+    def op(code, true, false, value):
+        return struct.pack("HBBI", code, true, false, value)
+
+    program = b"".join((op(0x20, 0, 0, 0), op(0x15, 2, 0, 298), op(0x15, 1, 0, 321), op(0x06, 0, 0, 0x7fff0000),
+                        op(0x06, 0, 0, 0x00050001)))
+    buffer = ctypes.create_string_buffer(program)
+    filters = ctypes.create_string_buffer(struct.pack("HxxxxxxQ", len(program) // 8, ctypes.addressof(buffer)))
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(38, 1, 0, 0, 0) != 0 or libc.prctl(22, 2, filters, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "seccomp")
+
+
+def case_refused(bench):
+    """Neither BPF nor perf events: both reasons and both fixes."""
+    child = bench.start(f"{bench.zoo}/zoo_native", "vdso", "20", ready="ready")
+    text = bench.run_tool(child.pid, preexec_fn=refuse_perf_events)
+    for word in ("error permission", "sudo setcap", "without BPF: perf events on own processes were refused", "seccomp",
+                 "kernel.perf_event_paranoid=2"):
+        check(word in text, text)
+
+
+def case_gone(bench):
+    text = bench.run_tool(4194303)
+    check("error not-found" in text, text)
+
+
+def case_target_dies(bench):
+    """What was sampled before stays, with names."""
+    child = bench.start(f"{bench.zoo}/zoo_native", "recursion", "1", ready="ready")
+    waiter = threading.Thread(target=child.wait)
+    waiter.start()
+    result = bench.profile(child.pid, seconds=4)
+    waiter.join()
+    check_complete(result)
+    check(result.having("zoo_recurse") > 50, "no names")
+
+
+def program(bench):
+    """flamegate beside its helper, where nobody may run it."""
+    shutil.copy(os.path.join(bench.build, "runner/flamegate"), bench.dir)
+    os.chmod(f"{bench.dir}/flamegate", 0o755)
+    return [*bench.nobody, f"{bench.dir}/flamegate"]
+
+
+def case_run(bench):
+    """flamegate itself: the header says what samples and why, run.json has the source."""
+    target = bench.start("/usr/bin/python3", "-m", "http.server", "--bind", "127.0.0.1", "--directory", bench.dir,
+                         str(port := test_profiler.free_port()))
+    test_profiler.wait_port(port)
+    done = subprocess.run([*program(bench), "run", "-u", "2", "-d", "3s", "--pid", str(target.pid), "--bundle",
+                           f"{bench.dir}/bundle", f"http://127.0.0.1:{port}/"], cwd=bench.dir, text=True,
+                          capture_output=True, timeout=60)
+    check(done.returncode == 0, done.stdout + done.stderr)
+    check("profile: perf events 499 Hz" in done.stderr, done.stderr)
+    check("profile: perf events and stack copies, because" in done.stderr, done.stderr)
+    check("by perf events of user mode alone" in " ".join(done.stdout.split()), done.stdout)
+    run = os.path.join(bench.dir, "bundle/run.json")
+    with open(run) as f:
+        profile = json.load(f)["profile"]
+    check(profile["source"] == "perf" and 0 < profile["userCpuNs"] <= profile["targetCpuNs"] * 1.1, f"{profile}")
+
+
+def case_run_refused(bench):
+    """Nothing works: latency only, why, the fix; --require-profile makes it 14."""
+    target = bench.start("/usr/bin/python3", "-m", "http.server", "--bind", "127.0.0.1", "--directory", bench.dir,
+                         str(port := test_profiler.free_port()))
+    test_profiler.wait_port(port)
+    argv = [*program(bench), "run", "-u", "1", "-d", "1s", "--pid", str(target.pid), f"http://127.0.0.1:{port}/"]
+    done = subprocess.run(argv, cwd=bench.dir, text=True, capture_output=True, timeout=60, preexec_fn=refuse_perf_events)
+    check(done.returncode == 0 and "profile: off, because" in done.stderr, done.stderr)
+    check("kernel.perf_event_paranoid=2" in " ".join(done.stderr.split()), done.stderr)
+    done = subprocess.run([*argv, "--require-profile"], cwd=bench.dir, text=True, capture_output=True, timeout=60,
+                          preexec_fn=refuse_perf_events)
+    check(done.returncode == 14, f"{done.returncode}: {done.stderr}")
+
+
+CASES = {name[len("case_"):]: value for name, value in sorted(globals().items()) if name.startswith("case_")}
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("case", choices=[*CASES, "all"])
+    parser.add_argument("--build", required=True)
+    options = parser.parse_args()
+    if os.geteuid() != 0:
+        print("SKIP: becoming another user needs root")
+        return 77
+    code = 0
+    for name in CASES if options.case == "all" else [options.case]:
+        bench = None
+        try:
+            print(name)
+            bench = NobodyBench(os.path.abspath(options.build))
+            CASES[name](bench)
+        except Skip as reason:
+            print(f"SKIP: {reason}")
+            code = code or 77
+        except AssertionError as failure:
+            print(f"FAILED {name}: {failure}")
+            code = 1
+        finally:
+            if bench:
+                bench.close()
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,419 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Python functions in profiles of real interpreters: test_python.py CASE --build DIR.
+
+Debian's python3 always; every Python of pyenv that is on this machine besides.
+"""
+
+import argparse
+import glob
+import os
+import socket
+import subprocess
+import sys
+import threading
+
+from test_profiler import Bench, Skip, check, check_complete, free_port, incomplete, wait_port
+
+PROGRAMS = {
+    # f : g : h run 6 : 3 : 1 loops, by count and not by time.
+    "shares": """
+def loop(n):
+    s = 0
+    for i in range(n):
+        s += i * i
+    return s
+def f(): return loop(6000)
+def g(): return loop(3000)
+def h(): return loop(1000)
+class Work:
+    def __call__(self):
+        f(); g(); h()
+def run():
+    work = Work()
+    while True:
+        work()
+import threading
+for _ in range(3):
+    threading.Thread(target=run, daemon=True).start()
+print('ready', flush=True)
+run()
+""",
+    "recursion": """
+def leaf():
+    s = 0
+    for i in range(4000):
+        s += i
+    return s
+def down(n):
+    return down(n - 1) + 1 if n else leaf()
+print('ready', flush=True)
+while True:
+    down(20)
+""",
+    "callbacks": """
+import functools
+def burn(n):
+    s = 0
+    for i in range(n):
+        s += i * i
+    return s
+def key(x): return burn(40) - x
+def add(a, b): return burn(40) + a + b
+class Item:
+    def __init__(self, v): self.v = v
+    def __lt__(self, other): return burn(10) > 0 and self.v < other.v
+def sorting(): return sorted(range(50), key=key)
+def reducing(): return functools.reduce(add, range(50))
+def comparing(): return min([Item(i) for i in range(50)])
+print('ready', flush=True)
+while True:
+    sorting(); reducing(); comparing()
+""",
+    "generators": """
+import asyncio
+def burn(n):
+    s = 0
+    for i in range(n):
+        s += i * i
+    return s
+def numbers(n):
+    for i in range(n):
+        yield burn(30)
+def delegate(n):
+    yield from numbers(n)
+def consume():
+    return sum(delegate(50))
+async def inner():
+    return burn(500)
+async def outer():
+    for _ in range(10):
+        await inner()
+        await asyncio.sleep(0)
+async def main():
+    while True:
+        consume()
+        await asyncio.gather(outer(), outer())
+print('ready', flush=True)
+asyncio.run(main())
+""",
+    "fork": """
+import multiprocessing, os
+def burn(n):
+    s = 0
+    for i in range(n):
+        s += i * i
+    return s
+def in_child(n):
+    return burn(100000)
+def in_parent():
+    return burn(100000)
+if __name__ == '__main__':
+    multiprocessing.set_start_method('fork')
+    with multiprocessing.Pool(2) as pool:
+        print('ready', flush=True)
+        while True:
+            pool.map(in_child, range(4))
+            in_parent()
+""",
+    "exec": """
+import os, sys, time
+def before():
+    s = 0
+    end = time.time() + 0.4
+    while time.time() < end:
+        s += 1
+def after():
+    s = 0
+    while True:
+        s += 1
+if len(sys.argv) > 1:
+    after()
+print('ready', flush=True)
+before()
+os.execv(sys.executable, [sys.executable, __file__, 'again'])
+""",
+    "short": """
+import subprocess, sys
+print('ready', flush=True)
+code = "def brief():\\n s=0\\n for i in range(400000): s+=i\\n return s\\nbrief()"
+while True:
+    subprocess.run([sys.executable, '-S', '-E', '-c', code])
+""",
+    "generated": """
+def burn(n):
+    s = 0
+    for i in range(n):
+        s += i * i
+    return s
+print('ready', flush=True)
+k = 0
+while True:
+    k += 1
+    scope = {'burn': burn}
+    name = 'made_%d' % (k % 7)
+    exec(compile('def %s():\\n' % name + ' burn(30)\\n' * (k % 5 + 1) + 'f=%s' % name,
+                 '<made %d>' % (k % 7), 'exec'), scope)
+    scope['f']()
+    del scope
+""",
+    "server": """
+import http.server, socketserver, sys, json
+def fibonacci(n): return n if n < 2 else fibonacci(n - 1) + fibonacci(n - 2)
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = 'HTTP/1.1'
+    def do_GET(self):
+        body = json.dumps({'n': fibonacci(12), 'rows': [{'id': i} for i in range(50)]}).encode()
+        self.send_response(200)
+        self.send_header('Content-Length', str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+    def log_message(self, *args): pass
+class Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
+    daemon_threads = True
+Server(('127.0.0.1', int(sys.argv[1])), Handler).serve_forever()
+""",
+}
+
+
+def interpreters(bench):
+    yield "debian", bench.need("python3")
+    for path in sorted(glob.glob("/root/.pyenv/versions/3.*/bin/python3")):
+        version = path.split("/")[4]
+        if int(version.split(".")[1]) >= 8:
+            yield version, path
+
+
+def program(bench, name):
+    path = os.path.join(bench.dir, f"{name}.py")
+    with open(path, "w") as file:
+        file.write(PROGRAMS[name])
+    return path
+
+
+def run(bench, python, name, *args, seconds=2, hz=499):
+    child = bench.start(python, program(bench, name), *args, ready="ready")
+    result = bench.profile(child.pid, seconds=seconds, hz=hz)
+    stop(bench, child)
+    return result
+
+
+def stop(bench, child):
+    os.killpg(child.pid, 9)
+    child.wait()
+    bench.children.remove(child)
+
+
+def share(result, name):
+    total = sum(count for _, count, _ in result.stacks)
+    return result.having(name) / total if total else 0
+
+
+def all_functions(stack):
+    return [frame.rsplit(".", 1)[-1] for frame in stack]
+
+
+def no_loops(result):
+    """The native loop is replaced everywhere, but for a leaf that is just being entered."""
+    for reason, _, frames in result.stacks:
+        if reason == "complete":
+            loops = [i for i, f in enumerate(frames) if f == "_PyEval_EvalFrameDefault"]
+            check(len(loops) <= 1, f"native loops are left in {frames}")
+
+
+def each(bench, name, test, **options):
+    for version, python in interpreters(bench):
+        print(f"  -- {version}")
+        result = run(bench, python, name, **options)
+        check_complete(result)
+        no_loops(result)
+        check(result.having("[python: gone]") <= result.info["samples"] * 0.002, "names are gone")
+        test(result, version)
+
+
+def case_shares(bench):
+    def test(result, version):
+        # 3 sigma of few hundred samples around 60, 30 and 10 %.
+        n = result.info["samples"]
+        for name, expected in (("f", 0.6), ("g", 0.3), ("h", 0.1)):
+            got = sum(c for _, c, frames in result.stacks if name in all_functions(frames)) / n
+            print(f"  {name} {got:.3f}")
+            limit = 3.5 * (expected * (1 - expected) / n) ** 0.5 + 0.01
+            check(abs(got - expected) < limit, f"{name} has {got:.3f}, not {expected}")
+        check(share(result, "run") > 0.99, "the root function is missing")
+        threads = sum(c for _, c, frames in result.stacks if "_bootstrap" in all_functions(frames))
+        check(0.5 < threads / n < 0.95, f"{threads} of {n:g} samples are of the three threads")
+        for _, _, frames in result.stacks:
+            names = all_functions(frames)
+            if "loop" in names and "__call__" in names:
+                at = names.index("__call__")
+                tail = [name for name in names[at:] if name in ("f", "g", "h", "loop")]
+                check(len(tail) == 2 and tail[1] == "loop", f"wrong order in {frames}")
+
+    each(bench, "shares", test, seconds=3)
+
+
+def case_recursion(bench):
+    def test(result, version):
+        deep = sum(c for _, c, f in result.stacks
+                   if f.count("down") == 21 and f.count("<module>") == 1)
+        in_leaf = result.having("leaf")
+        check(deep >= in_leaf * 0.99, f"{deep} of {in_leaf} leaves below all 21 calls")
+
+    each(bench, "recursion", test)
+
+
+def case_callbacks(bench):
+    """C functions between Python ones keep their place."""
+    def test(result, version):
+        for outer, native, inner in (("sorting", "list_sort", "key"),
+                                     ("reducing", "functools_reduce", "add"),
+                                     ("comparing", "min_max", "__lt__")):
+            count = right = 0
+            for _, c, frames in result.stacks:
+                names = all_functions(frames)
+                if inner not in names or outer not in names:
+                    continue
+                count += c
+                between = names[names.index(outer):names.index(inner)]
+                right += c * (any(native in f for f in between) or
+                              (native != "list_sort" and len(between) > 1))
+            check(count > 5, f"{inner} below {outer} was seen {count} times")
+            check(right == count, f"{native}: {right} of {count}")
+
+    each(bench, "callbacks", test)
+
+
+def case_generators(bench):
+    def test(result, version):
+        for path in (("consume", "delegate", "numbers", "burn"), ("outer", "inner", "burn")):
+            count = 0
+            for _, c, frames in result.stacks:
+                names = iter(all_functions(frames))
+                count += c * all(step in names for step in path)
+            check(count > 10, f"{' > '.join(path)} was seen {count} times")
+
+    each(bench, "generators", test)
+
+
+def case_fork(bench):
+    def test(result, version):
+        check(share(result, "in_child") > 0.3, f"children have {share(result, 'in_child'):.2f}")
+        check(share(result, "in_parent") > 0.1, f"the parent has {share(result, 'in_parent'):.2f}")
+
+    each(bench, "fork", test, seconds=2)
+
+
+def case_exec(bench):
+    for version, python in interpreters(bench):
+        print(f"  -- {version}")
+        result = run(bench, python, "exec", seconds=3)
+        info = result.info
+        # Between exec and the helper's answer stacks have no functions, and say so.
+        check(info["complete_percent"] > 90, f"{info['complete_percent']:.1f} % complete")
+        check(result.having("after") > 20, "the program after exec has no functions")
+        no_loops(result)
+
+
+def case_short(bench):
+    """Interpreters that live for some milliseconds: nothing breaks, what is missing is said."""
+    python = bench.need("python3")
+    result = run(bench, python, "short", seconds=3)
+    info = result.info
+    check(info["samples"] > 50, f"{info['samples']:g} samples")
+    check(result.having("brief") > 5, "no short-lived function is seen")
+    known = sum(info[key] for key in info if key.startswith("result_"))
+    check(known == info["samples"], f"{known:g} results of {info['samples']:g} samples")
+    print({key: value for key, value in info.items() if key.startswith("result_") and value},
+          "gone", result.having("[python: gone]"))
+
+
+def case_generated(bench):
+    """Code objects that die and are born at the same address keep their own names."""
+    python = bench.need("python3")
+    result = run(bench, python, "generated", seconds=3)
+    info = result.info
+    check(info["complete_percent"] > 97, f"{incomplete(result)}")
+    made = {f for _, _, frames in result.stacks for f in frames if f.startswith("made_")}
+    check(made and made <= {f"made_{i}" for i in range(7)}, f"wrong names: {made}")
+    check(len(made) >= 5, f"only {made} were seen")
+    counts = [result.having(f"made_{i}") for i in range(7)]
+    print(f"  {counts}")
+
+
+def case_server(bench):
+    request = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n" * 20
+    for version, python in interpreters(bench):
+        print(f"  -- {version}")
+        port = free_port()
+        child = bench.start(python, program(bench, "server"), str(port))
+        wait_port(port)
+        stopping = threading.Event()
+
+        def load(port=port, stopping=stopping):
+            with socket.create_connection(("127.0.0.1", port), 10) as connection:
+                while not stopping.is_set():
+                    connection.sendall(request)
+                    left = 20
+                    while left > 0:
+                        left -= connection.recv(1 << 20).count(b"HTTP/1.1 200")
+
+        loads = [threading.Thread(target=load) for _ in range(2)]
+        for thread in loads:
+            thread.start()
+        result = bench.profile(child.pid, seconds=3, hz=997)
+        stopping.set()
+        for thread in loads:
+            thread.join()
+        stop(bench, child)
+        check_complete(result)
+        check(share(result, "do_GET") > 0.4, f"do_GET has {share(result, 'do_GET'):.2f}")
+        check(share(result, "fibonacci") > 0.05, "fibonacci is missing")
+        threads = sum(c for _, c, f in result.stacks if "_bootstrap" in all_functions(f))
+        check(threads > result.info["samples"] * 0.9, f"{threads} samples are of threads")
+
+
+def case_hostile(bench):
+    """A program that pretends to be Python: cycles and garbage end the walk, nothing else."""
+    compiler = bench.need("cc")
+    source = os.path.join(bench.source, "zoo/zoo_false_python.c")
+    path = os.path.join(bench.dir, "python3.11")
+    subprocess.run([compiler, "-O1", "-g0", "-rdynamic", "-o", path, source], check=True)
+    for mode in ("cycle", "threads", "garbage", "strings"):
+        child = bench.start(path, mode, ready="ready")
+        result = bench.profile(child.pid, seconds=1, hz=499)
+        stop(bench, child)
+        info = result.info
+        check(info["samples"] > 10, f"{mode}: {info['samples']:g} samples")
+        check(info["lost"] == 0 and info["partial"] == 0, f"{mode}: lost or partial")
+        if mode in ("cycle", "threads", "garbage"):
+            check(info["complete"] <= info["samples"] * 0.1,
+                  f"{mode}: {info['complete']:g} complete")
+        check(info["bpf_ns_per_sample"] < 1e6, f"{mode}: {info['bpf_ns_per_sample']:g} ns")
+        for _, _, frames in result.stacks:
+            for frame in frames:
+                check(len(frame) < 2048 and frame.isprintable(), f"{mode}: {frame!r}")
+        print(f"  {mode}: {info['bpf_ns_per_sample']:.0f} ns per sample")
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("case")
+    parser.add_argument("--build", required=True)
+    args = parser.parse_args()
+    if os.geteuid() != 0:
+        print("SKIP: needs root")
+        return 77
+    bench = Bench(os.path.abspath(args.build))
+    try:
+        globals()[f"case_{args.case}"](bench)
+    except Skip as why:
+        print(f"SKIP: {why}")
+        return 77
+    finally:
+        bench.close()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+// node zoo_node.js server PORT | spin NAME | workers NAME | cluster NAME. Says "ready" when it is.
+'use strict';
+
+// Under another name each time, so that a test can tell processes apart by their functions.
+function busy(name) {
+  const source = `
+    (function outer_${name}() {
+      function ${name}(n) { let x = 1; for (let i = 0; i < n; i++) x = (x * 31 + i * i) % 1000003; return x; }
+      function around_${name}(n) { let sum = 0; for (let i = 0; i < 20; i++) sum += ${name}(n); return sum; }
+      return around_${name};
+    })()`;
+  return require('vm').runInThisContext(source, { filename: `/zoo/${name}.js` });
+}
+
+// Returns to the event loop in between, as servers do.
+function spin(name) {
+  const work = busy(name);
+  const until = Date.now() + 40000;
+  (function again() {
+    for (let i = 0; i < 100; i++) work(2000);
+    if (Date.now() < until) setImmediate(again);
+  })();
+}
+
+function serve(port) {
+  const work = busy('burn');
+  require('http').createServer((request, response) => {
+    const items = [];
+    for (let i = 0; i < 50; i++) items.push({ id: i, name: `item ${i}` });
+    response.end(JSON.stringify({ sum: work(2000), items }));
+  }).listen(port, '127.0.0.1', () => console.log('ready'));
+}
+
+function startWorkers(name) {
+  const threads = require('worker_threads');
+  if (threads.isMainThread) {
+    for (let i = 0; i < 2; i++) new threads.Worker(__filename, { argv: ['workers', `${name}${i}`] });
+    console.log('ready');
+  } else {
+    spin(name);
+  }
+}
+
+function startCluster(name) {
+  const cluster = require('cluster');
+  if (cluster.isPrimary) {
+    for (let i = 0; i < 2; i++) cluster.fork({ ZOO_NAME: `${name}${i}` });
+    console.log('ready');
+    setTimeout(() => process.exit(), 40000);
+  } else {
+    spin(process.env.ZOO_NAME);
+  }
+}
+
+const [mode, argument] = process.argv.slice(2);
+if (mode === 'server') serve(Number(argument));
+if (mode === 'workers') startWorkers(argument);
+if (mode === 'cluster') startCluster(argument);
+if (mode === 'spin') {
+  spin(argument);
+  console.log('ready');
+}
