@@ -31,10 +31,10 @@ enum {
 
 /* A profile that the target served; bytes as they came. Owned by the bundle. */
 struct fg_scrape {
-	char *name;     /* what it is called in outputs: "heap" */
-	char *type;     /* as the scenario says: "memory", "goroutine" */
-	char *url;      /* without user, password, query and fragment, whatever was given */
-	uint64_t at_ns; /* since the run's start */
+	char *name; /* what it is called in outputs: "heap" */
+	char *type; /* as the scenario says: "memory", "goroutine" */
+	char *url;  /* without user, password, query and fragment, whatever was given */
+	uint64_t from_ns, at_ns; /* since the run's start; from_ns 0: counted from the target's */
 	void *bytes;
 	size_t len;
 };

@@ -72,7 +72,8 @@ static int check(const struct fg_bundle *bundle, const struct fg_scrape *scrape,
 int fg_bundle_add_scrape(struct fg_bundle *bundle, const struct fg_scrape *scrape,
 			 struct fg_err *err)
 {
-	struct fg_scrape copy = {.at_ns = scrape->at_ns, .len = scrape->len};
+	struct fg_scrape copy = {
+		.from_ns = scrape->from_ns, .at_ns = scrape->at_ns, .len = scrape->len};
 	int rc = check(bundle, scrape, err);
 
 	if (rc)
@@ -113,6 +114,7 @@ static void put_index(const struct fg_bundle *bundle, struct fg_json_writer *w)
 		fg_json_put_string(w, "name", scrape->name);
 		fg_json_put_string(w, "type", scrape->type);
 		fg_json_put_string(w, "url", scrape->url);
+		fg_json_put_u64(w, "fromNs", scrape->from_ns);
 		fg_json_put_u64(w, "atNs", scrape->at_ns);
 		fg_json_put_u64(w, "bytes", scrape->len);
 		fg_json_end(w);
@@ -170,6 +172,7 @@ static int read_one(const char *dir, const struct fg_json_at *list, size_t numbe
 	FG_JSON_TRY(rc, fg_json_text(&at, "name", name, sizeof(name), err));
 	FG_JSON_TRY(rc, fg_json_text(&at, "type", type, sizeof(type), err));
 	FG_JSON_TRY(rc, fg_json_text(&at, "url", url, sizeof(url), err));
+	FG_JSON_TRY(rc, fg_json_u64(&at, "fromNs", INT64_MAX, &scrape.from_ns, err));
 	FG_JSON_TRY(rc, fg_json_u64(&at, "atNs", INT64_MAX, &scrape.at_ns, err));
 	FG_JSON_TRY(rc, fg_json_u64(&at, "bytes", FG_SCRAPE_BYTES_MAX, &len, err));
 	FG_JSON_TRY(rc, fg_file_path(path, err, "%s/scrape/%zu.pb.gz", dir, number));

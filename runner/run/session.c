@@ -15,6 +15,7 @@
 #include "runner/load/select.h"
 #include "runner/run/environment.h"
 #include "runner/run/outputs.h"
+#include "runner/run/scrape.h"
 #include "runner/run/shard.h"
 #include "runner/store/reference.h"
 #include "runner/target/cpus.h"
@@ -115,6 +116,7 @@ static void on_second(void *context, struct fg_load *load, const struct fg_resul
 	fg_session_observe_second(s, second > 0 ? (uint32_t)(second - 1) : 0);
 	fg_live_second(s->live, load, live, elapsed_ns);
 	fg_session_push_second(s, live, elapsed_ns);
+	fg_session_scrape_second(s, live, elapsed_ns);
 	look_at_vus(s, live);
 }
 
@@ -220,6 +222,8 @@ static int conclude(struct fg_session *s, struct fg_err *err)
 	rc = fg_session_profile(s, err);
 	if (rc)
 		(void)fg_err_wrap(err, "the profile could not be built");
+	if (rc == 0)
+		rc = fg_session_scrape_keep(s, err);
 	int judged = fg_session_judge(s, rc ? &later : err);
 
 	/* After the verdict on the run itself, before the outcome is written and told. */
@@ -248,8 +252,11 @@ static int drive(struct fg_session *s, struct fg_err *err)
 		return rc;
 	s->seed = choose_seed(s);
 	rc = fg_session_setup(s, err);
+	if (rc == 0)
+		rc = fg_session_scrape_start(s, err);
 	if (rc == 0) {
 		rc = run_load(s, err);
+		fg_session_scrape_end(s);
 		fg_session_teardown(s);
 	}
 	fg_session_observe_stop(s);
@@ -280,6 +287,7 @@ static int drive(struct fg_session *s, struct fg_err *err)
 static void session_done(struct fg_session *s)
 {
 	fg_session_push_free(s->push);
+	fg_scrapes_free(s->scrapes);
 	fg_live_free(s->live);
 	fg_bundle_done(&s->baseline);
 	fg_session_labels_done(s);

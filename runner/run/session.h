@@ -11,8 +11,9 @@
 #include "runner/scenario/scenario.h"
 #include "runner/target/target.h"
 
-struct fg_live; /* live.c: what is drawn while it runs */
-struct fg_push; /* push.c: what is sent while it runs */
+struct fg_live;    /* live.c: what is drawn while it runs */
+struct fg_push;    /* push.c: what is sent while it runs */
+struct fg_scrapes; /* scrape.h: what is fetched while it runs */
 
 enum { FG_SESSION_REQUEST_LOGS_MAX = 64 };
 
@@ -48,6 +49,8 @@ struct fg_session {
 	struct fg_load_labels labels;
 	struct fg_request_log *request_logs[FG_SESSION_REQUEST_LOGS_MAX]; /* of the workers */
 	size_t request_log_count;
+	/* scrape_session.c */
+	struct fg_scrapes *scrapes; /* or NULL */
 	/* push.c */
 	struct fg_push *push; /* or NULL */
 	/* live.c */
@@ -80,6 +83,13 @@ void fg_live_second(struct fg_live *live, struct fg_load *load, const struct fg_
 		    uint64_t elapsed_ns);
 void fg_live_clear(struct fg_live *live); /* removes the drawn block before results are printed */
 void fg_live_free(struct fg_live *live);
+int fg_session_scrape_start(struct fg_session *s, struct fg_err *err) FG_MUST_USE;
+void fg_session_scrape_second(struct fg_session *s, const struct fg_result *live,
+			      uint64_t elapsed_ns);
+/** While the target still lives: fetches what is due at the end. */
+void fg_session_scrape_end(struct fg_session *s);
+/** Into the bundle. */
+int fg_session_scrape_keep(struct fg_session *s, struct fg_err *err) FG_MUST_USE;
 int fg_session_push_start(struct fg_session *s, struct fg_err *err) FG_MUST_USE;
 void fg_session_push_second(struct fg_session *s, const struct fg_result *live,
 			    uint64_t elapsed_ns);

@@ -322,6 +322,8 @@ static void free_lists(struct fg_scenario_file *file)
 	for (size_t i = 0; i < file->threshold_count; i++)
 		fg_threshold_done(&file->thresholds[i]);
 	free(file->thresholds);
+	for (size_t i = 0; i < file->scrape_count; i++)
+		fg_scrape_setting_done(&file->scrapes[i]);
 	for (size_t i = 0; i < file->publish_count; i++) {
 		free(file->publish[i].url);
 		fg_tags_done(&file->publish[i].labels);

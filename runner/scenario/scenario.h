@@ -383,6 +383,21 @@ struct fg_target {
 };
 
 enum fg_profile_labels { FG_LABELS_AUTO, FG_LABELS_OFF, FG_LABELS_ON };
+/* One of the target's own profile endpoints, fetched during the run (profile.scrape). */
+enum fg_scrape_at {
+	FG_SCRAPE_WINDOW, /* start+end: what belongs to the measured phase */
+	FG_SCRAPE_END,    /* as it is at the end */
+	FG_SCRAPE_EVERY,  /* a window after the other */
+};
+struct fg_scrape_setting {
+	char *url;  /* absolute, or a path on the target */
+	char *type; /* Pyroscope's name of it, "memory" */
+	enum fg_scrape_at at;
+	uint64_t every_ns;
+};
+enum { FG_SCRAPE_SETTINGS_MAX = 8 };
+void fg_scrape_setting_done(struct fg_scrape_setting *scrape);
+
 enum fg_profile_enabled { FG_PROFILE_AUTO, FG_PROFILE_REQUIRED, FG_PROFILE_OFF };
 enum fg_flags_mode { FG_FLAGS_ADVISE, FG_FLAGS_AUTO }; /* profile.runtimeFlags */
 enum fg_profile_demangle { FG_DEMANGLE_FULL, FG_DEMANGLE_SHORT, FG_DEMANGLE_OFF };
@@ -432,7 +447,9 @@ struct fg_scenario_file {
 	enum fg_profile_enabled profile_enabled;
 	enum fg_profile_labels profile_labels;
 	uint32_t profile_frequency_hz; /* as written; made prime later */
-	uint32_t profile_types;        /* bits 1 << enum fg_profile_type; 0: CPU */
+	struct fg_scrape_setting scrapes[FG_SCRAPE_SETTINGS_MAX];
+	size_t scrape_count;
+	uint32_t profile_types; /* bits 1 << enum fg_profile_type; 0: CPU */
 	enum fg_flags_mode runtime_flags;
 	enum fg_profile_demangle profile_demangle;
 	char *profile_debuginfod; /* URLs, "env"; NULL: off */

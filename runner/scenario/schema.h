@@ -100,7 +100,7 @@ extern const struct fg_table fg_schema_multipart, fg_schema_choice, fg_schema_lo
 extern const struct fg_table fg_schema_metric, fg_schema_auth, fg_schema_prometheus;
 extern const struct fg_table fg_schema_basic, fg_schema_digest, fg_schema_sigv4;
 extern const struct fg_table fg_schema_threshold, fg_schema_gate, fg_schema_rule;
-extern const struct fg_table fg_schema_profile, fg_schema_ab, fg_schema_publish;
+extern const struct fg_table fg_schema_scrape, fg_schema_profile, fg_schema_ab, fg_schema_publish;
 extern const struct fg_table fg_schema_baseline, fg_schema_report;
 
 /** Finds a key, also of the base table. `ret_offset` (may be NULL) is to be added to the owner. */
@@ -126,7 +126,7 @@ fg_key_read fg_read_data, fg_read_flows, fg_read_flow_params, fg_read_flow_steps
 fg_key_read fg_read_scenarios, fg_read_stages, fg_read_scenario_env, fg_read_scenario_flow;
 fg_key_read fg_read_threads, fg_read_profile_types, fg_read_publish, fg_read_trend_stats;
 fg_key_read fg_read_debuginfod;
-fg_key_read fg_read_publish_headers;
+fg_key_read fg_read_publish_headers, fg_read_scrape;
 fg_key_read fg_read_markdown, fg_read_thresholds, fg_read_rules;
 /** Reports a fault of the index-th threshold, as fg_threshold_check() placed it. */
 void fg_threshold_fault(struct fg_reader *reader, const struct fg_node *root, size_t index,

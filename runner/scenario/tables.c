@@ -404,7 +404,7 @@ static const struct fg_choice profile_enabled[] = {
 	{"off", FG_PROFILE_OFF, NULL},
 };
 static const struct fg_choice profile_sources[] = {
-	{"ebpf", 0, NULL}, {"scrape", 1, "C"}, {"pyroscope", 2, "C"}};
+	{"ebpf", 0, NULL}, {"scrape", 1, "E"}, {"pyroscope", 2, "E"}};
 static const struct fg_choice profile_labels[] = {
 	{"auto", FG_LABELS_AUTO, NULL},
 	{"off", FG_LABELS_OFF, NULL},
@@ -417,12 +417,6 @@ static const struct fg_choice demanglings[] = {
 	{"short", FG_DEMANGLE_SHORT, NULL},
 	{"off", FG_DEMANGLE_OFF, NULL},
 };
-static const struct fg_key scrape_keys[] = {
-	{.name = "url", .type = FG_T_TEXT, .required = true},
-	{.name = "type", .type = FG_T_TEXT},
-	{.name = "at", .type = FG_T_TEXT},
-};
-static const struct fg_table scrape_table = {"key", "profile.scrape", FG_KEYS(scrape_keys)};
 static const struct fg_key symbol_keys[] = {
 	{.name = "demangle",
 	 .type = FG_T_CHOICE,
@@ -473,7 +467,12 @@ static const struct fg_key profile_keys[] = {
 	 FG_CHOICES(runtime_flags),
 	 FG_AT(fg_scenario_file, runtime_flags),
 	 .help = "auto: set what names need in target.start"},
-	{.name = "scrape", .type = FG_T_OBJECTS, .table = &scrape_table, .later = "C"},
+	{.name = "scrape",
+	 .type = FG_T_CUSTOM,
+	 .table = &fg_schema_scrape,
+	 .shape = FG_SHAPE_LIST,
+	 .read = fg_read_scrape,
+	 .help = "the target's own pprof endpoints"},
 	{.name = "symbols", .type = FG_T_OBJECT, .table = &symbol_table, .help = "names"},
 };
 const struct fg_table fg_schema_profile = {"key", "profile", FG_KEYS(profile_keys)};

@@ -312,7 +312,6 @@ static void test_later(void **state)
 		HEAD
 		"gate: { rules: [{ function: a, profile: offcpu, maxIncrease: 1% }] }\n" MAIN GET,
 		HEAD "profile: { source: pyroscope }\n" MAIN GET,
-		HEAD "profile: { scrape: [{ url: /x }] }\n" MAIN GET,
 		HEAD "gate: { rules: [{ newFunctions: { minShare: 3% } }] }\n" MAIN GET,
 		HEAD "gate: { rules: [{ counter: syscalls, maxIncrease: 0 }] }\n" MAIN GET,
 		HEAD "gate: { rules: [{ memory: peak, maxIncrease: 1% }] }\n" MAIN GET,
