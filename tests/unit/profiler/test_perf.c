@@ -377,6 +377,7 @@ static void test_cut_copies_are_told(void **state)
 	assert_true(before >= 2); /* more, but frames are wide under sanitizers */
 	/* An address in no mapping. */
 	regs[8] = 16;
+	regs[6] = 0; /* nor a frame pointer to guess by */
 	fg_perf_space_unwind(space, (uint32_t)getpid(), &record, &sample);
 	assert_int_equal(sample.result, FG_BPF_NO_MAPPING);
 	fg_perf_space_unref(space);
