@@ -89,14 +89,3 @@ int fg_announce_process(struct fg_wire *wire, struct fg_process *process, struct
 	process->told_code_bias = process->code_bias;
 	return fg_wire_send(wire, FG_WIRE_PROCESS, &message.base, root, err);
 }
-
-int fg_announce_again(struct fg_wire *wire, struct fg_process *process, struct fg_err *err)
-{
-	struct fg_mappings mappings = {0};
-
-	if (fg_mappings_read((pid_t)process->tgid, &mappings, NULL) != 0)
-		return 0; /* it is gone */
-	fg_announce_look(process, &mappings);
-	fg_mappings_done(&mappings);
-	return fg_announce_process(wire, process, err);
-}

@@ -14,8 +14,5 @@ void fg_announce_inherit(struct fg_process *child, const struct fg_process *pare
 /** Sends PROCESS unless the client knows. */
 int fg_announce_process(struct fg_wire *wire, struct fg_process *process,
 			struct fg_err *err) FG_MUST_USE;
-/** Looks by itself, then the same. A process that is gone is no error. */
-int fg_announce_again(struct fg_wire *wire, struct fg_process *process,
-		      struct fg_err *err) FG_MUST_USE;
 
 #endif

@@ -64,6 +64,7 @@ static int send_start(struct fg_profiler *profiler, struct fg_err *err)
 	start.n_pids = profiler->pid_count;
 	start.frequency_hz = profiler->frequency_hz;
 	start.slice_ns = profiler->slice_ns;
+	start.types = fg_client_sample_types(profiler);
 	start.source = profiler->source;
 	start.labels = profiler->labels.asked;
 	int rc = fg_wire_send(&profiler->wire, FG_WIRE_HELLO, &hello.base, -1, err);
@@ -118,6 +119,7 @@ static int start_with(const struct fg_profiler_options *options, enum fg_profile
 	}
 	profiler->helper_pid = helper_pid;
 	profiler->slice_ns = options->slice_ns;
+	profiler->types = options->types;
 	profiler->source = source;
 	fg_client_labels_ask(&profiler->labels, options->labels);
 	rc = fg_client_handshake(profiler, deadline_ns, err);
@@ -312,6 +314,8 @@ void fg_profiler_free(struct fg_profiler *profiler)
 		close(profiler->kallsyms_fd);
 	fg_client_labels_done(&profiler->labels);
 	fg_samples_done(&profiler->samples);
+	fg_waits_done(&profiler->waits);
+	free(profiler->type_stats);
 	fg_client_processes_done(&profiler->processes);
 	fg_client_scripts_done(&profiler->scripts);
 	free(profiler->modules);

@@ -137,6 +137,10 @@ void fg_cputime_free(struct fg_cputime *cputime);
 /** CPU-ns used by the tree so far, monotone. NOT_FOUND when every process is gone (the last known
  *  total is still written). */
 int fg_cputime_read(struct fg_cputime *cputime, uint64_t *ret_ns, struct fg_err *err);
+/** Resident memory of the processes that the last reading found. What they share with files or
+ *  each other is counted once, as the largest share of one. NOT_FOUND when none is left. */
+int fg_cputime_rss(const struct fg_cputime *cputime, uint64_t *ret_bytes,
+		   struct fg_err *err) FG_MUST_USE;
 
 /* -- looking at a process before it is profiled ---------------------------------------------- */
 

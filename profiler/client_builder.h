@@ -67,4 +67,30 @@ int fg_client_attribute(struct fg_builder *builder,
 			const struct fg_raw_sample *raw, struct fg_psample *sample,
 			struct fg_err *err) FG_MUST_USE;
 
+/** The profile's stack for a raw one. Its first `skip` frames (leaves) are left out; `root`, a
+ *  location unless FG_NO_INDEX, is added as the outermost frame. */
+int64_t fg_builder_stack(struct fg_builder *builder, uint32_t raw, size_t skip, uint32_t root,
+			 struct fg_err *err) FG_MUST_USE;
+enum fg_stack_result fg_builder_result(const struct fg_raw_stack *stack);
+/** The phase that contains the moment, or NULL. */
+const struct fg_profiler_phase *fg_builder_phase(const struct fg_profiler_profile_options *options,
+						 uint64_t time_ns);
+bool fg_builder_is_measured(const struct fg_profiler_phase *phase);
+
+/* -- client_waits.c, client_types.c --------------------------------------------------------- */
+
+#define FG_SIDE_OFFCPU "offcpu" /* in the builder's profile, until types are told apart */
+#define FG_SIDE_FAULTS "faults"
+
+/** Adds the waits, with that side. Fills info->wait_us and the counts of OFFCPU. */
+int fg_client_add_waits(struct fg_builder *builder,
+			const struct fg_profiler_profile_options *options,
+			struct fg_profile_info *info, struct fg_err *err) FG_MUST_USE;
+/** Adds samples of the other types (those of CPU are there), and takes the builder's profile apart
+ *  into `ret`. */
+int fg_client_split_types(struct fg_builder *builder,
+			  const struct fg_profiler_profile_options *options,
+			  struct fg_profile *ret[FG_PROFILE_TYPE_COUNT],
+			  struct fg_profile_info *info, struct fg_err *err) FG_MUST_USE;
+
 #endif

@@ -15,6 +15,7 @@
 #include "profiler/client_script.h"
 #include "profiler/client_labels.h"
 #include "profiler/samples.h"
+#include "profiler/waits.h"
 #include "profiler/wire.h"
 
 enum fg_client_state {
@@ -49,6 +50,14 @@ struct fg_client_stats {
 	uint64_t label_receives, label_ns;
 };
 
+/* Of the other sample types, at the moments of fg_client_stats. */
+struct fg_client_type_stats {
+	uint64_t events, samples, lost, skipped, nested, untracked, bpf_ns;
+};
+struct fg_client_types {
+	struct fg_client_type_stats of[FG_SAMPLE_TYPE_COUNT];
+};
+
 struct fg_profiler {
 	struct fg_wire wire;
 	pid_t helper_pid; /* 0: none, or reaped */
@@ -74,6 +83,10 @@ struct fg_profiler {
 	struct fg_profiler_slice *slices;
 	size_t slices_count, slices_capacity;
 	struct fg_samples samples;
+	uint32_t types; /* bits 1 << enum fg_profile_type; 0: CPU alone */
+	struct fg_waits waits;
+	struct fg_client_types *type_stats; /* [i] belongs to stats[i]; NULL: CPU alone */
+	size_t type_stats_count, type_stats_capacity;
 	struct fg_client_processes processes;
 	struct fg_client_labels labels;
 	struct fg_client_scripts scripts;
@@ -87,6 +100,20 @@ int fg_client_handshake(struct fg_profiler *profiler, uint64_t deadline_ns,
 			struct fg_err *err) FG_MUST_USE;
 /** Reads and handles what is there. An error means that the stream is of no more use. */
 int fg_client_take(struct fg_profiler *profiler, struct fg_err *err) FG_MUST_USE;
+struct Fg__Wire__Stats;
+/** Those of the other types, of the message that becomes stats[stats_count]. */
+int fg_client_take_types(struct fg_profiler *profiler, const struct Fg__Wire__Stats *stats,
+			 struct fg_err *err) FG_MUST_USE;
+struct fg_client_type_stats fg_client_types_at(const struct fg_profiler *profiler,
+					       enum fg_sample_type type, uint64_t time_ns);
+/** A sample that is no tick of the CPU clock; `stack` and `frames` as fg_samples_add() has them. */
+int fg_client_take_typed(struct fg_profiler *profiler, const struct fg_raw_sample *sample,
+			 uint64_t value, const struct fg_raw_stack *stack, const uint64_t *frames,
+			 struct fg_err *err) FG_MUST_USE;
+/** Once the source is known: what it cannot sample is not waited for, and that is said. */
+void fg_client_limit_types(struct fg_profiler *profiler);
+/** What START asks for: bits 1 << enum fg_sample_type. */
+uint32_t fg_client_sample_types(const struct fg_profiler *profiler);
 /** The totals at a moment, interpolated. */
 struct fg_client_stats fg_client_stats_at(const struct fg_profiler *profiler, uint64_t time_ns);
 /** Finds the helper program and starts it with one end of a socket pair. */

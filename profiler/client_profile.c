@@ -16,7 +16,7 @@ static_assert((int)FG_BPF_COMPLETE == (int)FG_STACK_COMPLETE &&
 		      (int)FG_BPF_SCRIPT == (int)FG_STACK_SCRIPT,
 	      "both sides name the same results");
 
-static enum fg_stack_result result_of(const struct fg_raw_stack *stack)
+enum fg_stack_result fg_builder_result(const struct fg_raw_stack *stack)
 {
 	if (stack->result == FG_BPF_COMPLETE && stack->guessed)
 		return FG_STACK_GUESSED;
@@ -30,16 +30,17 @@ static bool needs_root(enum fg_stack_result result, size_t frames)
 			   result != FG_STACK_KERNEL_ONLY && result != FG_STACK_SCRIPT);
 }
 
-static int build_stack(struct fg_builder *builder, uint32_t raw, struct fg_err *err)
+int64_t fg_builder_stack(struct fg_builder *builder, uint32_t raw, size_t skip, uint32_t root,
+			 struct fg_err *err)
 {
 	const struct fg_raw_stack *stack = &builder->profiler->samples.stacks[raw];
-	enum fg_stack_result result = result_of(stack);
+	enum fg_stack_result result = fg_builder_result(stack);
 	uint64_t frames[FG_SAMPLE_FRAMES];
 	size_t count =
 		fg_client_script_merge(&builder->profiler->scripts, stack,
 				       builder->profiler->samples.frames + stack->frame_start,
 				       frames, &result);
-	uint32_t locations[FG_SAMPLE_FRAMES + 1];
+	uint32_t locations[FG_SAMPLE_FRAMES + 2];
 
 	for (size_t i = 0; i < count; i++) {
 		bool kernel = i < stack->kernel_count, unnamed = true;
@@ -49,14 +50,23 @@ static int build_stack(struct fg_builder *builder, uint32_t raw, struct fg_err *
 			fg_builder_location(builder, frame, stack->context, kernel, &unnamed, err);
 
 		if (location < 0)
-			return (int)location;
+			return location;
 		locations[i] = (uint32_t)location;
 		if (i == 0)
 			builder->leaf_unnamed[raw] = unnamed;
 	}
 	if (needs_root(result, count))
 		locations[count++] = builder->truncated;
-	int64_t index = fg_profile_stack(builder->profile, locations, count, result, err);
+	if (root != FG_NO_INDEX)
+		locations[count++] = root;
+	skip = FG_MIN(skip, count - 1);
+	return fg_profile_stack(builder->profile, locations + skip, count - skip, result, err);
+}
+
+/* Of a tick of the CPU clock. */
+static int build_stack(struct fg_builder *builder, uint32_t raw, struct fg_err *err)
+{
+	int64_t index = fg_builder_stack(builder, raw, 0, FG_NO_INDEX, err);
 
 	if (index < 0)
 		return (int)index;
@@ -64,8 +74,8 @@ static int build_stack(struct fg_builder *builder, uint32_t raw, struct fg_err *
 	return 0;
 }
 
-static const struct fg_profiler_phase *phase_of(const struct fg_profiler_profile_options *options,
-						uint64_t time_ns)
+const struct fg_profiler_phase *fg_builder_phase(const struct fg_profiler_profile_options *options,
+						 uint64_t time_ns)
 {
 	for (size_t i = 0; i < options->phase_count; i++) {
 		const struct fg_profiler_phase *phase = &options->phases[i];
@@ -76,7 +86,7 @@ static const struct fg_profiler_phase *phase_of(const struct fg_profiler_profile
 	return NULL;
 }
 
-static bool is_measured(const struct fg_profiler_phase *phase)
+bool fg_builder_is_measured(const struct fg_profiler_phase *phase)
 {
 	return phase && strcmp(phase->name, "measure") == 0;
 }
@@ -110,8 +120,11 @@ static int add_samples(struct fg_builder *builder,
 
 	for (size_t i = 0; i < samples->count; i++) {
 		const struct fg_raw_sample *raw = &samples->items[i];
-		const struct fg_profiler_phase *phase = phase_of(options, raw->time_ns);
+		const struct fg_profiler_phase *phase = fg_builder_phase(options, raw->time_ns);
 		struct fg_psample sample = {.count = 1};
+
+		if (raw->type != FG_SAMPLE_CPU)
+			continue;
 		int rc = builder->stacks[raw->stack] == FG_NO_INDEX
 				 ? build_stack(builder, raw->stack, err)
 				 : 0;
@@ -130,7 +143,7 @@ static int add_samples(struct fg_builder *builder,
 		rc = fg_profile_sample(builder->profile, &sample, err);
 		if (rc)
 			return rc;
-		if (!is_measured(phase))
+		if (!fg_builder_is_measured(phase))
 			continue;
 		count_sample(info, &samples->stacks[raw->stack], result_in(builder, sample.stack),
 			     builder->leaf_unnamed[raw->stack], sample.endpoint != 0, &unnamed);
@@ -163,7 +176,7 @@ static void fill_totals(const struct fg_profiler *profiler,
 	uint64_t user_ns = 0;
 
 	for (size_t i = 0; i < options->phase_count; i++) {
-		if (!is_measured(&phases[i]))
+		if (!fg_builder_is_measured(&phases[i]))
 			continue;
 		struct fg_client_stats from = fg_client_stats_at(profiler, phases[i].start_ns);
 		struct fg_client_stats to = fg_client_stats_at(profiler, phases[i].end_ns);
@@ -237,11 +250,10 @@ int fg_profiler_profile(struct fg_profiler *profiler,
 		stamp(builder.profile, profiler, options);
 		fill_totals(profiler, options, &filled);
 		fg_runtimes_report(&runtimes, &filled);
-		*info = filled;
-		memset(ret, 0, FG_PROFILE_TYPE_COUNT * sizeof(struct fg_profile *));
-		ret[FG_PROFILE_CPU] = builder.profile;
-		builder.profile = NULL;
+		rc = fg_client_split_types(&builder, options, ret, &filled, err);
 	}
+	if (!rc)
+		*info = filled;
 	fg_runtimes_done(&runtimes);
 	fg_builder_done(&builder);
 	return rc;

@@ -55,6 +55,7 @@ static int take_ready(struct fg_profiler *profiler, const struct fg_wire_message
 	if (ready->source == FG_PROFILER_BPF || ready->source == FG_PROFILER_PERF)
 		profiler->source = (enum fg_profiler_source)ready->source;
 	profiler->user_only = profiler->source == FG_PROFILER_PERF && !ready->kernel_visible;
+	fg_client_limit_types(profiler);
 	profiler->program_count = FG_MIN(ready->n_programs, (size_t)FG_CLIENT_PROGRAMS_MAX);
 	for (size_t i = 0; i < profiler->program_count; i++) {
 		struct fg_profiler_program *program = &profiler->programs[i];
@@ -206,7 +207,11 @@ static int add_sample(struct fg_profiler *profiler, const Fg__Wire__Samples *bat
 	if (has_generated(batch->frames + *at + stack.kernel_count, stack.user_count))
 		stack.context =
 			fg_client_context(&profiler->processes, sample.tgid, sample.time_ns);
-	int rc = fg_samples_add(&profiler->samples, &sample, &stack, batch->frames + *at, err);
+	int rc = sample.type == FG_SAMPLE_CPU
+			 ? fg_samples_add(&profiler->samples, &sample, &stack, batch->frames + *at,
+					  err)
+			 : fg_client_take_typed(profiler, &sample, batch->value[i], &stack,
+						batch->frames + *at, err);
 
 	*at += (size_t)stack.kernel_count + stack.user_count + stack.script_count;
 	return rc;
@@ -251,6 +256,8 @@ static int take_stats(struct fg_profiler *profiler, const struct fg_wire_message
 	if (!rc)
 		rc = FG_VEC_ROOM(profiler, stats, stats_count, stats_capacity, FG_CLIENT_STATS_MAX,
 				 err);
+	if (!rc)
+		rc = fg_client_take_types(profiler, stats, err);
 	if (!rc)
 		profiler->stats[profiler->stats_count++] = (struct fg_client_stats){
 			.time_ns = stats->time_ns,

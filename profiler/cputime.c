@@ -158,3 +158,23 @@ int fg_cputime_read(struct fg_cputime *cputime, uint64_t *ret_ns, struct fg_err 
 		return rc;
 	return cputime->count ? 0 : fg_err_set(err, FG_E_NOT_FOUND, "every target process is gone");
 }
+
+int fg_cputime_rss(const struct fg_cputime *cputime, uint64_t *ret_bytes, struct fg_err *err)
+{
+	uint64_t own = 0, shared = 0;
+	bool any = false;
+
+	for (size_t i = 0; i < cputime->count; i++) {
+		struct fg_proc_memory memory;
+
+		if (fg_proc_memory(cputime->items[i].pid, &memory, NULL) != 0)
+			continue;
+		any = true;
+		own += memory.own_bytes;
+		shared = FG_MAX(shared, memory.shared_bytes);
+	}
+	if (!any)
+		return fg_err_set(err, FG_E_NOT_FOUND, "every target process is gone");
+	*ret_bytes = own + shared;
+	return 0;
+}

@@ -8,6 +8,7 @@
 #include <bpf/libbpf.h>
 
 #include "gate/base/clock.h"
+#include "profiler/session_types.h"
 #include "profiler/wire.pb-c.h"
 
 enum {
@@ -209,6 +210,29 @@ static int send_batch(struct fg_drain *drain, struct fg_err *err)
 	return fg_wire_send(drain->wire, FG_WIRE_SAMPLES, &message.base, -1, err);
 }
 
+/* Between two batches, so that one always has room. */
+static int take_waiting(void *context, const struct fg_bpf_sample *record)
+{
+	struct fg_drain *drain = context;
+	size_t bytes = SAMPLE_BYTES_MIN + FG_WAIT_WORDS * sizeof(uint64_t);
+
+	return take_sample(drain, (void *)(uintptr_t)record, bytes) == BATCH_FULL
+		       ? send_batch(drain, &drain->err)
+		       : 0;
+}
+
+int fg_drain_waiting(struct fg_drain *drain, struct fg_err *err)
+{
+	struct fg_session_types *types = fg_session_types(drain->session);
+	int rc = fg_session_types_waiting(types, take_waiting, drain, &drain->err);
+
+	if (!rc)
+		rc = send_batch(drain, &drain->err);
+	if (rc && err)
+		*err = drain->err;
+	return rc;
+}
+
 int fg_drain_samples(struct fg_drain *drain, struct fg_err *err)
 {
 	int got = BATCH_FULL;
@@ -241,9 +265,34 @@ static int tell_lost_events(struct fg_drain *drain, const struct fg_bpf_stats *s
 	return fg_wire_send(drain->wire, FG_WIRE_NOTICE, &notice.base, -1, err);
 }
 
+static int read_types(struct fg_drain *drain, Fg__Wire__TypeStats types[FG_SAMPLE_TYPE_COUNT],
+		      Fg__Wire__TypeStats *pointers[FG_SAMPLE_TYPE_COUNT], struct fg_err *err)
+{
+	for (int i = 0; i < FG_SAMPLE_TYPE_COUNT; i++) {
+		struct fg_bpf_type_stats stats;
+		int rc = fg_session_types_stats(fg_session_types(drain->session),
+						(enum fg_sample_type)i, &stats, err);
+
+		if (rc)
+			return rc;
+		fg__wire__type_stats__init(&types[i]);
+		types[i].type = (uint32_t)i;
+		types[i].events = stats.events;
+		types[i].samples = stats.samples;
+		types[i].lost = stats.lost;
+		types[i].skipped = stats.skipped;
+		types[i].nested = stats.nested;
+		types[i].untracked = stats.untracked;
+		types[i].bpf_ns = stats.bpf_ns;
+		pointers[i] = &types[i];
+	}
+	return 0;
+}
+
 int fg_drain_stats(struct fg_drain *drain, struct fg_err *err)
 {
 	Fg__Wire__Stats message;
+	Fg__Wire__TypeStats types[FG_SAMPLE_TYPE_COUNT], *pointers[FG_SAMPLE_TYPE_COUNT];
 	struct fg_bpf_stats stats;
 	int rc = fg_session_stats(drain->session, &stats, err);
 
@@ -262,7 +311,11 @@ int fg_drain_stats(struct fg_drain *drain, struct fg_err *err)
 	message.frames = stats.frames;
 	message.helper_cpu_ns = fg_clock_process_cpu_ns();
 	message.processes = (uint32_t)drain->targets->count;
-	rc = tell_lost_events(drain, &stats, err);
+	message.n_types = FG_SAMPLE_TYPE_COUNT;
+	message.types = pointers;
+	rc = read_types(drain, types, pointers, err);
+	if (!rc)
+		rc = tell_lost_events(drain, &stats, err);
 	if (!rc)
 		rc = fg_labels_watch(drain->labels, message.time_ns, message.label_ns,
 				     message.target_cpu_ns, err);

@@ -27,6 +27,8 @@ int fg_drain_event_fd(const struct fg_drain *drain);
 int fg_drain_events(struct fg_drain *drain, struct fg_err *err) FG_MUST_USE;
 /** Queues what the sample ring holds, as far as the stream's queue has room; 1 if some is left. */
 int fg_drain_samples(struct fg_drain *drain, struct fg_err *err) FG_MUST_USE;
+/** After the last samples: queues what threads have waited so far. */
+int fg_drain_waiting(struct fg_drain *drain, struct fg_err *err) FG_MUST_USE;
 int fg_drain_stats(struct fg_drain *drain, struct fg_err *err) FG_MUST_USE;
 
 #endif

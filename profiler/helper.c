@@ -346,6 +346,8 @@ static int finish(struct helper *helper, struct fg_err *err)
 		if (!rc)
 			rc = drain_all(helper, deadline_ns, err);
 		if (!rc)
+			rc = source->ops->last ? source->ops->last(source, err) : 0;
+		if (!rc)
 			rc = source->ops->stats(source, err);
 	}
 	if (!rc)

@@ -24,6 +24,7 @@ struct range {
 struct fg_perf_space {
 	uint32_t users;
 	uint64_t hash;
+	bool frame_pointers;  /* kept by code without a file */
 	struct fg_dwfl *dwfl; /* NULL: libdwfl knows none of the modules */
 	struct range *ranges; /* ascending */
 	size_t count, capacity;
@@ -172,24 +173,26 @@ static int fill(struct fg_perf_space *space, struct fg_modules *modules,
 }
 
 int fg_perf_space_new(struct fg_modules *modules, struct fg_perf_files *files, uint32_t pid,
-		      struct fg_perf_space **ret, struct fg_err *err)
+		      const struct fg_mappings *mappings, struct fg_perf_space **ret,
+		      struct fg_err *err)
 {
-	struct fg_mappings mappings = {0};
 	struct fg_perf_space *space = calloc(1, sizeof(*space));
 
 	if (!space)
 		return fg_err_nomem(err);
 	space->users = 1;
-	int rc = fg_mappings_read((pid_t)pid, &mappings, err);
+	int rc = fill(space, modules, files, pid, mappings, err);
 
-	if (!rc)
-		rc = fill(space, modules, files, pid, &mappings, err);
-	fg_mappings_done(&mappings);
 	if (rc)
 		fg_perf_space_unref(space);
 	else
 		*ret = space;
 	return rc;
+}
+
+void fg_perf_space_trust(struct fg_perf_space *space, bool frame_pointers)
+{
+	space->frame_pointers = frame_pointers;
 }
 
 uint64_t fg_perf_space_hash(const struct fg_perf_space *space)
@@ -257,21 +260,30 @@ static bool read_code(void *context, uint64_t address, uint64_t *ret)
 	       (ssize_t)sizeof(*ret);
 }
 
+static bool is_anonymous(uint64_t frame)
+{
+	return (frame & ~FG_FRAME_GUESSED) >> FG_FRAME_MODULE_SHIFT == FG_MODULE_ANON;
+}
+
 static void emit(const struct fg_perf_space *space, struct fg_bpf_sample *sample)
 {
 	const struct fg_dwfl_stack *stack = &space->stack;
 	uint64_t *out = sample->frames + sample->kernel_count;
+	size_t guessed = 0;
 
 	for (size_t i = 0; i < stack->count; i++) {
 		uint64_t frame = fg_perf_space_frame(space, stack->frames[i].address);
+		bool guess = stack->frames[i].guessed &&
+			     !(i && space->frame_pointers && is_anonymous(out[i - 1]));
 
-		out[i] = frame | (stack->frames[i].guessed ? FG_FRAME_GUESSED : 0);
+		out[i] = frame | (guess ? FG_FRAME_GUESSED : 0);
+		guessed += guess;
 		/* For libdwfl both are no module; we know executable memory without a file. */
 		if (i + 1 == stack->count && sample->result == FG_BPF_NO_MAPPING && frame)
 			sample->result = FG_BPF_GAP;
 	}
 	sample->user_count = (uint16_t)stack->count;
-	sample->guessed = (uint8_t)FG_MIN(stack->guessed, (size_t)UINT8_MAX);
+	sample->guessed = (uint8_t)FG_MIN(guessed, (size_t)UINT8_MAX);
 }
 
 void fg_perf_space_unwind(struct fg_perf_space *space, uint32_t pid,

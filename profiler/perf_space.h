@@ -21,9 +21,12 @@ void fg_perf_files_done(struct fg_perf_files *files);
 
 struct fg_perf_space;
 
-/** The executable mappings of `pid` now; `hash` names them. NOT_FOUND when it is gone. */
+/** `mappings` are those of `pid` now. */
 int fg_perf_space_new(struct fg_modules *modules, struct fg_perf_files *files, uint32_t pid,
-		      struct fg_perf_space **ret, struct fg_err *err) FG_MUST_USE;
+		      const struct fg_mappings *mappings, struct fg_perf_space **ret,
+		      struct fg_err *err) FG_MUST_USE;
+/** Code without a file keeps frame pointers: what they lead to is no guess. */
+void fg_perf_space_trust(struct fg_perf_space *space, bool frame_pointers);
 /** Equal for equal mappings. */
 uint64_t fg_perf_space_hash(const struct fg_perf_space *space);
 struct fg_perf_space *fg_perf_space_ref(struct fg_perf_space *space);

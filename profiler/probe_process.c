@@ -11,6 +11,7 @@
 #include "gate/base/file.h"
 #include "profiler/proc.h"
 #include "profiler/process.h"
+#include "profiler/unwind/table.h"
 
 static void tell_process(struct fg_probe_list *list, uint32_t pid, const char *name)
 {
@@ -81,6 +82,25 @@ static void tell_namespaces(struct fg_probe_list *list, uint32_t pid)
 			pids ? "" : " PIDs", mounts ? "" : " files", net ? "" : " network");
 }
 
+/* What the helper would find: the program comes first among the mappings. */
+static bool is_go(uint32_t pid, const struct fg_mappings *mappings)
+{
+	struct fg_unwind_table table = {0};
+	bool found = false;
+
+	if (mappings->count == 0)
+		return false;
+	int fd = fg_mapping_open((pid_t)pid, &mappings->items[0], NULL);
+
+	if (fd < 0)
+		return false;
+	if (fg_unwind_table_build(fd, mappings->items[0].path, &table, NULL) == 0)
+		found = table.is_go;
+	fg_unwind_table_done(&table);
+	close(fd);
+	return found;
+}
+
 static void tell_runtime(struct fg_probe_list *list, uint32_t pid)
 {
 	struct fg_probe *probe = fg_probe_add(list, "runtime", false);
@@ -89,7 +109,7 @@ static void tell_runtime(struct fg_probe_list *list, uint32_t pid)
 	char flags[128];
 
 	FG_IGNORE(fg_mappings_read((pid_t)pid, &mappings, NULL));
-	fg_process_facts(pid, &mappings, false, &facts);
+	fg_process_facts(pid, &mappings, is_go(pid, &mappings), &facts);
 	fg_mappings_done(&mappings);
 	fg_probe_detail(
 		probe, "%s%s%s", fg_runtime_name(facts.runtime), facts.flags ? ", with " : "",

@@ -149,3 +149,45 @@ int fg_proc_stat(uint32_t pid, struct fg_proc_stat *ret, struct fg_err *err)
 	ret->start_ticks = start;
 	return 0;
 }
+
+int fg_proc_memory_parse(const char *text, size_t len, uint64_t page_bytes,
+			 struct fg_proc_memory *ret, struct fg_err *err)
+{
+	uint64_t pages[3];
+
+	for (size_t i = 0; i < FG_ARRAY_LEN(pages); i++) {
+		size_t digits = 0;
+
+		while (digits < len && text[digits] >= '0' && text[digits] <= '9')
+			digits++;
+		if (!digits || fg_num_u64(text, digits, &pages[i], err) != 0 ||
+		    pages[i] > UINT64_MAX / page_bytes)
+			return fg_err_set(err, FG_E_INVALID, "statm that makes no sense");
+		text += digits;
+		len -= digits;
+		if (len && *text == ' ') {
+			text++;
+			len--;
+		}
+	}
+	*ret = (struct fg_proc_memory){
+		.own_bytes = pages[1] > pages[2] ? (pages[1] - pages[2]) * page_bytes : 0,
+		.shared_bytes = FG_MIN(pages[1], pages[2]) * page_bytes,
+	};
+	return 0;
+}
+
+int fg_proc_memory(uint32_t pid, struct fg_proc_memory *ret, struct fg_err *err)
+{
+	enum { STATM_MAX = 256 };
+	FG_AUTO_BUF struct fg_buf text;
+	char path[FG_PATH_MAX];
+	long page_bytes = sysconf(_SC_PAGESIZE);
+
+	fg_buf_init(&text, STATM_MAX);
+	(void)snprintf(path, sizeof(path), "/proc/%u/statm", pid);
+	if (fg_file_read(path, STATM_MAX, &text, NULL) != 0 || !text.len)
+		return fg_err_set(err, FG_E_NOT_FOUND, "no process %u", pid);
+	return fg_proc_memory_parse(text.data, text.len, (uint64_t)FG_MAX(page_bytes, 1L), ret,
+				    err);
+}

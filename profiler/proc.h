@@ -28,5 +28,14 @@ struct fg_proc_stat {
 };
 /** From /proc/PID/stat. NOT_FOUND once gone. */
 int fg_proc_stat(uint32_t pid, struct fg_proc_stat *ret, struct fg_err *err) FG_MUST_USE;
+struct fg_proc_memory {
+	uint64_t own_bytes;    /* resident, of no file and not shared on purpose */
+	uint64_t shared_bytes; /* resident, of files and shared memory */
+};
+/** From /proc/PID/statm. NOT_FOUND once gone. */
+int fg_proc_memory(uint32_t pid, struct fg_proc_memory *ret, struct fg_err *err) FG_MUST_USE;
+/** "size resident shared …" in pages; exposed for tests. */
+int fg_proc_memory_parse(const char *text, size_t len, uint64_t page_bytes,
+			 struct fg_proc_memory *ret, struct fg_err *err) FG_MUST_USE;
 
 #endif

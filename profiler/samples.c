@@ -150,3 +150,15 @@ int fg_samples_add(struct fg_samples *samples, const struct fg_raw_sample *sampl
 		samples->kernel_only++;
 	return 0;
 }
+
+int64_t fg_samples_stack(struct fg_samples *samples, const struct fg_raw_stack *stack,
+			 const uint64_t *frames, struct fg_err *err)
+{
+	uint32_t index;
+	int rc = intern(samples, stack, frames, &index, err);
+
+	if (rc < 0)
+		return rc;
+	samples->dropped += rc > 0;
+	return rc ? FG_SAMPLES_NO_ROOM : (int64_t)index;
+}

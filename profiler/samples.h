@@ -54,4 +54,9 @@ int fg_samples_add(struct fg_samples *samples, const struct fg_raw_sample *sampl
 		   const struct fg_raw_stack *stack, const uint64_t *frames,
 		   struct fg_err *err) FG_MUST_USE;
 
+/** The stack alone: its index, or FG_SAMPLES_NO_ROOM (counted as dropped), or an error. */
+enum { FG_SAMPLES_NO_ROOM = INT32_MAX };
+int64_t fg_samples_stack(struct fg_samples *samples, const struct fg_raw_stack *stack,
+			 const uint64_t *frames, struct fg_err *err) FG_MUST_USE;
+
 #endif

@@ -2,6 +2,7 @@
 #include "profiler/session.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,7 +12,6 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -20,6 +20,7 @@
 #include "profiler/bpf/sampler.skel.h"
 #include "profiler/perf_ring.h"
 #include "profiler/rights.h"
+#include "profiler/session_types.h"
 
 struct fg_session {
 	struct fg_sampler *object;
@@ -34,6 +35,7 @@ struct fg_session {
 	struct fg_bpf_arena *arena;
 	struct fg_bpf_stats *stats; /* one per possible CPU */
 	int possible_cpus;
+	struct fg_session_types types;
 };
 
 /* libbpf prints its reasons; the last lines of them are the best error text there is. The buffer
@@ -99,7 +101,7 @@ static void set_limits(void)
 }
 
 /* Opens, decides and loads; with errno on failure. */
-static struct fg_sampler *load_object(const struct fg_session *session)
+static struct fg_sampler *load_object(struct fg_session *session, uint32_t types)
 {
 	struct fg_sampler *object = fg_sampler__open();
 
@@ -108,6 +110,7 @@ static struct fg_sampler *load_object(const struct fg_session *session)
 	object->rodata->fg_oracle = session->oracle;
 	object->rodata->fg_ns_inum = session->pid_namespace;
 	(void)bpf_program__set_autoload(object->progs.fg_exit, session->pid_namespace != 0);
+	fg_session_types_choose(&session->types, object->obj, types);
 	if (fg_sampler__load(object) != 0) {
 		int errnum = errno;
 
@@ -168,7 +171,7 @@ int fg_session_new(const struct fg_session_options *options, struct fg_session *
 	}
 	set_limits();
 	(void)libbpf_set_print(keep_log);
-	session->object = load_object(session);
+	session->object = load_object(session, options->types);
 	if (!session->object) {
 		int errnum = errno;
 
@@ -199,6 +202,7 @@ void fg_session_free(struct fg_session *session)
 	}
 	if (session->pages)
 		(void)munmap(session->pages, sizeof(struct fg_bpf_pages));
+	fg_session_types_done(&session->types);
 	if (session->arena)
 		(void)munmap(session->arena, sizeof(struct fg_bpf_arena));
 	fg_sampler__destroy(session->object);
@@ -233,7 +237,12 @@ static int event_error(int errnum, struct fg_err *err)
 	return fg_err_errno(err, errnum, "opening a cpu-clock event");
 }
 
-/* Follows exits, and has the kernel side see a process of our own namespace fork. */
+static void *do_nothing(void *unused)
+{
+	return unused;
+}
+
+/* Follows exits, and has the kernel side see a process of our own namespace start something. */
 static int join_namespace(struct fg_session *session, struct fg_err *err)
 {
 	struct fg_sampler *object = session->object;
@@ -241,13 +250,12 @@ static int join_namespace(struct fg_session *session, struct fg_err *err)
 	object->links.fg_exit = bpf_program__attach(object->progs.fg_exit);
 	if (!object->links.fg_exit)
 		return load_error(errno, err);
-	pid_t child = fork();
+	pthread_t thread;
+	int errnum = pthread_create(&thread, NULL, do_nothing, NULL);
 
-	if (child == 0)
-		_exit(0);
-	if (child < 0)
-		return fg_err_errno(err, errno, "fork");
-	(void)waitpid(child, NULL, 0);
+	if (errnum)
+		return fg_err_errno(err, errnum, "starting a thread");
+	(void)pthread_join(thread, NULL);
 	if (!object->bss->fg_ns_level)
 		return fg_err_set(err, FG_E_UNSUPPORTED,
 				  "the kernel side does not find this PID namespace; fix: docker "
@@ -291,7 +299,8 @@ int fg_session_attach(struct fg_session *session, uint64_t period_ns, struct fg_
 	object->links.fg_free = bpf_program__attach(object->progs.fg_free);
 	if (!object->links.fg_fork || !object->links.fg_exec || !object->links.fg_free)
 		return load_error(errno, err);
-	return session->pid_namespace ? join_namespace(session, err) : 0;
+	rc = session->pid_namespace ? join_namespace(session, err) : 0;
+	return rc ? rc : fg_session_types_attach(&session->types, err);
 }
 
 int fg_session_enable(struct fg_session *session, bool on, struct fg_err *err)
@@ -302,7 +311,12 @@ int fg_session_enable(struct fg_session *session, bool on, struct fg_err *err)
 		if (ioctl(session->perf_fds[i], request, 0) != 0)
 			return fg_err_errno(err, errno, "switching a cpu-clock event");
 	}
-	return 0;
+	return fg_session_types_enable(&session->types, on, err);
+}
+
+struct fg_session_types *fg_session_types(struct fg_session *session)
+{
+	return &session->types;
 }
 
 int fg_session_event_fd(const struct fg_session *session, uint32_t i)
@@ -323,6 +337,8 @@ size_t fg_session_programs(const struct fg_session *session,
 
 	bpf_object__for_each_program(program, session->object->obj)
 	{
+		if (!bpf_program__autoload(program))
+			continue;
 		struct bpf_prog_info info = {0};
 		uint32_t len = sizeof(info);
 

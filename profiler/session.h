@@ -12,6 +12,7 @@
 #include "profiler/bpf/shared.h"
 
 struct fg_session;
+struct fg_session_types; /* session_types.h */
 
 enum { FG_SESSION_PROGRAMS_MAX = 8, FG_SESSION_CPUS_MAX = 1024 };
 
@@ -25,6 +26,9 @@ struct fg_session_options {
 	/* For tests: each event also has a ring into which the kernel writes registers and stack of
 	 * the samples that BPF unwinds. */
 	bool oracle;
+	/* Bits 1 << enum fg_sample_type, CPU always among them; programs and maps of the others
+	 * stay out of the kernel. */
+	uint32_t types;
 };
 
 /** Loads and verifies. PERMISSION and UNSUPPORTED say what to do. */
@@ -61,6 +65,8 @@ void fg_session_drop_target(struct fg_session *session, uint32_t tgid);
 /** Sums over the CPUs. */
 int fg_session_stats(struct fg_session *session, struct fg_bpf_stats *ret,
 		     struct fg_err *err) FG_MUST_USE;
+/** The part for other sample types; lives as long as the session. */
+struct fg_session_types *fg_session_types(struct fg_session *session);
 int fg_session_sample_ring(const struct fg_session *session); /* map descriptors */
 int fg_session_name_ring(const struct fg_session *session);
 int fg_session_event_ring(const struct fg_session *session);

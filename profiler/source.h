@@ -46,6 +46,9 @@ struct fg_source_ops {
 	uint64_t (*due_ns)(const struct fg_source *source);
 	/* Queues samples as far as the stream has room; 1 if some are left. */
 	int (*samples)(struct fg_source *source, struct fg_err *err);
+	/* After sampling has been switched off and samples() has none left: what only the end
+	 * shows. NULL: nothing. */
+	int (*last)(struct fg_source *source, struct fg_err *err);
 	int (*stats)(struct fg_source *source, struct fg_err *err);
 	/* CPU-ns that the targets used since they became targets. */
 	uint64_t (*cpu_ns)(struct fg_source *source);

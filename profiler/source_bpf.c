@@ -9,6 +9,7 @@
 #include "profiler/labels.h"
 #include "profiler/rights.h"
 #include "profiler/script_target.h"
+#include "profiler/session_types.h"
 
 struct bpf_source {
 	struct fg_source base;
@@ -38,7 +39,7 @@ static int start_source(struct fg_source *source, const Fg__Wire__Start *start, 
 			struct fg_err *err)
 {
 	struct bpf_source *self = (struct bpf_source *)source;
-	const struct fg_session_options options = {0};
+	const struct fg_session_options options = {.types = start->types};
 	int rc = fg_session_new(&options, &self->session, err);
 
 	if (rc)
@@ -60,7 +61,12 @@ static int start_source(struct fg_source *source, const Fg__Wire__Start *start, 
 		rc = fg_rights_drop(err);
 	for (size_t i = 0; !rc && i < start->n_pids; i++)
 		rc = fg_targets_add_tree(&self->targets, start->pids[i], err);
-	return rc ? rc : fg_session_enable(self->session, true, err);
+	if (!rc)
+		rc = fg_session_enable(self->session, true, err);
+	for (size_t i = 0; !rc && i < self->targets.count; i++)
+		rc = fg_session_types_asleep(fg_session_types(self->session),
+					     self->targets.items[i].tgid, err);
+	return rc;
 }
 
 static int enable_source(struct fg_source *source, bool on, struct fg_err *err)
@@ -89,6 +95,11 @@ static uint64_t due_ns(const struct fg_source *source)
 static int take_samples(struct fg_source *source, struct fg_err *err)
 {
 	return fg_drain_samples(((struct bpf_source *)source)->drain, err);
+}
+
+static int take_last(struct fg_source *source, struct fg_err *err)
+{
+	return fg_drain_waiting(((struct bpf_source *)source)->drain, err);
 }
 
 static int send_stats(struct fg_source *source, struct fg_err *err)
@@ -150,6 +161,7 @@ int fg_source_bpf_new(struct fg_wire *wire, struct fg_source **ret, struct fg_er
 		.events = take_events,
 		.due_ns = due_ns,
 		.samples = take_samples,
+		.last = take_last,
 		.stats = send_stats,
 		.cpu_ns = cpu_ns,
 		.runtime = take_runtime,

@@ -36,7 +36,7 @@ struct process {
 	uint32_t tgid;
 	bool stale;                  /* has mapped something, or is new */
 	struct fg_perf_space *space; /* NULL: not read yet */
-	struct fg_process announced; /* what the client was told of it */
+	struct fg_process told;      /* what the client knows of it */
 };
 
 struct perf_source {
@@ -53,7 +53,7 @@ struct perf_source {
 	size_t root_count;
 	uint64_t user_baseline_ns, user_ns;
 	bool sampling; /* samples before READY are dropped */
-	bool throttle_told;
+	bool throttle_told, limit_told;
 	uint64_t samples, lost, frames;
 	struct fg_bpf_sample sample;
 };
@@ -81,7 +81,7 @@ static int find_or_add(struct perf_source *self, uint32_t tgid, struct process *
 	if (rc)
 		return rc;
 	*ret = &self->items[self->count++];
-	**ret = (struct process){.tgid = tgid, .stale = true};
+	**ret = (struct process){.tgid = tgid, .stale = true, .told.tgid = tgid};
 	return 0;
 }
 
@@ -99,27 +99,45 @@ static struct fg_perf_space *same_space(struct perf_source *self, struct fg_perf
 	return space;
 }
 
+static int notice(struct perf_source *self, const char *text, struct fg_err *err)
+{
+	Fg__Wire__Notice message;
+	char copy[200];
+
+	(void)snprintf(copy, sizeof(copy), "%.199s", text);
+	fg__wire__notice__init(&message);
+	message.text = copy;
+	return fg_wire_send(self->wire, FG_WIRE_NOTICE, &message.base, -1, err);
+}
+
 /* A process that is gone keeps the space it had. */
 static int refresh(struct perf_source *self, struct process *process, struct fg_err *err)
 {
 	struct fg_perf_space *space;
-	struct fg_err local;
+	struct fg_mappings mappings = {0};
+	struct fg_err local = {0};
 
 	process->stale = false;
-	int rc = fg_perf_space_new(&self->modules, &self->files, process->tgid, &space, &local);
-
-	if (rc == -FG_E_NOMEM || rc == -FG_E_INTERNAL) {
-		if (err)
-			*err = local;
-		return rc;
-	}
-	if (rc)
+	if (fg_mappings_read((pid_t)process->tgid, &mappings, NULL) != 0)
 		return 0;
-	space = same_space(self, space);
-	fg_perf_space_unref(process->space);
-	process->space = space;
-	process->announced.tgid = process->tgid;
-	return fg_announce_again(self->wire, &process->announced, err);
+	int rc = fg_perf_space_new(&self->modules, &self->files, process->tgid, &mappings, &space,
+				   &local);
+
+	if (rc && err)
+		*err = local;
+	if (!rc) {
+		fg_announce_look(&process->told, &mappings);
+		fg_perf_space_trust(space, process->told.facts.frame_pointers);
+		space = same_space(self, space);
+		fg_perf_space_unref(process->space);
+		process->space = space;
+		rc = fg_announce_process(self->wire, &process->told, err);
+	}
+	fg_mappings_done(&mappings);
+	if (rc != -FG_E_LIMIT || self->limit_told)
+		return rc == -FG_E_LIMIT ? 0 : rc;
+	self->limit_told = true;
+	return notice(self, local.message, err);
 }
 
 /* A child has its parent's mappings until it execs. */
@@ -135,14 +153,12 @@ static int forked(struct perf_source *self, const struct fg_perf_record *record,
 		return rc;
 	const struct process *parent = find(self, record->parent);
 
-	if (!child->space && parent && parent->space && !parent->stale) {
-		child->space = fg_perf_space_ref(parent->space);
-		child->stale = false;
-		child->announced.tgid = child->tgid;
-		fg_announce_inherit(&child->announced, &parent->announced);
-		return fg_announce_process(self->wire, &child->announced, err);
-	}
-	return 0;
+	if (child->space || !parent || !parent->space || parent->stale)
+		return 0;
+	child->space = fg_perf_space_ref(parent->space);
+	child->stale = false;
+	fg_announce_inherit(&child->told, &parent->told);
+	return fg_announce_process(self->wire, &child->told, err);
 }
 
 static void exited(struct perf_source *self, const struct fg_perf_record *record)
@@ -205,17 +221,6 @@ static int take_sample(struct perf_source *self, const struct fg_perf_record *re
 	return fg_batch_add(self->batch, sample) ? fg_batch_send(self->batch, self->wire, err) : 0;
 }
 
-static int notice(struct perf_source *self, const char *text, struct fg_err *err)
-{
-	Fg__Wire__Notice message;
-	char copy[200];
-
-	(void)snprintf(copy, sizeof(copy), "%s", text);
-	fg__wire__notice__init(&message);
-	message.text = copy;
-	return fg_wire_send(self->wire, FG_WIRE_NOTICE, &message.base, -1, err);
-}
-
 static int take_record(struct perf_source *self, const struct fg_perf_record *record,
 		       struct fg_err *err)
 {
@@ -232,8 +237,11 @@ static int take_record(struct perf_source *self, const struct fg_perf_record *re
 	case FG_PERF_EXEC:
 	case FG_PERF_MAP:
 		process = find(self, record->tgid);
-		if (process)
-			process->stale = true;
+		if (!process)
+			return 0;
+		process->stale = true;
+		if (record->kind == FG_PERF_EXEC)
+			process->told.told = process->told.known = false;
 		return 0;
 	case FG_PERF_LOST:
 		self->lost += self->sampling ? record->lost : 0;

@@ -12,6 +12,8 @@ enum {
 	FG_BUNDLE_LATENCY_MAX = 256 << 20, /* a part's lines, inflated; more when the file is big */
 	FG_BUNDLE_INFLATION_MAX = 64,      /* times, of big ones: no bomb fills the disk */
 	FG_BUNDLE_LINE_MAX = 64 << 20,
+	FG_BUNDLE_NAME_MAX = 64,
+	FG_BUNDLE_TYPE_BYTES = 1 << 20, /* of a profile of another type than CPU */
 	FG_BUNDLE_BLOCKS_MAX = 1 << 17, /* histogram blocks of one run.json: 1 GiB */
 };
 
@@ -19,6 +21,35 @@ extern const char fg_bundle_run_name[];     /* run.json */
 extern const char fg_bundle_latency_name[]; /* latency.jsonl.gz */
 extern const char fg_bundle_metrics_name[]; /* metrics.jsonl.gz */
 extern const char fg_bundle_profile_name[]; /* profile.pb.gz */
+
+/* -- bundle_profiles.c, bundle_scrape.c ----------------------------------------------------- */
+
+/** "profile.offcpu.pb.gz"; [CPU]: profile.pb.gz */
+void fg_bundle_profile_file(enum fg_profile_type type, char name[FG_BUNDLE_NAME_MAX]);
+/** As the bundle keeps it (appended); of other types than CPU seconds are put together until it
+ *  has FG_BUNDLE_TYPE_BYTES. */
+int fg_bundle_encode_profile(const struct fg_profile *profile, struct fg_buf *out,
+			     struct fg_err *err) FG_MUST_USE;
+/** INTERNAL if run.json would promise other profiles than there are. */
+int fg_bundle_check_profiles(const struct fg_bundle *bundle, struct fg_err *err) FG_MUST_USE;
+/** Into a bundle directory that is being made. */
+int fg_bundle_write_profiles(const char *dir, const struct fg_bundle *bundle,
+			     struct fg_err *err) FG_MUST_USE;
+int fg_bundle_write_scrapes(const char *dir, const struct fg_bundle *bundle,
+			    struct fg_err *err) FG_MUST_USE;
+/** What run.json promises. */
+int fg_bundle_read_profiles(const char *dir, struct fg_bundle *bundle,
+			    struct fg_err *err) FG_MUST_USE;
+int fg_bundle_read_scrapes(const char *dir, struct fg_bundle *bundle,
+			   struct fg_err *err) FG_MUST_USE;
+void fg_bundle_free_scrapes(struct fg_bundle *bundle);
+/** "types", "waits" and "targetRssBytes" of run.json. */
+void fg_bundle_put_types(struct fg_json_writer *writer, const struct fg_profile_info *info);
+int fg_bundle_get_types(const struct fg_json_at *profile, struct fg_profile_info *info,
+			struct fg_err *err) FG_MUST_USE;
+void fg_bundle_put_memory(struct fg_json_writer *writer, const struct fg_result *result);
+int fg_bundle_get_memory(const struct fg_json_at *root, struct fg_result *result,
+			 struct fg_err *err) FG_MUST_USE;
 
 /** The series as lines, piece by piece into a sink. */
 int fg_bundle_latency_write(const struct fg_result *result, fg_gzip_sink sink, void *context,

@@ -11,7 +11,6 @@
 
 #include "gate/base/file.h"
 #include "gate/format/gzip.h"
-#include "gate/profile/pprof.h"
 
 const char fg_bundle_run_name[] = "run.json";
 const char fg_bundle_latency_name[] = "latency.jsonl.gz";
@@ -24,6 +23,9 @@ void fg_bundle_done(struct fg_bundle *bundle)
 		return;
 	fg_result_free(bundle->result);
 	fg_profile_free(bundle->profile);
+	for (int i = 0; i < FG_PROFILE_TYPE_COUNT; i++)
+		fg_profile_free(bundle->profiles[i]);
+	fg_bundle_free_scrapes(bundle);
 	*bundle = (struct fg_bundle){0};
 }
 
@@ -147,21 +149,6 @@ static int read_series(const char *dir, struct fg_result *result, struct fg_err 
 	return 0;
 }
 
-static int read_profile(const char *dir, const struct fg_result *result, struct fg_profile **ret,
-			struct fg_err *err)
-{
-	FG_AUTO_BUF struct fg_buf bytes = {0};
-
-	if (!result->profile.present)
-		return 0;
-	int rc = read_file(dir, fg_bundle_profile_name, FG_PROFILE_BYTES_MAX, &bytes, err);
-
-	if (rc)
-		return rc;
-	rc = fg_pprof_decode(bytes.data ? bytes.data : "", bytes.len, ret, err);
-	return rc ? fg_err_wrap(err, "%s", fg_bundle_profile_name) : 0;
-}
-
 int fg_bundle_read(const char *dir, struct fg_bundle *ret, struct fg_err *err)
 {
 	struct fg_bundle bundle = {0};
@@ -174,7 +161,9 @@ int fg_bundle_read(const char *dir, struct fg_bundle *ret, struct fg_err *err)
 	if (rc == 0)
 		rc = read_series(found, bundle.result, err);
 	if (rc == 0)
-		rc = read_profile(found, bundle.result, &bundle.profile, err);
+		rc = fg_bundle_read_profiles(found, &bundle, err);
+	if (rc == 0)
+		rc = fg_bundle_read_scrapes(found, &bundle, err);
 	if (rc) {
 		fg_bundle_done(&bundle);
 		return fg_err_wrap(err, "bundle %s", found);

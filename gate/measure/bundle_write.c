@@ -16,7 +16,6 @@
 
 #include "gate/base/file.h"
 #include "gate/format/gzip.h"
-#include "gate/profile/pprof.h"
 
 struct place {
 	char dir[FG_PATH_MAX];
@@ -27,8 +26,8 @@ struct place {
 };
 
 struct contents {
+	const struct fg_bundle *bundle;
 	struct fg_buf run;
-	struct fg_buf profile;
 };
 
 static bool is_there(const char *path)
@@ -101,60 +100,11 @@ static void remove_made_parents(struct place *place)
 	}
 }
 
-static int compare_u32(uint32_t a, uint32_t b)
+static int encode(struct contents *contents, struct fg_err *err)
 {
-	return a < b ? -1 : a > b;
-}
+	int rc = fg_bundle_check_profiles(contents->bundle, err);
 
-static int compare_samples(const void *left, const void *right)
-{
-	const struct fg_psample *a = left;
-	const struct fg_psample *b = right;
-	int order = compare_u32(a->stack, b->stack);
-
-	order = order ? order : compare_u32(a->endpoint, b->endpoint);
-	order = order ? order : compare_u32(a->phase, b->phase);
-	order = order ? order : compare_u32(a->side, b->side);
-	order = order ? order : compare_u32(a->latency, b->latency);
-	return order ? order : compare_u32(a->second, b->second);
-}
-
-/* Samples of one stack side by side make the file several times smaller: gzip then sees each list
- * of locations again while it is in its window. */
-static int encode_profile(const struct fg_profile *profile, struct fg_buf *out, struct fg_err *err)
-{
-	const struct fg_pprof_options options = {.gzip = true, .labels = true};
-	struct fg_profile sorted;
-	size_t bytes;
-
-	if (!profile)
-		return 0;
-	sorted = *profile; /* borrows everything but the samples */
-	bytes = profile->sample_count * sizeof(*profile->samples);
-	sorted.samples = malloc(bytes ? bytes : 1);
-	if (!sorted.samples)
-		return fg_err_nomem(err);
-	if (bytes)
-		memcpy(sorted.samples, profile->samples, bytes);
-	qsort(sorted.samples, sorted.sample_count, sizeof(*sorted.samples), compare_samples);
-	int rc = fg_pprof_encode(&sorted, &options, out, err);
-
-	free(sorted.samples);
-	return rc;
-}
-
-static int encode(const struct fg_result *result, const struct fg_profile *profile,
-		  struct contents *contents, struct fg_err *err)
-{
-	if (result->profile.present != (profile != NULL))
-		return fg_err_set(err, FG_E_INTERNAL, "%s",
-				  profile ? "a profile that run.json would call absent"
-					  : "run.json would promise a profile that is not there");
-	int rc = fg_bundle_run_json(result, &contents->run, err);
-
-	if (rc == 0)
-		rc = encode_profile(profile, &contents->profile, err);
-	return rc;
+	return rc ? rc : fg_bundle_run_json(contents->bundle->result, &contents->run, err);
 }
 
 static int write_file(const char *dir, const char *name, const struct fg_buf *bytes,
@@ -221,8 +171,10 @@ static int write_lines(const char *dir, const char *name, const struct fg_result
 }
 
 static int write_files(const struct place *place, const struct contents *contents,
-		       const struct fg_result *result, struct fg_err *err)
+		       struct fg_err *err)
 {
+	const struct fg_result *result = contents->bundle->result;
+
 	if (mkdir(place->temporary, 0777) != 0)
 		return fg_err_errno(err, errno, "cannot create directory %s", place->temporary);
 	int rc = write_file(place->temporary, fg_bundle_run_name, &contents->run, err);
@@ -233,8 +185,10 @@ static int write_files(const struct place *place, const struct contents *content
 	if (rc == 0)
 		rc = write_lines(place->temporary, fg_bundle_metrics_name, result,
 				 fg_bundle_metrics_write, err);
-	if (rc == 0 && contents->profile.len)
-		rc = write_file(place->temporary, fg_bundle_profile_name, &contents->profile, err);
+	if (rc == 0)
+		rc = fg_bundle_write_profiles(place->temporary, contents->bundle, err);
+	if (rc == 0)
+		rc = fg_bundle_write_scrapes(place->temporary, contents->bundle, err);
 	return rc ? rc : fg_file_sync_dir(place->temporary, err);
 }
 
@@ -251,8 +205,7 @@ static int move_into_place(const struct place *place, struct fg_err *err)
 	return fg_file_sync_dir(place->parent, err);
 }
 
-static int write_contents(struct place *place, const struct contents *contents,
-			  const struct fg_result *result, struct fg_err *err)
+static int write_contents(struct place *place, const struct contents *contents, struct fg_err *err)
 {
 	int rc = fg_file_mkdirs(place->parent, err);
 
@@ -260,7 +213,7 @@ static int write_contents(struct place *place, const struct contents *contents,
 		/* Only a dead process of our pid can have left one, and never a complete one. */
 		rc = fg_file_remove_tree(place->temporary, err);
 		if (rc == 0)
-			rc = write_files(place, contents, result, err);
+			rc = write_files(place, contents, err);
 		if (rc == 0)
 			rc = move_into_place(place, err);
 		if (rc && fg_file_remove_tree(place->temporary, NULL) != 0)
@@ -271,21 +224,28 @@ static int write_contents(struct place *place, const struct contents *contents,
 	return rc;
 }
 
-int fg_bundle_write(const char *dir, const struct fg_result *result,
-		    const struct fg_profile *profile, struct fg_err *err)
+int fg_bundle_write_all(const char *dir, const struct fg_bundle *bundle, struct fg_err *err)
 {
-	struct contents contents;
+	struct contents contents = {.bundle = bundle};
 	struct place place = {0};
 
 	fg_buf_init(&contents.run, FG_JSON_BYTES_MAX);
-	fg_buf_init(&contents.profile, FG_PROFILE_BYTES_MAX);
 	int rc = find_place(dir, &place, err);
 
 	if (rc == 0)
-		rc = encode(result, profile, &contents, err);
+		rc = encode(&contents, err);
 	if (rc == 0)
-		rc = write_contents(&place, &contents, result, err);
+		rc = write_contents(&place, &contents, err);
 	fg_buf_done(&contents.run);
-	fg_buf_done(&contents.profile);
 	return rc ? fg_err_wrap(err, "bundle") : 0;
+}
+
+int fg_bundle_write(const char *dir, const struct fg_result *result,
+		    const struct fg_profile *profile, struct fg_err *err)
+{
+	/* Only read: the bundle's members are not const because it owns what it read. */
+	const struct fg_bundle bundle = {.result = (struct fg_result *)(uintptr_t)result,
+					 .profile = (struct fg_profile *)(uintptr_t)profile};
+
+	return fg_bundle_write_all(dir, &bundle, err);
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "gate/base/str.h"
+#include "gate/base/vec.h"
 #include "gate/measure/series.h"
 
 /* Shards that start together differ by their machines' clocks; more is worth a word. */
@@ -150,6 +151,22 @@ static bool target_is_counted(const struct fg_result *const *shards, size_t inde
 	return false;
 }
 
+static int add_rss(struct fg_result *dst, const struct fg_result *src, struct fg_err *err)
+{
+	const struct fg_rss_series *from = &src->target_rss;
+	struct fg_rss_series *to = &dst->target_rss;
+	int rc = fg_vec_grow((void **)&to->bytes, &to->capacity, from->count + 1,
+			     FG_CPU_SECONDS_MAX + 1, sizeof(*to->bytes), err);
+
+	for (size_t i = to->count; rc == 0 && i < from->count; i++)
+		to->bytes[i] = 0;
+	for (size_t i = 0; rc == 0 && i < from->count; i++)
+		to->bytes[i] += from->bytes[i];
+	if (rc == 0)
+		to->count = FG_MAX(to->count, from->count);
+	return rc;
+}
+
 static int add_cpu(struct fg_result *dst, const struct fg_result *src, struct fg_err *err)
 {
 	const struct fg_cpu_series *from = &src->target_cpu;
@@ -167,7 +184,7 @@ static int add_cpu(struct fg_result *dst, const struct fg_result *src, struct fg
 	for (size_t i = 0; i < from->count; i++)
 		to->cpu_ns[i] += from->cpu_ns[i];
 	dst->measured_target_cpu_ns += src->measured_target_cpu_ns;
-	return 0;
+	return add_rss(dst, src, err);
 }
 
 static int add_reason(struct fg_result *dst, const struct fg_result *src, struct fg_err *err)

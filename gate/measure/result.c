@@ -56,6 +56,7 @@ void fg_result_free(struct fg_result *result)
 	fg_slice_free(result->totals);
 	fg_registry_done(&result->registry);
 	free(result->target_cpu.cpu_ns);
+	free(result->target_rss.bytes);
 	free(result->name);
 	free(result->scenario_json);
 	free(result->target_label);
@@ -198,4 +199,32 @@ int fg_result_trend(const struct fg_result *result, enum fg_trend trend, const s
 		matches++;
 	}
 	return matches;
+}
+
+bool fg_result_rss(const struct fg_result *result, struct fg_rss_summary *ret)
+{
+	/* The reading at the end of the warm-up is the start of what is measured. */
+	size_t first = (size_t)(result->measured_start_ns / FG_NS_PER_S);
+	uint64_t requests = fg_result_requests(result);
+	struct fg_rss_summary sum = {0};
+
+	if (first > 0 && result->measured_start_ns % FG_NS_PER_S == 0)
+		first--;
+	for (size_t i = first; i < result->target_rss.count; i++) {
+		uint64_t bytes = result->target_rss.bytes[i];
+
+		if (!bytes)
+			continue;
+		if (!sum.start_bytes)
+			sum.start_bytes = bytes;
+		sum.end_bytes = bytes;
+		sum.peak_bytes = FG_MAX(sum.peak_bytes, bytes);
+	}
+	if (!sum.start_bytes)
+		return false;
+	if (requests)
+		sum.growth_per_1000_requests_bytes =
+			((double)sum.end_bytes - (double)sum.start_bytes) / (double)requests * 1000;
+	*ret = sum;
+	return true;
 }

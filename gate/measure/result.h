@@ -11,6 +11,8 @@
 #define FG_MEASURE_RESULT_H
 
 #include "gate/measure/slice.h"
+#include "gate/profile/profile.h"
+#include "gate/profile/wait.h"
 
 enum { FG_RUN_ID_LEN = 32 };
 
@@ -48,6 +50,33 @@ struct fg_runtime_info {
 	char advice[256]; /* what is missing and the fix, one line; "" nothing */
 };
 enum { FG_RUNTIMES_MAX = 8 };
+
+/* The target's resident memory at the end of each second (the process tree; pages that processes
+ * share with files or each other are counted once). 0: it was not read in that second. */
+struct fg_rss_series {
+	uint64_t *bytes;
+	size_t count, capacity;
+};
+/* Of the measured phase. */
+struct fg_rss_summary {
+	uint64_t start_bytes, peak_bytes, end_bytes;
+	double growth_per_1000_requests_bytes; /* may be negative */
+};
+
+/* The same of a profile of another type, in the measured phase. */
+struct fg_profile_type_info {
+	bool present;
+	uint64_t samples;   /* records: waits, ticks or faults that were looked at */
+	uint64_t complete;  /* of them: a known root was reached */
+	uint64_t with_user; /* of them: have a user part, so a root to reach */
+	uint64_t borrowed;  /* of them: with the stack of an earlier wait at the same site */
+	uint64_t value;     /* microseconds, or faults: what the records stand for */
+	uint64_t events;    /* switches of the target's threads, or samples */
+	uint64_t lost;      /* records: ring full, or a table */
+	uint64_t skipped; /* stacks not taken, for the sake of the budget; weights make up for it */
+	uint64_t nested;  /* stacks not taken, because one was being taken on that CPU */
+	uint64_t bpf_ns;
+};
 
 /* Requests that took longer than most of their class. */
 enum { FG_SLOW_SECONDS_MAX = 32 };
@@ -90,6 +119,8 @@ struct fg_profile_info {
 	char source[8];       /* "bpf", or "perf": stack copies, without privileges */
 	uint64_t user_cpu_ns; /* > 0: only user mode was sampled, and this is its part of
 				 target_cpu_ns */
+	struct fg_profile_type_info types[FG_PROFILE_TYPE_COUNT]; /* [CPU] is unused */
+	uint64_t wait_us[FG_WAIT_CLASS_COUNT];                    /* of the off-CPU profile */
 	/* Request classes on samples. */
 	bool labels;              /* samples carry them, at least for a part of the run */
 	char labels_problem[200]; /* why not, or since when no more; "": nothing to say */
@@ -148,6 +179,7 @@ struct fg_result {
 	struct fg_slice *totals;         /* measured phase only */
 	struct fg_series *series;        /* second by second: series.h */
 	struct fg_cpu_series target_cpu; /* empty when the target's pid is not known */
+	struct fg_rss_series target_rss;
 	uint64_t measured_target_cpu_ns;
 	struct fg_profile_info profile;
 	uint64_t generator_cpu_ns;
@@ -189,6 +221,8 @@ int fg_result_trend(const struct fg_result *result, enum fg_trend trend, const s
 /** CPU-ns of the target per completed request (one that got a whole answer, whatever its status)
  *  over the measured phase; < 0 when unknown. */
 double fg_result_cpu_per_request_ns(const struct fg_result *result);
+/** False when it is not known. */
+bool fg_result_rss(const struct fg_result *result, struct fg_rss_summary *ret);
 /** The share of the target's CPU time that the profile's samples stand for: 1, or the part in user
  *  mode where only that was sampled. */
 double fg_result_sampled_share(const struct fg_result *result);

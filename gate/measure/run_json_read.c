@@ -416,6 +416,7 @@ static int get_profile(const struct fg_json_at *root, struct fg_profile_info *p,
 	FG_JSON_TRY(rc, fg_json_u64(&at, "helperCpuNs", INT64_MAX, &p->helper_cpu_ns, err));
 	FG_JSON_TRY(rc, fg_json_u64(&at, "targetCpuNs", INT64_MAX, &p->target_cpu_ns, err));
 	FG_JSON_TRY(rc, fg_run_json_runtimes(&at, p, err));
+	FG_JSON_TRY(rc, fg_bundle_get_types(&at, p, err));
 	FG_JSON_TRY(rc, get_lost(&at, p, err));
 	if (!rc && fg_json_has(&at, "source"))
 		rc = fg_json_text(&at, "source", p->source, sizeof(p->source), err);
@@ -451,6 +452,7 @@ static int get_result(const struct fg_json_at *root, struct fg_result *r, struct
 	FG_JSON_TRY(rc, get_environment(root, &r->environment, err));
 	FG_JSON_TRY(rc, get_thresholds(root, r, err));
 	FG_JSON_TRY(rc, get_cpu(root, r, err));
+	FG_JSON_TRY(rc, fg_bundle_get_memory(root, r, err));
 	FG_JSON_TRY(rc, get_vus(root, &r->vus, err));
 	FG_JSON_TRY(rc, get_profile(root, &r->profile, err));
 	FG_JSON_TRY(rc, get_scenario_file(root, r, err));

@@ -127,6 +127,7 @@ static void put_profile(struct fg_json_writer *w, const struct fg_profile_info *
 	fg_json_put_u64(w, "helperCpuNs", p->helper_cpu_ns);
 	fg_json_put_u64(w, "targetCpuNs", p->target_cpu_ns);
 	fg_run_json_put_runtimes(w, p);
+	fg_bundle_put_types(w, p);
 	fg_json_begin(w, "lostBy");
 	for (int i = 0; i < FG_LOSS_COUNT; i++)
 		fg_json_put_u64(w, fg_loss_name((enum fg_loss)i), p->lost_by[i]);
@@ -361,6 +362,7 @@ int fg_bundle_run_json(const struct fg_result *result, struct fg_buf *out, struc
 	put_environment(&writer, &result->environment);
 	put_thresholds(&writer, result);
 	put_cpu(&writer, result);
+	fg_bundle_put_memory(&writer, result);
 	put_vus(&writer, &result->vus);
 	put_profile(&writer, &result->profile);
 	put_checks(&writer, result);

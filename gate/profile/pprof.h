@@ -8,7 +8,11 @@
  * cpu/nanoseconds, string labels endpoint, phase, side, latency (only when not empty) and stack
  * (the result's name, only when not "complete"), and the numeric label t_ms (unit milliseconds).
  * Items that no written sample refers to are left out, samples of count 0 too. A mapping is widened
- * to hold its locations' addresses.
+ * to hold its locations' addresses. That is a CPU profile; the other types have one value and are
+ *
+ *   offcpu  offcpu/nanoseconds   period 1000, no period type (Grafana Alloy's spelling)
+ *   wall    wall/nanoseconds     period 1000 of wall/nanoseconds
+ *   faults  page_faults/count    period 1, no period type
  *
  * pprof has no place for a location's flags. Most are implied by names that other tools pass on:
  * KERNEL by a mapping named "[kernel…", UNNAMED by a physical function named MODULE+0xHEX or
@@ -16,7 +20,8 @@
  * "[unknown]". Where a location's flags are not exactly those, they travel in field 1000 of
  * Location, which other readers skip and other writers drop: then the implied ones hold.
  *
- * Reading accepts any valid pprof with a cpu sample type, or else takes the default or last one.
+ * Reading accepts any valid pprof with a cpu sample type, or else takes the default or last one; a
+ * profile without cpu is of the type whose sample type it has, or else taken for CPU.
  * Counts come from samples/count where cpu = count × a constant; otherwise the largest fitting unit
  * of the cpu values is the period, so that count × period is exact. Deeper stacks than the model
  * holds keep their leaf part and become FG_STACK_DEPTH; locations and functions without a name get

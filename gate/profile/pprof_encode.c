@@ -19,7 +19,7 @@ enum {
 	S_EMPTY,
 	S_SAMPLES,
 	S_COUNT,
-	S_CPU,
+	S_VALUE, /* "cpu", or what else the type's values are */
 	S_NANOSECONDS,
 	S_ENDPOINT,
 	S_PHASE,
@@ -311,6 +311,7 @@ static void put_sample(struct encoder *enc, const struct fg_psample *sample, boo
 	Fg__Pprof__Sample message = FG__PPROF__SAMPLE__INIT;
 	uint64_t ids[FG_PROFILE_STACK_MAX];
 	int64_t values[] = {(int64_t)sample->count, (int64_t)(sample->count * profile->period_ns)};
+	bool is_cpu = profile->type == FG_PROFILE_CPU;
 	Fg__Pprof__Label labels[LABELS_MAX];
 	Fg__Pprof__Label *label_pointers[LABELS_MAX];
 
@@ -318,8 +319,8 @@ static void put_sample(struct encoder *enc, const struct fg_psample *sample, boo
 		ids[i] = enc->location_ids[profile->frames[stack->frame_start + i]];
 	message.n_location_id = stack->frame_count;
 	message.location_id = ids;
-	message.n_value = FG_ARRAY_LEN(values);
-	message.value = values;
+	message.n_value = is_cpu ? 2 : 1;
+	message.value = is_cpu ? values : values + 1;
 	message.n_label = with_labels ? make_labels(enc, sample, labels) : 0;
 	for (size_t i = 0; i < message.n_label; i++)
 		label_pointers[i] = &labels[i];
@@ -443,11 +444,11 @@ static void put_tables(struct encoder *enc)
 
 static void put_strings(struct encoder *enc)
 {
-	static const char *const fixed[S_RESULTS] = {
+	const char *const fixed[S_RESULTS] = {
 		[S_EMPTY] = "",
 		[S_SAMPLES] = "samples",
 		[S_COUNT] = "count",
-		[S_CPU] = "cpu",
+		[S_VALUE] = fg_pprof_type_words(enc->profile->type)->type,
 		[S_NANOSECONDS] = "nanoseconds",
 		[S_ENDPOINT] = FG_PPROF_LABEL_ENDPOINT,
 		[S_PHASE] = FG_PPROF_LABEL_PHASE,
@@ -464,6 +465,24 @@ static void put_strings(struct encoder *enc)
 		put_text(enc, fg_stack_result_name((enum fg_stack_result)i));
 	for (size_t i = 0; i < enc->string_count; i++)
 		put_text(enc, enc->profile->strings[enc->string_order[i]]);
+}
+
+/* Order and wording of a CPU profile are what every reader defaults to. */
+static void put_types(struct encoder *enc)
+{
+	const struct fg_pprof_type_words *words = fg_pprof_type_words(enc->profile->type);
+
+	if (enc->profile->type == FG_PROFILE_CPU)
+		put_type(enc, FG_PPROF_SAMPLE_TYPE, S_SAMPLES, S_COUNT);
+	put_type(enc, FG_PPROF_SAMPLE_TYPE, S_VALUE, words->counts ? S_COUNT : S_NANOSECONDS);
+}
+
+static void put_period(struct encoder *enc)
+{
+	if (fg_pprof_type_words(enc->profile->type)->has_period_type)
+		put_type(enc, FG_PPROF_PERIOD_TYPE, S_VALUE, S_NANOSECONDS);
+	put_number(enc, FG_PPROF_PERIOD, enc->profile->period_ns);
+	put_number(enc, FG_PPROF_DEFAULT_SAMPLE_TYPE, S_VALUE);
 }
 
 static int write_all(struct encoder *enc)
@@ -484,16 +503,13 @@ static int write_all(struct encoder *enc)
 	number(enc->location_ids, profile->location_count);
 	number(enc->function_ids, profile->function_count);
 	number_mappings(enc);
-	put_type(enc, FG_PPROF_SAMPLE_TYPE, S_SAMPLES, S_COUNT);
-	put_type(enc, FG_PPROF_SAMPLE_TYPE, S_CPU, S_NANOSECONDS);
+	put_types(enc);
 	put_samples(enc);
 	put_tables(enc);
 	put_strings(enc);
 	put_number(enc, FG_PPROF_TIME_NANOS, time_ns);
 	put_number(enc, FG_PPROF_DURATION_NANOS, profile->duration_ns);
-	put_type(enc, FG_PPROF_PERIOD_TYPE, S_CPU, S_NANOSECONDS);
-	put_number(enc, FG_PPROF_PERIOD, profile->period_ns);
-	put_number(enc, FG_PPROF_DEFAULT_SAMPLE_TYPE, S_CPU);
+	put_period(enc);
 	if (enc->raw.failed)
 		return fg_err_set(enc->err, FG_E_LIMIT,
 				  "profile: more than %d bytes encoded, or out of memory",

@@ -32,6 +32,16 @@ enum fg_pprof_wire { FG_WIRE_VARINT = 0, FG_WIRE_64 = 1, FG_WIRE_BYTES = 2, FG_W
 #define FG_PPROF_NAME_UNKNOWN   "[unknown]"
 #define FG_PPROF_NAME_TRUNCATED "[truncated]"
 
+/* How a type is spelled. */
+struct fg_pprof_type_words {
+	const char *type; /* of the value, and default */
+	bool counts;      /* unit count; else nanoseconds */
+	bool has_period_type;
+};
+const struct fg_pprof_type_words *fg_pprof_type_words(enum fg_profile_type type);
+/** The type that a sample type's name stands for, or -1. */
+int fg_pprof_type_of(const char *name);
+
 /** The flags (enum fg_location_flags) that a location has by its mapping's file and the name of
  *  its physical function; see pprof.h. */
 uint32_t fg_pprof_implied_flags(const char *module_path, const char *module_name,

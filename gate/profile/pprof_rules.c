@@ -5,6 +5,28 @@
 
 #include "gate/base/str.h"
 
+static const struct fg_pprof_type_words type_words[] = {
+	[FG_PROFILE_CPU] = {.type = "cpu", .has_period_type = true},
+	[FG_PROFILE_OFFCPU] = {.type = "offcpu"},
+	[FG_PROFILE_WALL] = {.type = "wall", .has_period_type = true},
+	[FG_PROFILE_FAULTS] = {.type = "page_faults", .counts = true},
+};
+static_assert(FG_ARRAY_LEN(type_words) == FG_PROFILE_TYPE_COUNT, "a type without words");
+
+const struct fg_pprof_type_words *fg_pprof_type_words(enum fg_profile_type type)
+{
+	assert((unsigned)type < FG_PROFILE_TYPE_COUNT);
+	return &type_words[type];
+}
+
+int fg_pprof_type_of(const char *name)
+{
+	for (int i = 0; i < FG_PROFILE_TYPE_COUNT; i++)
+		if (strcmp(name, type_words[i].type) == 0)
+			return i;
+	return strcmp(name, "off_cpu") == 0 ? FG_PROFILE_OFFCPU : -1;
+}
+
 /* "MODULE+0xHEX" or "MODULE!0xHEX" */
 static bool is_unnamed(const char *module_name, const char *function_name)
 {

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "gate/base/vec.h"
+#include "gate/profile/pprof_internal.h"
 
 void fg_pprof_values_done(struct fg_pprof_values *values)
 {
@@ -55,10 +56,28 @@ static int find_type(const struct fg_pprof_values *values, const char *name)
 	return -1;
 }
 
-int fg_pprof_values_choose(struct fg_pprof_values *values, struct fg_err *err)
+/* The type of the weights, and what the file states as its period. */
+static void choose_type(struct fg_pprof_values *values)
 {
 	const struct fg_pprof_type *period = &values->period_type;
+	int column = values->weight_column < 0 ? values->count_column : values->weight_column;
+	int type = fg_pprof_type_of(values->types[column].type_text);
+	uint64_t unit = unit_ns(period->unit_text);
 
+	values->type = type < 0 ? FG_PROFILE_CPU : (enum fg_profile_type)type;
+	const struct fg_pprof_type_words *words = fg_pprof_type_words(values->type);
+	bool stated = strcmp(period->type_text, words->has_period_type ? words->type : "") == 0;
+
+	/* Without a period type it is in the values' own unit. */
+	if (!words->has_period_type)
+		unit = values->weight_unit_ns;
+	if (!stated || values->period <= 0 ||
+	    __builtin_mul_overflow((uint64_t)values->period, unit, &values->period_ns))
+		values->period_ns = 0;
+}
+
+int fg_pprof_values_choose(struct fg_pprof_values *values, struct fg_err *err)
+{
 	if (!values->type_count)
 		return fg_err_set(err, FG_E_INVALID, "profile: no sample types");
 	values->count_column = find_type(values, "samples");
@@ -73,11 +92,7 @@ int fg_pprof_values_choose(struct fg_pprof_values *values, struct fg_err *err)
 		values->count_column = values->weight_column;
 		values->weight_column = -1;
 	}
-	bool cpu = strcmp(period->type_text, "cpu") == 0 && values->period > 0;
-
-	if (cpu && __builtin_mul_overflow((uint64_t)values->period, unit_ns(period->unit_text),
-					  &values->period_ns))
-		values->period_ns = 0;
+	choose_type(values);
 	return 0;
 }
 
@@ -182,6 +197,7 @@ int fg_pprof_values_finish(struct fg_pprof_values *values, struct fg_profile *pr
 		if (rc)
 			return rc;
 	}
+	profile->type = values->type;
 	profile->period_ns = period_ns ? period_ns : 1;
 	return 0;
 }

@@ -30,10 +30,11 @@ struct fg_pprof_values {
 	int64_t period;
 	int64_t default_type; /* string index of the file */
 	const char *default_text;
+	enum fg_profile_type type;
 	/* chosen; -1: none */
 	int count_column, weight_column;
 	uint64_t weight_unit_ns; /* ns per unit of the weight column; 0: not a time */
-	uint64_t period_ns;      /* as stated; 0: not CPU time, or none */
+	uint64_t period_ns;      /* as stated; 0: not of this type's time, or none */
 	struct fg_pprof_pending *pending;
 	size_t pending_count, pending_capacity;
 };

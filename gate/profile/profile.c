@@ -55,6 +55,27 @@ const char *fg_stack_result_name(enum fg_stack_result result)
 	return (unsigned)result < FG_STACK_RESULT_COUNT ? names[result] : "unknown";
 }
 
+static const char *const type_names[] = {
+	[FG_PROFILE_CPU] = "cpu",
+	[FG_PROFILE_OFFCPU] = "offcpu",
+	[FG_PROFILE_WALL] = "wall",
+	[FG_PROFILE_FAULTS] = "faults",
+};
+static_assert(FG_ARRAY_LEN(type_names) == FG_PROFILE_TYPE_COUNT, "a type without a name");
+
+const char *fg_profile_type_name(enum fg_profile_type type)
+{
+	return (unsigned)type < FG_PROFILE_TYPE_COUNT ? type_names[type] : "unknown";
+}
+
+int fg_profile_type_find(const char *name, size_t len)
+{
+	for (int i = 0; i < FG_PROFILE_TYPE_COUNT; i++)
+		if (strlen(type_names[i]) == len && memcmp(type_names[i], name, len) == 0)
+			return i;
+	return -1;
+}
+
 static int64_t table_find(const struct fg_profile *profile, const struct probe *probe)
 {
 	const struct table *table = &profile->tables->of[probe->kind];

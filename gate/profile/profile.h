@@ -46,6 +46,10 @@ enum fg_profile_type {
 	FG_PROFILE_FAULTS, /* page_faults count: where resident memory grows */
 	FG_PROFILE_TYPE_COUNT
 };
+/** "cpu", "offcpu", "wall", "faults": in options, file names and run.json. */
+const char *fg_profile_type_name(enum fg_profile_type type);
+/** -1: no such type. */
+int fg_profile_type_find(const char *name, size_t len);
 
 enum fg_location_flags {
 	FG_LOC_KERNEL = 1,      /* kernel code */

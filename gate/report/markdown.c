@@ -279,6 +279,16 @@ static int put_how(struct page *page, const struct fg_result *result, struct fg_
 	}
 	fg_buf_add_str(&line, ". Profile: ");
 	escape(text.data, &line);
+	fg_buf_clear(&text);
+	if (fg_report_waits(result, &text)) {
+		fg_buf_add_str(&line, ". ");
+		escape(text.data, &line);
+		fg_buf_clear(&text);
+	}
+	if (fg_report_memory(result, &text)) {
+		fg_buf_add_str(&line, ". ");
+		escape(text.data, &line);
+	}
 	fg_buf_add_str(&line, ".\n");
 	for (size_t i = 0; i < fg_report_runtime_count(&result->profile); i++) {
 		const char *advice = result->profile.runtimes[i].advice;

@@ -155,6 +155,29 @@ static int pass_total(void *context, const struct fg_point *point, struct fg_err
 	return walk->fn(walk->context, point, walk->time_unix_ns, err);
 }
 
+/* k6 has no such metric: the target's memory, once a second. */
+static int pass_memory(const struct walk *walk, struct fg_err *err)
+{
+	const struct fg_rss_series *series = &walk->result->target_rss;
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < series->count; i++) {
+		const struct fg_point point = {
+			.metric = "target_rss_bytes",
+			.type = FG_METRIC_GAUGE,
+			.contains = FG_CONTAINS_DATA,
+			.value = (double)series->bytes[i],
+			.min = (double)series->bytes[i],
+			.max = (double)series->bytes[i],
+		};
+
+		if (series->bytes[i])
+			rc = walk->fn(walk->context, &point,
+				      walk->result->started_unix_ns + (i + 1) * FG_NS_PER_S, err);
+	}
+	return rc;
+}
+
 int fg_raw_walk(const struct fg_result *result, fg_raw_fn *fn, void *context, struct fg_err *err)
 {
 	struct walk walk = {.result = result, .fn = fn, .context = context};
@@ -166,5 +189,7 @@ int fg_raw_walk(const struct fg_result *result, fg_raw_fn *fn, void *context, st
 				  why);
 	rc = fg_series_slices(result, 0, UINT32_MAX, pass_slice, &walk, err);
 	walk.time_unix_ns = result->started_unix_ns + result->duration_ns;
-	return rc ? rc : fg_points_walk(&result->registry, result->totals, pass_total, &walk, err);
+	if (rc == 0)
+		rc = fg_points_walk(&result->registry, result->totals, pass_total, &walk, err);
+	return rc ? rc : pass_memory(&walk, err);
 }

@@ -17,7 +17,8 @@ typedef int fg_raw_fn(void *context, const struct fg_point *point, uint64_t time
 
 /** Every point of a result in time order: what was counted in each second, and what is only kept
  *  per interval at the interval's end; points of a warm-up are tagged phase=warmup. A metric
- * without any second has one point at the end of the run. NO_DATA: the series lost seconds (a full
+ * without any second has one point at the end of the run; the target's memory (target_rss_bytes)
+ * follows, a point per second. NO_DATA: the series lost seconds (a full
  * disk). */
 int fg_raw_walk(const struct fg_result *result, fg_raw_fn *fn, void *context,
 		struct fg_err *err) FG_MUST_USE;

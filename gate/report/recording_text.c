@@ -6,6 +6,14 @@
 #include "gate/report/table.h"
 #include "gate/report/top.h"
 
+/* What the profiler wants known about a profile that is there. */
+static void write_notice(const struct fg_report_pen *pen, const struct fg_profile_info *info)
+{
+	fg_buf_add_str(pen->out, "  profile: ");
+	fg_text_wrap(info->why_absent, 11, 11, pen->width, pen->out);
+	fg_buf_add_char(pen->out, '\n');
+}
+
 static void write_title(const struct fg_report_pen *pen, const struct fg_result *result)
 {
 	FG_AUTO_BUF struct fg_buf line = {.max = 4096};
@@ -33,9 +41,13 @@ void fg_report_own_cost(const struct fg_result *result, struct fg_buf *out)
 		    info->cpus == 1 ? "" : "s");
 	if (info->samples == 0 || result->measured_ns == 0)
 		return;
-	fg_buf_addf(out, "; own cost %s per sample",
-		    fg_num_format_ns((double)info->bpf_ns / (double)info->samples, text));
-	if (result->measured_target_cpu_ns)
+	/* Only a BPF program can take its own time. */
+	if (info->bpf_ns == 0)
+		fg_buf_add_str(out, "; own cost unknown");
+	else
+		fg_buf_addf(out, "; own cost %s per sample",
+			    fg_num_format_ns((double)info->bpf_ns / (double)info->samples, text));
+	if (info->bpf_ns && result->measured_target_cpu_ns)
 		fg_buf_addf(out, " (%.2f %% of the target's CPU)",
 			    100.0 * (double)info->bpf_ns / (double)result->measured_target_cpu_ns);
 	fg_buf_addf(out, ", helper %.1f %% of a core",
@@ -69,8 +81,10 @@ int fg_report_recording(const struct fg_report_pen *pen, const struct fg_result 
 	int rc = 0;
 
 	write_title(pen, result);
-	if (!profile || result->profile.why_absent[0])
+	if (!profile || result->profile.partial)
 		fg_report_why_absent(pen, &result->profile);
+	else if (result->profile.why_absent[0])
+		write_notice(pen, &result->profile);
 	if (profile && profile->sample_count > 0)
 		rc = write_table(pen, result, profile, err);
 	else if (profile)

@@ -350,6 +350,8 @@ static int write_body(const struct fg_report_pen *pen, const struct fg_result *r
 	if (rc == 0)
 		rc = write_cpu(pen, result, profile, err);
 	if (rc == 0)
+		fg_report_other_types(pen, result);
+	if (rc == 0)
 		rc = write_measured(pen, result, err);
 	return rc;
 }

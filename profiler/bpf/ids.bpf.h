@@ -3,9 +3,9 @@
  * Process and thread numbers as the helper sees them.
  *
  * bpf_get_current_pid_tgid() gives the kernel's own numbers. A helper in a container's PID
- * namespace knows processes by that one's: its level is learnt from the first process that lives
- * in it (the helper forks one to that end), its identity is the inode number of /proc/self/ns/pid.
- * Processes outside of it have no number and can be no targets.
+ * namespace knows processes by that one's: its level is learnt from the first process in it that
+ * starts something (the helper starts a thread to that end), its identity is the inode number of
+ * /proc/self/ns/pid. Processes outside of it have no number and can be no targets.
  */
 #ifndef FG_PROFILER_BPF_IDS_H
 #define FG_PROFILER_BPF_IDS_H

@@ -58,9 +58,14 @@ struct task_struct {
 	void *stack;
 	void *mm;
 	struct signal_struct *signal;
+	unsigned int __state; /* 5.14 */
 	struct task_struct *group_leader;
 	struct pid *thread_pid;
 	struct thread_struct thread;
+} FG_CORE;
+
+struct task_struct___before_5_14 {
+	long state;
 } FG_CORE;
 
 enum bpf_func_id___newer {

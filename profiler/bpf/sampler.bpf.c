@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
- * The sampler: one program on each CPU's clock event, three that follow the targets' lives.
+ * The sampler: one program on each CPU's clock event, three that follow the targets' lives, and on
+ * demand one for waits and one for page faults (at the end).
  *
  * Owns: which process is a target (tgids, followed over fork, exec and exit), what a sample holds,
  * the loss counts. Does not know what a phase or a name is. Tracepoints are BTF-typed: no fentry
@@ -106,24 +107,25 @@ static __always_inline bool read_user_regs(struct bpf_perf_event_data *ctx,
 	return fg_arch_entry(&state->regs);
 }
 
-static __always_inline void unwind(struct fg_unwind_state *state)
+/* The user part: native frames, then what an interpreter was doing. */
+static __always_inline void unwind(struct fg_unwind_state *state, __u32 slot, __u32 image)
 {
 	state->sample.result = FG_BPF_DEPTH;
 	for (int i = 0; i < FG_STACK_FRAMES_MAX; i++) {
-		if (fg_unwind_frame(0))
+		if (fg_unwind_frame(slot))
 			break;
 	}
+	fg_script(slot, image);
 }
 
-static __always_inline void take_sample(struct bpf_perf_event_data *ctx, __u32 tgid,
-					struct fg_bpf_target *target, struct fg_bpf_stats *stats,
-					__u64 now_ns)
+/* An empty sample of the running thread in the slot's state; NULL never happens. */
+static __always_inline struct fg_unwind_state *
+begin_sample(__u32 slot, __u8 type, __u32 tgid, const struct fg_bpf_target *target, __u64 now_ns)
 {
-	__u32 zero = 0;
-	struct fg_unwind_state *state = bpf_map_lookup_elem(&fg_state, &zero);
+	struct fg_unwind_state *state = bpf_map_lookup_elem(&fg_state, &slot);
 
 	if (!state)
-		return;
+		return 0;
 	state->miss = 0;
 	state->mapping = target->space.first;
 	state->guess = 0;
@@ -136,31 +138,45 @@ static __always_inline void take_sample(struct bpf_perf_event_data *ctx, __u32 t
 	state->sample.kernel_count = 0;
 	state->sample.user_count = 0;
 	state->sample.script_count = 0;
-	state->sample.type = FG_SAMPLE_CPU;
+	state->sample.type = type;
 	state->sample.request = fg_label_request((__u32)bpf_get_current_pid_tgid());
 	state->sample.value = 1;
 	state->sample.guessed = 0;
 	state->sample.cpu = (__u16)bpf_get_smp_processor_id();
 	state->sample.result = FG_BPF_KERNEL_ONLY;
-	if (read_user_regs(ctx, state)) {
-		unwind(state);
-		fg_script(target->image);
-	}
-	if (state->miss)
-		report_miss(target, tgid, state->miss, now_ns);
-	if (state->fault)
-		report_fault(target, tgid, state->fault, now_ns);
+	return state;
+}
 
+/* True if the ring had no room. */
+static __always_inline bool send_sample(struct fg_unwind_state *state, struct fg_bpf_target *target)
+{
 	__u64 frames = (__u64)state->sample.kernel_count + state->sample.user_count +
 		       state->sample.script_count;
 	__u64 size = offsetof(struct fg_bpf_sample, frames) + frames * sizeof(__u64);
 
+	if (state->miss)
+		report_miss(target, state->sample.tgid, state->miss, state->sample.time_ns);
+	if (state->fault)
+		report_fault(target, state->sample.tgid, state->fault, state->sample.time_ns);
 	if (size > sizeof(state->sample))
 		size = sizeof(state->sample);
+	return bpf_ringbuf_output(&fg_samples, &state->sample, size, BPF_RB_NO_WAKEUP) != 0;
+}
+
+static __always_inline void take_sample(struct bpf_perf_event_data *ctx, __u32 tgid,
+					struct fg_bpf_target *target, struct fg_bpf_stats *stats,
+					__u64 now_ns)
+{
+	struct fg_unwind_state *state =
+		begin_sample(FG_SLOT_CPU, FG_SAMPLE_CPU, tgid, target, now_ns);
+
+	if (!state)
+		return;
+	if (read_user_regs(ctx, state))
+		unwind(state, FG_SLOT_CPU, target->image);
 	stats->samples++;
-	stats->frames += frames;
-	if (bpf_ringbuf_output(&fg_samples, &state->sample, size, BPF_RB_NO_WAKEUP))
-		stats->lost++;
+	stats->frames += (__u64)state->sample.kernel_count + state->sample.user_count;
+	stats->lost += send_sample(state, target);
 }
 
 SEC("perf_event")
@@ -273,3 +289,6 @@ int BPF_PROG(fg_free, struct task_struct *task)
 	send_event(FG_EVENT_EXIT, tgid, 0, task->signal->sum_sched_runtime);
 	return 0;
 }
+
+#include "profiler/bpf/offcpu.bpf.h"
+#include "profiler/bpf/fault.bpf.h"

@@ -14,6 +14,8 @@ enum {
 	FG_SCRIPT_STEPS_MAX = 192,   /* frames and what lies between them */
 	FG_SCRIPT_THREADS_MAX = 256, /* looked at for one sample */
 	FG_SCRIPT_THREADS_AT_ONCE = 16,
+	FG_SCRIPT_MEMOS = 512, /* per CPU */
+	FG_SCRIPT_MEMO_NS = 50 * 1000000,
 	FG_SCRIPT_FOUND_MAX = 16384, /* threads whose state is remembered */
 	FG_NO_THREAD_FIRST_MS = 1,
 	FG_NO_THREAD_LAST_MS = 64,
@@ -29,6 +31,7 @@ struct fg_script_work {
 	__u64 frame, last; /* `last`: slot of the last frame's first word, 0 if none */
 	__u64 cframe;      /* the innermost, if the version has them */
 	__u64 broken;
+	__u64 now_ns;
 	__u64 frame_buf[FG_SCRIPT_FRAME_BYTES / 8];
 	__u64 code_buf[FG_SCRIPT_CODE_BYTES / 8];
 	__u64 same[2];
@@ -36,7 +39,7 @@ struct fg_script_work {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
+	__uint(max_entries, FG_SLOT_COUNT);
 	__type(key, __u32);
 	__type(value, struct fg_script_work);
 } fg_script_works SEC(".maps");
@@ -200,7 +203,8 @@ __attribute__((noinline)) int fg_script_read_place(__u32 slot)
 		place = instr - (work->code + how->code_instr);
 	else if (how->place == FG_PLACE_INDEX)
 		place = fg_frame_half(work, how->frame_instr);
-	else if (!bpf_probe_read_user(&line, sizeof(line), (const void *)(instr + how->line_instr)))
+	else if (!work->last && /* of the innermost alone: another reading per frame */
+		 !bpf_probe_read_user(&line, sizeof(line), (const void *)(instr + how->line_instr)))
 		place = line;
 	work->place = place > FG_SCRIPT_PLACE_MASK ? FG_SCRIPT_PLACE_MASK : place;
 	return 0;
@@ -296,6 +300,79 @@ static __always_inline void fg_script_mark_entry(struct fg_unwind_state *state,
 		state->sample.frames[work->last & (FG_SAMPLE_FRAMES - 1)] |= FG_SCRIPT_WORD_ENTRY;
 }
 
+/* Reading a code object costs more than its frame, so what it was stands for a while. That is right
+ * for functions that live; in an image where one was once seen to be replaced, every frame's code
+ * is looked at. */
+struct fg_script_memo {
+	__u64 code, check, flags;
+	__u64 until_ns;
+	__u32 image;
+	__u32 reserved;
+};
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, FG_SCRIPT_MEMOS);
+	__type(key, __u32);
+	__type(value, struct fg_script_memo);
+} fg_script_memos SEC(".maps");
+
+static __always_inline struct fg_script_memo *fg_script_memo_of(const struct fg_script_work *work)
+{
+	__u32 index = (__u32)(work->code >> 4 ^ work->code >> 12) & (FG_SCRIPT_MEMOS - 1);
+
+	return bpf_map_lookup_elem(&fg_script_memos, &index);
+}
+
+/* 1: the code at hand was looked at a short while ago. */
+__attribute__((noinline)) int fg_script_recall(__u32 slot)
+{
+	struct fg_script_work *work = bpf_map_lookup_elem(&fg_script_works, &slot);
+	const struct fg_script_memo *memo = work ? fg_script_memo_of(work) : 0;
+
+	if (!memo || memo->code != work->code || memo->image != work->how.image ||
+	    work->now_ns >= memo->until_ns || work->how.changing)
+		return 0;
+	work->check = memo->check;
+	work->flags |= memo->flags;
+	return 1;
+}
+
+__attribute__((noinline)) int fg_script_remember(__u32 slot)
+{
+	struct fg_script_work *work = bpf_map_lookup_elem(&fg_script_works, &slot);
+	struct fg_script_memo *memo = work ? fg_script_memo_of(work) : 0;
+
+	if (!memo)
+		return 0;
+	__u32 image = work->how.image;
+
+	if (memo->code == work->code && memo->image == image && memo->check != work->check) {
+		struct fg_bpf_script *how = bpf_map_lookup_elem(&fg_script_images, &image);
+
+		if (how)
+			how->changing = 1;
+		work->how.changing = 1;
+	}
+	memo->code = work->code;
+	memo->check = work->check;
+	memo->flags = work->flags & FG_SCRIPT_WORD_NATIVE;
+	memo->image = image;
+	memo->until_ns = work->now_ns + FG_SCRIPT_MEMO_NS;
+	return 0;
+}
+
+/* What the code at hand is; 0 when known. */
+__attribute__((noinline)) int fg_script_look_at_code(__u32 slot)
+{
+	if (fg_script_recall(slot))
+		return 0;
+	if (fg_script_read_code(slot) || fg_script_read_same(slot))
+		return -1;
+	fg_script_remember(slot);
+	fg_script_capture(slot);
+	return 0;
+}
+
 /* Records the frame at work->frame and moves to its caller. */
 __attribute__((noinline)) int fg_script_frame(__u32 slot)
 {
@@ -326,10 +403,9 @@ __attribute__((noinline)) int fg_script_frame(__u32 slot)
 	work->flags =
 		fg_frame_half(work, how->frame_entry) & how->entry_mask ? FG_SCRIPT_WORD_ENTRY : 0;
 	if (state->sample.script_count >= 2 * FG_SCRIPT_FRAMES_MAX ||
-	    work->code >> FG_ARCH_USER_BITS || fg_script_read_code(slot) ||
-	    fg_script_read_same(slot) || fg_script_read_place(slot))
+	    work->code >> FG_ARCH_USER_BITS || fg_script_look_at_code(slot) ||
+	    fg_script_read_place(slot))
 		return FG_ENDED;
-	fg_script_capture(slot);
 	work->last = (__u64)state->sample.kernel_count + state->sample.user_count +
 		     state->sample.script_count;
 	fg_script_put(state, work->code | work->flags);
@@ -382,11 +458,12 @@ static __always_inline void fg_script_find(struct fg_script_work *work, __u32 ti
 		work->thread = known->thread;
 		if (fg_script_is_ours(work) || (!work->thread && now_ns < known->next_ns))
 			return;
-		found.wait_ms = work->thread ? 0 : known->wait_ms;
+		/* A new thread that has none yet is looked for again at once. */
+		if (!work->thread)
+			found.wait_ms = known->wait_ms ? known->wait_ms * 2 : FG_NO_THREAD_FIRST_MS;
 	}
 	fg_script_search(work);
 	found.thread = work->thread;
-	found.wait_ms = found.wait_ms ? found.wait_ms * 2 : FG_NO_THREAD_FIRST_MS;
 	if (found.wait_ms > FG_NO_THREAD_LAST_MS)
 		found.wait_ms = FG_NO_THREAD_LAST_MS;
 	found.next_ns = now_ns + found.wait_ms * 1000000ull;
@@ -432,11 +509,10 @@ static __always_inline __u64 fg_script_first_frame(struct fg_script_work *work, 
 
 /* Prepares the walk: 1 if there is one to make. Global so that what it may find does not multiply
  * the ways through the caller's loop. */
-__attribute__((noinline)) int fg_script_begin(__u32 image)
+__attribute__((noinline)) int fg_script_begin(__u32 slot, __u32 image)
 {
-	__u32 zero = 0;
-	struct fg_unwind_state *state = bpf_map_lookup_elem(&fg_state, &zero);
-	struct fg_script_work *work = bpf_map_lookup_elem(&fg_script_works, &zero);
+	struct fg_unwind_state *state = bpf_map_lookup_elem(&fg_state, &slot);
+	struct fg_script_work *work = bpf_map_lookup_elem(&fg_script_works, &slot);
 	const struct fg_bpf_script *how = bpf_map_lookup_elem(&fg_script_images, &image);
 
 	if (!state || !work || !how)
@@ -445,6 +521,7 @@ __attribute__((noinline)) int fg_script_begin(__u32 image)
 	work->thread = 0;
 	work->last = 0;
 	work->broken = 0;
+	work->now_ns = state->sample.time_ns;
 	work->frame = fg_script_first_frame(work, (__u32)bpf_get_current_pid_tgid(),
 					    state->sample.time_ns);
 	if (!work->frame && !work->broken)
@@ -487,15 +564,15 @@ __attribute__((noinline)) int fg_script_end(__u32 slot)
 }
 
 /* After the native stack: appends what the interpreter was doing, if the process runs one. */
-static __always_inline void fg_script(__u32 image)
+static __always_inline void fg_script(__u32 slot, __u32 image)
 {
-	if (!image || !fg_script_begin(image))
+	if (!image || !fg_script_begin(slot, image))
 		return;
 	for (int i = 0; i < FG_SCRIPT_STEPS_MAX / FG_SCRIPT_STEPS_AT_ONCE; i++) {
-		if (fg_script_frames(0) && !fg_script_again(0))
+		if (fg_script_frames(slot) && !fg_script_again(slot))
 			break;
 	}
-	fg_script_end(0);
+	fg_script_end(slot);
 }
 
 #endif

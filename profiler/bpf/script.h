@@ -63,7 +63,8 @@ struct fg_bpf_script {
 	uint16_t scope_name;   /* PHP: a class's name */
 	uint16_t string_data;  /* the first character of a plain string */
 	uint16_t string_state; /* Python: 32 bits about a string's kind */
-	uint16_t reserved[3];
+	uint16_t changing; /* set by the BPF side: code was seen to take the place of other code */
+	uint16_t reserved[2];
 };
 
 /* What a code object is called, read when a sample first meets it: code may be gone before anybody

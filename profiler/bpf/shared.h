@@ -143,7 +143,58 @@ enum fg_sample_type {
 	FG_SAMPLE_CPU,    /* one tick of the CPU clock */
 	FG_SAMPLE_OFFCPU, /* the stack at the switch away */
 	FG_SAMPLE_FAULT,  /* one of `value` page faults */
+	FG_SAMPLE_WAIT,   /* no stack: the end of a wait, see FG_WAIT_… below */
 	FG_SAMPLE_TYPE_COUNT
+};
+
+/* Waits. The stack leaves at the switch away (FG_SAMPLE_OFFCPU; value: its site), for a part of the
+ * waits; FG_SAMPLE_WAIT follows when the thread runs again (time_ns: then; value: ns that it
+ * waited), of the waits whose stack was taken and of all long ones, sampled or not. Three words
+ * stand for its frames. What is long is settled before a wait begins. A short one counts 1 /
+ * probability times, and so that their sum is right as well, a thread's is told when it ends or
+ * profiling does; of the long ones the sum is known anyway, and those with a stack say how it is
+ * divided. One ring and the scheduler's own order put the stack before the end. */
+enum fg_wait_word {
+	FG_WAIT_OUT_NS, /* time_ns of the switch away */
+	FG_WAIT_SITE,   /* where it waited: the same code at the same depth of the same stack */
+	FG_WAIT_HOW,    /* probability × 65536 that the stack was taken with, | FG_WAIT_… */
+	FG_WAIT_WORDS
+};
+#define FG_WAIT_CERTAIN     65536ull
+#define FG_WAIT_PROBABILITY 0x1ffffull
+#define FG_WAIT_HAS_STACK   (1ull << 32)
+#define FG_WAIT_PREEMPTED   (1ull << 33) /* it could have run: it waited for a CPU */
+#define FG_WAIT_SINCE_START (1ull << 34) /* it slept when profiling began: no stack of it */
+#define FG_WAIT_LONG        (1ull << 35) /* all such are reported, with or without a stack */
+#define FG_WAIT_TOTAL       (1ull << 36) /* no wait: value is the sum of all the thread's short ones */
+
+enum {
+	FG_THREADS_MAX = 16384,    /* threads with an account of their waits */
+	FG_WAIT_SITES = 8,         /* per thread, direct mapped */
+	FG_WAIT_BUDGET_PART = 100, /* of a CPU's time that the accounts may take: 1 / this */
+};
+
+struct fg_bpf_wait_site {
+	uint32_t site;
+	uint32_t usual_us; /* the last long wait, fading by an eighth with each shorter one */
+};
+
+/* Value of the thread table, by the kernel's tid. */
+struct fg_bpf_thread {
+	uint64_t out_ns; /* 0: it runs, or nothing is known */
+	uint64_t site;
+	uint64_t how; /* as FG_WAIT_HOW */
+	uint32_t tgid;
+	uint32_t long_us; /* a wait of this length counted as long when it began */
+	uint32_t request; /* as fg_bpf_sample's, at the switch away */
+	uint32_t reserved;
+	uint64_t short_ns; /* sum of the short waits, with a stack or not */
+	struct fg_bpf_wait_site sites[FG_WAIT_SITES];
+};
+
+/* What user space tells the program that follows waits. */
+struct fg_bpf_wait_control {
+	uint64_t since_ns; /* 0: off; waits that began before count for nothing */
 };
 
 /* `request`: whose request the thread was working on, by the client's port and the label that the
@@ -217,6 +268,17 @@ struct fg_bpf_stats {     /* per CPU */
 	uint64_t frames;
 };
 
+/* Per CPU and sample type; that of FG_SAMPLE_CPU stays unused for now (fg_bpf_stats). */
+struct fg_bpf_type_stats {
+	uint64_t events;    /* switches of targets' threads, faults sampled */
+	uint64_t samples;   /* stacks, sent or lost */
+	uint64_t lost;      /* records: ring full */
+	uint64_t skipped;   /* no stack, for the sake of the budget */
+	uint64_t nested;    /* no stack: interrupted another one of the kind on its CPU */
+	uint64_t untracked; /* more threads than FG_THREADS_MAX */
+	uint64_t bpf_ns;
+};
+
 enum { FG_SAMPLE_RING_BYTES = 16 << 20, FG_EVENT_RING_BYTES = 256 << 10 };
 
 _Static_assert(sizeof(struct fg_unwind_row) == 8, "rows are 8 bytes");
@@ -224,6 +286,8 @@ _Static_assert(sizeof(struct fg_bpf_shard) == 4 << 20, "the value size that old 
 _Static_assert(sizeof(struct fg_bpf_mapping) == 32, "as both sides see it");
 _Static_assert(sizeof(struct fg_bpf_target) == 48, "as both sides see it");
 _Static_assert(sizeof(struct fg_bpf_sample) == 40 + 8 * FG_SAMPLE_FRAMES, "as both sides see it");
+_Static_assert(sizeof(struct fg_bpf_thread) == 48 + 8 * FG_WAIT_SITES, "as both sides see it");
+_Static_assert(sizeof(struct fg_bpf_type_stats) == 56, "as both sides see it");
 _Static_assert(sizeof(struct fg_bpf_event) == 24, "as both sides see it");
 _Static_assert(FG_SAMPLE_FRAMES >= FG_STACK_FRAMES_MAX + FG_KERNEL_FRAMES_MAX + FG_SCRIPT_WORDS_MAX,
 	       "all fit");

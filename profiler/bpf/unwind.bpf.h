@@ -36,9 +36,11 @@ struct fg_unwind_state {
 	struct fg_bpf_sample sample;
 };
 
+/* One slot per program that unwinds: an interrupt's may come amid another's. */
+enum { FG_SLOT_CPU, FG_SLOT_OFFCPU, FG_SLOT_FAULT, FG_SLOT_COUNT };
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
+	__uint(max_entries, FG_SLOT_COUNT);
 	__type(key, __u32);
 	__type(value, struct fg_unwind_state);
 } fg_state SEC(".maps");
@@ -414,8 +416,8 @@ static __always_inline bool fg_recall(struct fg_unwind_state *state, __u32 slot,
 	return true;
 }
 
-/* Records the frame at state->regs.ip and moves to its caller. The argument only serves to make the
- * signature one that every kernel accepts. */
+/* Records the frame at state->regs.ip and moves to its caller. The argument is the slot of
+ * fg_state; a number, because that makes the signature one that every kernel accepts. */
 __attribute__((noinline)) int fg_unwind_frame(__u32 slot)
 {
 	struct fg_unwind_state *state = bpf_map_lookup_elem(&fg_state, &slot);

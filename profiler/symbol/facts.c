@@ -19,6 +19,10 @@ int fg_symbol_facts(int fd, const char *path, struct fg_symbol_facts *ret, struc
 		for (size_t i = 0; i < module.fdes.count; i++)
 			facts.named +=
 				fg_elfsym_find(&module.symbols, module.fdes.items[i].start) != NULL;
+		if (module.go) { /* each has its name */
+			facts.functions += fg_gosym_count(module.go);
+			facts.named += fg_gosym_count(module.go);
+		}
 		facts.has_debug_file = module.debug.elf != NULL;
 		memcpy(facts.build_id, module.build_id, sizeof(facts.build_id));
 		*ret = facts;

@@ -39,6 +39,11 @@ void fg_gosym_close(struct fg_gosym *go)
 	free(go);
 }
 
+size_t fg_gosym_count(const struct fg_gosym *go)
+{
+	return go->tab.count;
+}
+
 static bool read_call(const struct fg_gosym *go, uint32_t tree, int32_t index, struct call *ret)
 {
 	static const struct {

@@ -14,6 +14,8 @@ struct fg_gosym;
 /** NULL when the file is no Go program, or one of before Go 1.18. `elf` must outlive the result. */
 struct fg_gosym *fg_gosym_open(struct Elf *elf);
 void fg_gosym_close(struct fg_gosym *go);
+/** How many functions the table names. */
+size_t fg_gosym_count(const struct fg_gosym *go);
 /** Innermost first, the physical function last; *ret_count 0 outside Go's code. With `inlines`
  *  false the physical function alone. */
 int fg_gosym_find(const struct fg_gosym *go, struct fg_names *names, uint64_t vaddr, bool inlines,

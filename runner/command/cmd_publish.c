@@ -70,6 +70,8 @@ static void print(const struct fg_pyroscope_report *report, bool verify)
 	fg_buf_addf(&text, "published %llu samples (%.3f s of CPU) in %u profile%s\n",
 		    (unsigned long long)report->samples_sent, (double)report->cpu_ns_sent / 1e9,
 		    report->profiles, report->profiles == 1 ? "" : "s");
+	if (report->other_profiles)
+		fg_buf_addf(&text, "          and %u of other types\n", report->other_profiles);
 	if (report->retries)
 		fg_buf_addf(&text, "retried   %u times\n", report->retries);
 	if (verify)

@@ -5,7 +5,10 @@
  */
 #include "runner/publish/pyroscope_internal.h"
 
+#include "gate/profile/wait.h"
+
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { SELECTOR_MAX = 16 << 10 };
@@ -34,7 +37,7 @@ static int check_options(const struct fg_bundle *bundle, const struct fg_pyrosco
 	return 0;
 }
 
-static int split(const struct fg_bundle *bundle, const struct fg_pyroscope_options *options,
+static int split(const struct fg_profile *profile, const struct fg_pyroscope_options *options,
 		 const struct fg_tags *labels, struct fg_pyroscope_pieces *ret, struct fg_err *err)
 {
 	struct fg_pyroscope_split_options limits = {
@@ -45,7 +48,7 @@ static int split(const struct fg_bundle *bundle, const struct fg_pyroscope_optio
 		.restamp_now = options->restamp_now,
 	};
 
-	return fg_pyroscope_split(bundle->profile, &limits, ret, err);
+	return fg_pyroscope_split(profile, &limits, ret, err);
 }
 
 static int push_all(const struct fg_pyroscope_options *options, const struct fg_tags *labels,
@@ -63,9 +66,9 @@ static int push_all(const struct fg_pyroscope_options *options, const struct fg_
 	return 0;
 }
 
-static int publish(const struct fg_pyroscope_options *options, const struct fg_tags *labels,
-		   const struct fg_pyroscope_pieces *pieces, struct fg_pyroscope_report *report,
-		   struct fg_err *err)
+static int publish(const struct fg_pyroscope_options *options, const struct fg_pyroscope_type *type,
+		   const struct fg_tags *labels, const struct fg_pyroscope_pieces *pieces,
+		   struct fg_pyroscope_report *report, struct fg_err *err)
 {
 	FG_AUTO_BUF struct fg_buf selector = {.data = NULL};
 	uint64_t first_ns = UINT64_MAX, last_ns = 0;
@@ -82,30 +85,68 @@ static int publish(const struct fg_pyroscope_options *options, const struct fg_t
 		rc = push_all(options, labels, pieces, report, err);
 	if (rc)
 		return rc;
-	(void)snprintf(report->query, sizeof(report->query),
-		       "process_cpu:cpu:nanoseconds:cpu:nanoseconds%s from %llu to %llu (ms)",
-		       selector.data, (unsigned long long)(first_ns / FG_NS_PER_MS),
+	(void)snprintf(report->query, sizeof(report->query), "%s%s from %llu to %llu (ms)",
+		       type->values, selector.data, (unsigned long long)(first_ns / FG_NS_PER_MS),
 		       (unsigned long long)(last_ns / FG_NS_PER_MS + 1));
 	if (!options->verify)
 		return 0;
-	return fg_pyroscope_verify(options, selector.data, first_ns, last_ns, report, err);
+	return fg_pyroscope_verify(options, type, selector.data, first_ns, last_ns, report, err);
+}
+
+static int publish_type(const struct fg_profile *profile,
+			const struct fg_pyroscope_options *options, const struct fg_tags *labels,
+			struct fg_pyroscope_report *report, struct fg_err *err)
+{
+	const struct fg_pyroscope_type *type = fg_pyroscope_type(profile->type);
+	struct fg_pyroscope_pieces pieces = {.items = NULL};
+	struct fg_tags own = {.items = NULL};
+	int rc = fg_pyroscope_labels_of(labels, profile->type, &own, err);
+
+	if (rc == 0)
+		rc = split(profile, options, &own, &pieces, err);
+	if (rc == 0)
+		rc = publish(options, type, &own, &pieces, report, err);
+	fg_pyroscope_pieces_done(&pieces);
+	fg_tags_done(&own);
+	return rc;
+}
+
+/* A target that never waits, or touches no new page, has nothing to send; that is no failure. */
+static int publish_other(const struct fg_profile *profile,
+			 const struct fg_pyroscope_options *options, const struct fg_tags *labels,
+			 struct fg_pyroscope_report *total, struct fg_err *err)
+{
+	struct fg_pyroscope_report report = {.profiles = 0};
+	struct fg_profile busy;
+	int rc = fg_wait_drop_idle(profile, &busy, err);
+
+	if (rc)
+		return rc;
+	if (busy.sample_count > 0)
+		rc = publish_type(&busy, options, labels, &report, err);
+	free(busy.samples);
+	if (rc == -FG_E_NO_DATA)
+		return 0;
+	total->other_profiles += report.profiles;
+	total->bytes_sent += report.bytes_sent;
+	total->retries += report.retries;
+	return rc ? fg_err_wrap(err, "%s profile", fg_profile_type_name(profile->type)) : 0;
 }
 
 int fg_pyroscope_publish(const struct fg_bundle *bundle, const struct fg_pyroscope_options *options,
 			 struct fg_pyroscope_report *ret, struct fg_err *err)
 {
 	struct fg_pyroscope_report report = {.profiles = 0};
-	struct fg_pyroscope_pieces pieces = {.items = NULL};
 	struct fg_tags labels = {.items = NULL};
 	int rc = check_options(bundle, options, err);
 
 	if (rc == 0)
 		rc = fg_pyroscope_labels(bundle->result, options, &labels, err);
 	if (rc == 0)
-		rc = split(bundle, options, &labels, &pieces, err);
-	if (rc == 0)
-		rc = publish(options, &labels, &pieces, &report, err);
-	fg_pyroscope_pieces_done(&pieces);
+		rc = publish_type(bundle->profile, options, &labels, &report, err);
+	for (int i = 0; rc == 0 && i < FG_PROFILE_TYPE_COUNT; i++)
+		if (bundle->profiles[i])
+			rc = publish_other(bundle->profiles[i], options, &labels, &report, err);
 	fg_tags_done(&labels);
 	if (rc)
 		return rc;

@@ -5,6 +5,9 @@
  * Owns the silent-loss rules of reference/pyroscope.md §1.9 and §9: nothing is sent that the server
  * would accept and drop. Uses runner/http_client only; knows no files.
  *
+ * Each type of profile goes to the series of its own type: CPU, off-CPU, wall, page faults. Of
+ * waits those for work stay out, which would drown the others; the bundle keeps them.
+ *
  * Sent is the measured phase without sample labels, because the server makes a series of each
  * distinct set of them. The request class alone becomes a series label, `endpoint`, for the 20
  * classes with most samples; the others share "(other)", unattributed samples have none. What is
@@ -39,7 +42,8 @@ struct fg_pyroscope_report {
 	bool verified; /* at least what was sent is there; more: published before, or a retry that
 			  the server has yet to merge */
 	uint64_t samples_read, cpu_ns_read;
-	char query[512]; /* selector and window under which it can be found */
+	uint32_t other_profiles; /* uploads of other types than CPU, not counted above */
+	char query[512];         /* selector and window under which it can be found */
 };
 
 /** NO_DATA: nothing to send. INVALID: outside of the server's time window (see restamp_now).

@@ -38,6 +38,18 @@ void fg_pyroscope_selector(const struct fg_tags *labels, struct fg_buf *out);
 /** 0 if the tenant's name is one that the server takes. */
 int fg_pyroscope_check_tenant(const char *tenant, struct fg_err *err) FG_MUST_USE;
 
+/* How a type's series is called on the server (reference/pyroscope.md §1.5). */
+struct fg_pyroscope_type {
+	const char *name;     /* __name__ */
+	const char *counts;   /* id of the sample counts; NULL: it has none */
+	const char *values;   /* id of the values */
+	const char *quantity; /* of the values, for people */
+};
+const struct fg_pyroscope_type *fg_pyroscope_type(enum fg_profile_type type);
+/** Labels for a profile of that type: `labels` with another __name__. */
+int fg_pyroscope_labels_of(const struct fg_tags *labels, enum fg_profile_type type,
+			   struct fg_tags *ret, struct fg_err *err) FG_MUST_USE;
+
 /* -- pyroscope_split.c ---------------------------------------------------------------------- */
 
 struct fg_pyroscope_piece {
@@ -88,8 +100,9 @@ int fg_pyroscope_refused(const struct fg_http_response *response, struct fg_err 
 
 /* -- pyroscope_verify.c --------------------------------------------------------------------- */
 
-/** Reads the window back until both totals of `report` are there, at most 30 s. */
-int fg_pyroscope_verify(const struct fg_pyroscope_options *options, const char *selector,
+/** Reads the window back until the totals of `report` are there, at most 30 s. */
+int fg_pyroscope_verify(const struct fg_pyroscope_options *options,
+			const struct fg_pyroscope_type *type, const char *selector,
 			uint64_t first_unix_ns, uint64_t last_unix_ns,
 			struct fg_pyroscope_report *report, struct fg_err *err) FG_MUST_USE;
 

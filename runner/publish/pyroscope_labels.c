@@ -181,3 +181,42 @@ int fg_pyroscope_check_tenant(const char *tenant, struct fg_err *err)
 	}
 	return 0;
 }
+
+const struct fg_pyroscope_type *fg_pyroscope_type(enum fg_profile_type type)
+{
+	static const struct fg_pyroscope_type types[] = {
+		[FG_PROFILE_CPU] = {"process_cpu", "process_cpu:samples:count:cpu:nanoseconds",
+				    "process_cpu:cpu:nanoseconds:cpu:nanoseconds",
+				    "ns of CPU time"},
+		[FG_PROFILE_OFFCPU] = {"offcpu", NULL,
+				       "offcpu:offcpu:nanoseconds::", "ns of waiting"},
+		[FG_PROFILE_WALL] = {"wall", NULL, "wall:wall:nanoseconds:wall:nanoseconds",
+				     "ns of wall time"},
+		[FG_PROFILE_FAULTS] = {"page_faults", NULL,
+				       "page_faults:page_faults:count::", "page faults"},
+	};
+	static_assert(FG_ARRAY_LEN(types) == FG_PROFILE_TYPE_COUNT, "a type without series");
+
+	assert((unsigned)type < FG_PROFILE_TYPE_COUNT);
+	return &types[type];
+}
+
+int fg_pyroscope_labels_of(const struct fg_tags *labels, enum fg_profile_type type,
+			   struct fg_tags *ret, struct fg_err *err)
+{
+	struct fg_tags copy = {.items = NULL};
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < labels->count; i++) {
+		const struct fg_tag *tag = &labels->items[i];
+		bool names_type = strcmp(tag->key, "__name__") == 0;
+
+		rc = fg_tags_add(&copy, tag->key,
+				 names_type ? fg_pyroscope_type(type)->name : tag->value, err);
+	}
+	if (rc)
+		fg_tags_done(&copy);
+	else
+		*ret = copy;
+	return rc;
+}

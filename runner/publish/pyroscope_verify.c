@@ -87,35 +87,41 @@ static int read_total(const struct fg_pyroscope_options *options, const char *ty
 	return rc;
 }
 
-static int read_both(const struct fg_pyroscope_options *options, const char *selector,
+static int read_both(const struct fg_pyroscope_options *options,
+		     const struct fg_pyroscope_type *type, const char *selector,
 		     const int64_t window_ms[2], struct fg_pyroscope_report *report,
 		     struct fg_err *err)
 {
-	int rc = read_total(options, "process_cpu:samples:count:cpu:nanoseconds", selector,
-			    window_ms, &report->samples_read, err);
+	int rc = 0;
+
+	report->samples_read = report->samples_sent;
+	if (type->counts)
+		rc = read_total(options, type->counts, selector, window_ms, &report->samples_read,
+				err);
 
 	if (rc)
 		return rc;
-	return read_total(options, "process_cpu:cpu:nanoseconds:cpu:nanoseconds", selector,
-			  window_ms, &report->cpu_ns_read, err);
+	return read_total(options, type->values, selector, window_ms, &report->cpu_ns_read, err);
 }
 
-static int missing(const struct fg_pyroscope_report *report, uint64_t waited_ns, struct fg_err *err)
+static int missing(const struct fg_pyroscope_type *type, const struct fg_pyroscope_report *report,
+		   uint64_t waited_ns, struct fg_err *err)
 {
 	char waited[FG_NUM_TEXT_MAX];
 
 	return fg_err_set(err, FG_E_REFUSED,
 			  "Pyroscope accepted the profile but gives less back: %llu of %llu "
-			  "samples, %llu of %llu ns of CPU time, %s after the upload (another "
+			  "samples, %llu of %llu %s, %s after the upload (another "
 			  "tenant, sampling rules or relabelling on the server?)",
 			  (unsigned long long)report->samples_read,
 			  (unsigned long long)report->samples_sent,
 			  (unsigned long long)report->cpu_ns_read,
-			  (unsigned long long)report->cpu_ns_sent,
+			  (unsigned long long)report->cpu_ns_sent, type->quantity,
 			  fg_num_format_duration(waited_ns, waited));
 }
 
-int fg_pyroscope_verify(const struct fg_pyroscope_options *options, const char *selector,
+int fg_pyroscope_verify(const struct fg_pyroscope_options *options,
+			const struct fg_pyroscope_type *type, const char *selector,
 			uint64_t first_unix_ns, uint64_t last_unix_ns,
 			struct fg_pyroscope_report *report, struct fg_err *err)
 {
@@ -128,7 +134,7 @@ int fg_pyroscope_verify(const struct fg_pyroscope_options *options, const char *
 	uint64_t deadline_ns = fg_clock_monotonic_ns() + patience_ns;
 
 	for (int pause_ms = PAUSE_FIRST_MS;; pause_ms = FG_MIN(pause_ms * 2, PAUSE_LAST_MS)) {
-		int rc = read_both(options, selector, window_ms, report, err);
+		int rc = read_both(options, type, selector, window_ms, report, err);
 		bool is_late = fg_clock_monotonic_ns() >= deadline_ns;
 
 		/* More than sent: this run was published before, or a repeated upload counts twice
@@ -141,7 +147,7 @@ int fg_pyroscope_verify(const struct fg_pyroscope_options *options, const char *
 		if (rc && (rc != -FG_E_NETWORK || is_late))
 			return fg_err_wrap(err, "reading the profile back");
 		if (is_late)
-			return missing(report, patience_ns, err);
+			return missing(type, report, patience_ns, err);
 		(void)poll(NULL, 0, pause_ms);
 	}
 }

@@ -17,8 +17,7 @@ enum { TEXT_MAX = 16 << 20 };
 
 static int write_bundle(struct fg_session *s, struct fg_err *err)
 {
-	int rc =
-		fg_bundle_write(s->dirs.bundle, s->run->bundle.result, s->run->bundle.profile, err);
+	int rc = fg_bundle_write_all(s->dirs.bundle, &s->run->bundle, err);
 
 	if (rc) {
 		fg_session_outcome(s, FG_OUTCOME_INTERNAL);

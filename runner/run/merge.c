@@ -52,6 +52,8 @@ static void take_profile(struct fg_bundle *bundles, size_t count, struct fg_bund
 		merged->profile = only->profile;
 		merged->result->profile = only->result->profile;
 		only->profile = NULL;
+		memcpy(merged->profiles, only->profiles, sizeof(merged->profiles));
+		memset(only->profiles, 0, sizeof(only->profiles));
 		return;
 	}
 	memcpy(merged->result->profile.why_absent, found ? several : none,

@@ -29,6 +29,7 @@ static int start_profiler(struct fg_session *s, struct fg_err *err)
 		.pid_count = 1,
 		.frequency_hz = s->options->frequency_hz ? (uint32_t)s->options->frequency_hz
 							 : s->file->profile_frequency_hz,
+		.types = s->file->profile_types,
 		.labels = s->file->profile_labels != FG_LABELS_OFF,
 	};
 
@@ -71,6 +72,21 @@ int fg_session_observe_start(struct fg_session *s, struct fg_err *err)
 	return -(int)why.code;
 }
 
+/* One file of /proc per process and second: cheap, and no privilege. */
+static void observe_memory(struct fg_session *s, uint32_t second)
+{
+	uint64_t bytes;
+
+	if (fg_cputime_rss(s->cputime, &bytes, NULL) ||
+	    fg_vec_grow((void **)&s->rss.bytes, &s->rss.capacity, (size_t)second + 1,
+			CPU_SECONDS_MAX, sizeof(*s->rss.bytes), NULL))
+		return;
+	for (size_t i = s->rss.count; i < (size_t)second; i++)
+		s->rss.bytes[i] = 0;
+	s->rss.bytes[second] = bytes;
+	s->rss.count = FG_MAX(s->rss.count, (size_t)second + 1);
+}
+
 void fg_session_observe_second(struct fg_session *s, uint32_t second)
 {
 	uint64_t total_ns = s->cpu_total_ns;
@@ -79,6 +95,7 @@ void fg_session_observe_second(struct fg_session *s, uint32_t second)
 		return;
 	/* Also when every process is gone: the last known total is still right. */
 	(void)fg_cputime_read(s->cputime, &total_ns, NULL);
+	observe_memory(s, second);
 	if (fg_vec_grow((void **)&s->cpu.cpu_ns, &s->cpu.capacity, (size_t)second + 1,
 			CPU_SECONDS_MAX, sizeof(*s->cpu.cpu_ns), NULL))
 		return;
@@ -159,6 +176,8 @@ int fg_session_profile(struct fg_session *s, struct fg_err *err)
 
 	result->target_cpu = s->cpu;
 	s->cpu = (struct fg_cpu_series){0};
+	result->target_rss = s->rss;
+	s->rss = (struct fg_rss_series){0};
 	result->measured_target_cpu_ns = measured_cpu_ns(result);
 	if (!s->profiler) {
 		(void)snprintf(result->profile.why_absent, sizeof(result->profile.why_absent), "%s",
@@ -171,7 +190,7 @@ int fg_session_profile(struct fg_session *s, struct fg_err *err)
 		{"warmup", start_ns, measured_ns},
 		{"measure", measured_ns, start_ns + result->duration_ns},
 	};
-	struct fg_profile *profiles[FG_PROFILE_TYPE_COUNT];
+	struct fg_profile *profiles[FG_PROFILE_TYPE_COUNT] = {0};
 	struct fg_profile_slow slow = {0};
 	struct fg_endpoints endpoints = {0};
 	struct fg_request_index *slow_requests = NULL;
@@ -196,7 +215,7 @@ int fg_session_profile(struct fg_session *s, struct fg_err *err)
 	if (!rc)
 		rc = fg_profiler_profile(s->profiler, &options, profiles, &result->profile, err);
 	if (!rc) {
-		s->run->bundle.profile = profiles[FG_PROFILE_CPU];
+		fg_bundle_take_profiles(&s->run->bundle, profiles);
 		result->profile.slow = slow;
 	}
 	note_debug_files(s, debuginfod);

@@ -5,6 +5,7 @@
  */
 #include "runner/run/outputs.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "gate/base/str.h"
@@ -111,6 +112,7 @@ static int write_openmetrics(const struct source *source, struct fg_sink *sink, 
 
 static const struct output_kind {
 	const char *name;
+	bool typed;       /* of a profile: NAME.TYPE is that of another type */
 	output_fn *write; /* NULL: not a file */
 	bool later;       /* comes with a later issue */
 	bool packed;      /* compressed already, whatever the file's name ends in */
@@ -122,10 +124,10 @@ static const struct output_kind {
 	{.name = "k6-summary", .write = write_k6_summary},
 	{.name = "openmetrics", .write = write_openmetrics},
 	{.name = "markdown", .write = write_markdown},
-	{.name = "pprof", .write = write_pprof, .packed = true},
-	{.name = "folded", .write = write_folded},
-	{.name = "speedscope", .write = write_speedscope},
-	{.name = "svg", .write = write_svg},
+	{.name = "pprof", .typed = true, .write = write_pprof, .packed = true},
+	{.name = "folded", .typed = true, .write = write_folded},
+	{.name = "speedscope", .typed = true, .write = write_speedscope},
+	{.name = "svg", .typed = true, .write = write_svg},
 	{.name = "verdict", .write = write_verdict},
 	{.name = "prometheus"},
 	{.name = "html", .later = true},
@@ -133,7 +135,18 @@ static const struct output_kind {
 
 static const char kinds_text[] =
 	"json, ndjson, csv, junit, k6-summary, openmetrics, markdown, "
-	"pprof, folded, speedscope, svg, verdict and, while a run goes on, prometheus";
+	"pprof, folded, speedscope, svg (of other profiles pprof.offcpu, .wall, .faults …), "
+	"verdict and, while a run goes on, prometheus";
+
+/* The type of "pprof.offcpu=PATH"; CPU without a dot, -1 of an unknown one. */
+static int type_of(const char *word, const struct output_kind *kind)
+{
+	const char *dot = word + strlen(kind->name);
+
+	if (*dot != '.')
+		return FG_PROFILE_CPU;
+	return kind->typed ? fg_profile_type_find(dot + 1, strcspn(dot + 1, "=")) : -1;
+}
 
 static int find_kind(const char *word, const struct output_kind **ret, const char **ret_path,
 		     struct fg_err *err)
@@ -146,10 +159,11 @@ static int find_kind(const char *word, const struct output_kind **ret, const cha
 				  "--out wants KIND=PATH, got \"%s\"; for example json=run.json",
 				  word);
 	for (size_t i = 0; i < FG_ARRAY_LEN(kinds); i++) {
-		size_t len = (size_t)(equals - word);
+		size_t len = strcspn(word, ".=");
 
 		names[i] = kinds[i].name;
-		if (strlen(kinds[i].name) == len && memcmp(kinds[i].name, word, len) == 0) {
+		if (strlen(kinds[i].name) == len && memcmp(kinds[i].name, word, len) == 0 &&
+		    type_of(word, &kinds[i]) >= 0) {
 			*ret = &kinds[i];
 			*ret_path = equals + 1;
 			return 0;
@@ -234,6 +248,34 @@ const char *fg_outputs_prometheus(const struct fg_opt_list *outs, size_t index)
 	return NULL;
 }
 
+/* A profile of another type, as if it were the bundle's. Who looks for CPU cost or waits does not
+ * want a thread's waiting for work beside it: only pprof, which has tools for that, keeps it. */
+static int write_typed(const struct output_kind *kind, enum fg_profile_type type,
+		       const struct source *source, struct fg_sink *sink, struct fg_err *err)
+{
+	const struct fg_profile *profile = fg_bundle_profile(source->bundle, type);
+	struct fg_bundle bundle = *source->bundle;
+	const struct source other = {&bundle, source->verdict, source->style};
+	struct fg_profile view;
+
+	if (!profile)
+		return fg_err_set(err, FG_E_NO_DATA,
+				  "there is no %s profile; profile.types of the scenario asks for "
+				  "one%s%s",
+				  fg_profile_type_name(type), bundle.profile ? "" : "; ",
+				  bundle.profile ? "" : bundle.result->profile.why_absent);
+	int rc = fg_wait_drop_idle(profile, &view, err);
+
+	if (rc)
+		return rc;
+	/* Only read: it is the bundle's, whose members are not const because it owns them. */
+	bundle.profile =
+		kind->write == write_pprof ? (struct fg_profile *)(uintptr_t)profile : &view;
+	rc = kind->write(&other, sink, err);
+	free(view.samples);
+	return rc;
+}
+
 static int write_one(const char *word, const struct source *source,
 		     const struct fg_outputs_options *options, struct fg_err *err)
 {
@@ -251,7 +293,11 @@ static int write_one(const char *word, const struct source *source,
 
 	file.gzip = file.gzip && !kind->packed;
 	fg_buf_init(&sink.buf, FG_SINK_BUFFER_MAX);
-	rc = kind->write(source, &sink, err);
+	int type = type_of(word, kind);
+
+	rc = type == FG_PROFILE_CPU
+		     ? kind->write(source, &sink, err)
+		     : write_typed(kind, (enum fg_profile_type)type, source, &sink, err);
 	if (rc == 0)
 		rc = fg_sink_finish(&sink, err);
 	fg_buf_done(&sink.buf);

@@ -139,7 +139,7 @@ static int build_profile(struct fg_record *record, struct fg_result *result, str
 
 	if (rc)
 		return fg_err_wrap(err, "the profile could not be built");
-	record->run->bundle.profile = profiles[FG_PROFILE_CPU];
+	fg_bundle_take_profiles(&record->run->bundle, profiles);
 	return 0;
 }
 
@@ -220,7 +220,7 @@ static int set_outcome(struct fg_record *record, struct fg_err *err)
 static int write_bundle(struct fg_record *record, struct fg_err *err)
 {
 	struct fg_run *run = record->run;
-	int rc = fg_bundle_write(record->dirs.bundle, run->bundle.result, run->bundle.profile, err);
+	int rc = fg_bundle_write_all(record->dirs.bundle, &run->bundle, err);
 
 	if (rc)
 		return fg_err_wrap(err, "the bundle could not be written");

@@ -42,6 +42,7 @@ struct fg_session {
 	char profile_absent[768];     /* why there is none */
 	struct fg_cputime *cputime;   /* or NULL */
 	struct fg_cpu_series cpu;
+	struct fg_rss_series rss;
 	uint64_t cpu_total_ns; /* last reading */
 	/* labels.c */
 	struct fg_load_labels labels;

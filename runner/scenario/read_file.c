@@ -98,14 +98,35 @@ void fg_read_threads(struct fg_reader *reader, const struct fg_key *key, const s
 	fg_reader_value(reader, &value, node, owner);
 }
 
+struct fg_profile_type_choice {
+	enum fg_profile_type type;
+};
+
+static void read_profile_type(struct fg_reader *reader, const struct fg_key *key,
+			      const struct fg_node *node, uint32_t *types)
+{
+	struct fg_profile_type_choice choice = {.type = FG_PROFILE_TYPE_COUNT};
+
+	fg_reader_value(reader, key, node, &choice);
+	if (choice.type != FG_PROFILE_TYPE_COUNT)
+		*types |= 1u << choice.type;
+}
+
 void fg_read_profile_types(struct fg_reader *reader, const struct fg_key *key,
 			   const struct fg_node *node, void *owner)
 {
 	static const struct fg_choice types[] = {
-		{"cpu", 0, NULL}, {"offcpu", 1, "C"}, {"wall", 2, "C"}};
-	struct fg_key type = {.name = "type", .type = FG_T_CHOICE, FG_CHOICES(types)};
+		{"cpu", FG_PROFILE_CPU, NULL},
+		{"offcpu", FG_PROFILE_OFFCPU, NULL},
+		{"wall", FG_PROFILE_WALL, NULL},
+		{"pagefaults", FG_PROFILE_FAULTS, NULL},
+	};
+	struct fg_key type = {.name = "type",
+			      .type = FG_T_CHOICE,
+			      FG_CHOICES(types),
+			      FG_AT(fg_profile_type_choice, type)};
+	struct fg_scenario_file *file = owner;
 
-	(void)owner;
 	if (!fg_reader_expect(reader, node, FG_NODE_LIST, key->name))
 		return;
 	if (node->count == 0)
@@ -113,7 +134,7 @@ void fg_read_profile_types(struct fg_reader *reader, const struct fg_key *key,
 				"types is empty; to switch profiling off write "
 				"enabled: off");
 	for (size_t i = 0; i < node->count; i++)
-		fg_reader_value(reader, &type, node->items[i], NULL);
+		read_profile_type(reader, &type, node->items[i], &file->profile_types);
 }
 
 /* off | env | one URL or several with blanks between them, as in DEBUGINFOD_URLS. */

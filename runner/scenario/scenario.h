@@ -433,6 +433,7 @@ struct fg_scenario_file {
 	enum fg_profile_labels profile_labels;
 	uint32_t profile_frequency_hz; /* as written; made prime later */
 	enum fg_flags_mode runtime_flags;
+	uint32_t profile_types; /* bits 1 << enum fg_profile_type; 0: CPU */
 	enum fg_profile_demangle profile_demangle;
 	char *profile_debuginfod; /* URLs, "env"; NULL: off */
 	unsigned threads;         /* loadgen.threads; 0 = auto */

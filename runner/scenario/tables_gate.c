@@ -100,7 +100,7 @@ static const struct fg_key rule_keys[] = {
 	 .help = "of CPU, functions only"},
 	{.name = "max", .type = FG_T_TEXT, .later = "D"},
 	{.name = "name", .type = FG_T_TEXT, .later = "D"},
-	{.name = "profile", .type = FG_T_TEXT, .standard = "cpu", .later = "C"},
+	{.name = "profile", .type = FG_T_TEXT, .standard = "cpu", .later = "D"},
 	{.name = "level",
 	 .type = FG_T_CHOICE,
 	 FG_CHOICES(levels),

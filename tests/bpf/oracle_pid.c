@@ -207,6 +207,17 @@ static size_t first_difference(const struct fg_bpf_sample *ours, const struct fg
 	return i;
 }
 
+static void read_space(struct oracle *o, struct process *process)
+{
+	struct fg_mappings mappings = {0};
+
+	if (fg_mappings_read((pid_t)process->tgid, &mappings, NULL) == 0 &&
+	    fg_perf_space_new(&o->modules, &o->files, process->tgid, &mappings, &process->space,
+			      NULL) != 0)
+		process->space = NULL;
+	fg_mappings_done(&mappings);
+}
+
 static void compare(struct oracle *o, const struct fg_bpf_sample *ours,
 		    const struct fg_perf_record *record)
 {
@@ -216,9 +227,8 @@ static void compare(struct oracle *o, const struct fg_bpf_sample *ours,
 		o->counts[record->regs ? DIFFER : KERNEL_ONLY]++;
 		return;
 	}
-	if (process && !process->space &&
-	    fg_perf_space_new(&o->modules, &o->files, ours->tgid, &process->space, NULL) != 0)
-		process->space = NULL;
+	if (process && !process->space)
+		read_space(o, process);
 	memset(&o->theirs, 0, offsetof(struct fg_bpf_sample, frames));
 	if (process && process->space)
 		fg_perf_space_unwind(process->space, ours->tgid, record, &o->theirs);

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * profile_pid HELPER SECONDS HZ PID…: profiles and prints what the tests (and people) check.
+ * profile_pid [types=BITS] HELPER SECONDS HZ PID…: profiles and prints what the tests (and people)
+ * check; BITS of 1 << enum fg_profile_type.
  * profile_pid HELPER probe: prints what doctor would.
  * $FG_SOURCE: "bpf", "perf" or "auto" (the default).
  *
  * Lines: `info key value`, `note text`, `program name verified bytes`, `stack result count
- frame;frame;…` (root
- * first, like folded stacks; guessed frames end in `?`).
-
+ * frame;frame;…` (root first, like folded stacks; guessed frames end in `?`). Of other types than
+ * CPU `typeinfo TYPE key value`, `wait CLASS microseconds`, and stacks after a line `type TYPE`.
  */
 #include <poll.h>
 #include <stdio.h>
@@ -118,6 +118,36 @@ static void print_info(const struct fg_profile_info *info)
 		       (unsigned long long)(i ? info->incomplete_by[i] : info->complete));
 }
 
+static void print_types(struct fg_profile *const profiles[FG_PROFILE_TYPE_COUNT],
+			const struct fg_profile_info *info)
+{
+	for (int i = 0; i < FG_WAIT_CLASS_COUNT; i++)
+		printf("wait %s %llu\n", fg_wait_class_name((enum fg_wait_class)i),
+		       (unsigned long long)info->wait_us[i]);
+	for (int i = FG_PROFILE_CPU + 1; i < FG_PROFILE_TYPE_COUNT; i++) {
+		const struct fg_profile_type_info *type = &info->types[i];
+		const char *name = fg_profile_type_name((enum fg_profile_type)i);
+		const struct {
+			const char *key;
+			uint64_t value;
+		} lines[] = {
+			{"samples", type->samples},     {"complete", type->complete},
+			{"with_user", type->with_user}, {"borrowed", type->borrowed},
+			{"value", type->value},         {"events", type->events},
+			{"lost", type->lost},           {"skipped", type->skipped},
+			{"nested", type->nested},       {"bpf_ns", type->bpf_ns},
+		};
+
+		if (!profiles[i])
+			continue;
+		for (size_t k = 0; k < FG_ARRAY_LEN(lines); k++)
+			printf("typeinfo %s %s %llu\n", name, lines[k].key,
+			       (unsigned long long)lines[k].value);
+		printf("type %s\n", name);
+		print_profile(profiles[i]);
+	}
+}
+
 static int profile(const struct fg_profiler_options *options, uint64_t duration_ns,
 		   struct fg_err *err)
 {
@@ -166,7 +196,10 @@ static int profile(const struct fg_profiler_options *options, uint64_t duration_
 	print_info(&info);
 	print_runtimes(&info);
 	print_profile(results[FG_PROFILE_CPU]);
-	fg_profile_free(results[FG_PROFILE_CPU]);
+	if (options->types)
+		print_types(results, &info);
+	for (int i = 0; i < FG_PROFILE_TYPE_COUNT; i++)
+		fg_profile_free(results[i]);
 	return 0;
 }
 
@@ -196,6 +229,13 @@ int main(int argc, char **argv)
 	struct fg_err err = {0};
 	struct fg_profiler_options options = {.pids = pids};
 
+	if (argc > 1 && strncmp(argv[1], "types=", 6) == 0) {
+		if (fg_num_u64(argv[1] + 6, strlen(argv[1] + 6), &pid, &err) != 0)
+			return 2;
+		options.types = (uint32_t)pid;
+		argc--;
+		argv++;
+	}
 	if (argc == 3 && strcmp(argv[2], "probe") == 0)
 		return print_probes(argv[1]);
 	if (argc <= FIRST_PID || argc > FIRST_PID + PIDS_MAX ||

@@ -6,6 +6,7 @@ With PYROSCOPE_URL set the first test goes to that real server, otherwise to the
 """
 import base64
 import gzip
+import json
 import os
 import pathlib
 import re
@@ -26,13 +27,14 @@ class Publish(kit.TestCase):
         self.addCleanup(stub.__exit__)
         return stub.url
 
-    def measure(self, *args):
+    def measure(self, *args, profile=""):
         path = self.write("shop.yaml", f"""
 version: 1
 name: shop
 target:
   url: "http://127.0.0.1:{{{{ target.port }}}}"
   start: {{ command: [{kit.SHOP}, --port, "{{{{ target.port }}}}"], ready: {{ url: /healthz, timeout: 10s }} }}
+{profile}
 scenarios:
   a: {{ executor: constant-vus, vus: 2, duration: 3s, steps: [ {{ get: /items }} ] }}
 """)
@@ -48,6 +50,47 @@ scenarios:
         self.assertIsNotNone(read, done.out)
         self.assertEqual(sent.groups(), read.groups())
         self.assertGreater(int(sent.group(1)), 0)
+
+    def test_other_types(self):
+        """Off-CPU, wall and page faults, from the kernel to the server and into files."""
+        self.measure("--require-profile", "-o", "folded.offcpu=waits.folded", "-o", "pprof.wall=wall.pb.gz",
+                     "-o", "svg.wall=wall.svg", "-o", "csv=points.csv",
+                     profile="profile: { types: [cpu, offcpu, wall, pagefaults] }")
+        bundle = self.bundle()
+        info = json.loads((bundle / "run.json").read_text())
+        types = info["profile"]["types"]
+        self.assertEqual(set(types), {"offcpu", "wall", "faults"})
+        waits = info["profile"]["waitsUs"]
+        self.assertGreater(sum(waits.values()), 0)
+        self.assertAlmostEqual(sum(waits.values()), types["offcpu"]["value"], delta=1)
+        # one thread, all the time: on the CPU or off it
+        self.assertAlmostEqual(types["wall"]["value"] / 3e6, 1, delta=0.15)
+        for name in types:
+            self.assertTrue((bundle / f"profile.{name}.pb.gz").is_file())
+        folded = (self.dir / "waits.folded").read_text()
+        self.assertNotIn("[wait: idle]", folded)
+        self.assertTrue(all(line.startswith("[wait: ") for line in folded.splitlines()), folded[:300])
+        self.assertEqual((self.dir / "wall.pb.gz").read_bytes()[:2], b"\x1f\x8b")
+        self.assertIn("<svg", (self.dir / "wall.svg").read_text())
+        rss = [float(line.split(",")[2]) for line in (self.dir / "points.csv").read_text().splitlines()
+               if line.startswith("target_rss_bytes,")]
+        self.assertGreaterEqual(len(rss), 2)
+        self.assertTrue(all(500e3 < value < 100e6 for value in rss), rss)
+        self.assertEqual([v for v in info["memory"]["targetRssBytes"] if v], rss)
+        url = REAL_URL or self.server()
+        done = self.flamegate("publish", "latest", "--pyroscope", url, "--verify", check=0)
+        self.assertRegex(done.out, r"and \d+ of other types")
+
+    def test_types_that_are_not_there(self):
+        self.measure()
+        for kind in ("pprof.offcpu", "folded.wall", "svg.faults"):
+            done = self.flamegate("merge", "latest", "-o", f"{kind}=x")
+            self.assertEqual(done.code, 1, done.out + done.err)
+            self.assertIn("profile.types", done.err)
+        for kind in ("csv.offcpu", "pprof.heap", "pprof."):
+            done = self.flamegate("merge", "latest", "-o", f"{kind}=x")
+            self.assertEqual(done.code, 2, done.out + done.err)
+            self.assertIn("unknown kind", done.err)
 
     def test_credentials_come_from_the_environment_and_stay_secret(self):
         self.measure()

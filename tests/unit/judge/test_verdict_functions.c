@@ -298,6 +298,48 @@ static void test_bad_profile(void **state)
 	}
 }
 
+/* What different sources see differs by itself. Bundles that do not say are BPF's. */
+static void test_sources(void **state)
+{
+	static const struct sample_function before[] = {{"json_escape", 0.30}};
+	static const struct {
+		const char *base, *head;
+		uint64_t base_user_ns, head_user_ns;
+		const char *note; /* NULL: comparable */
+	} cases[] = {
+		{"", "", 0, 0, NULL},
+		{"", "bpf", 0, 0, NULL},
+		{"bpf", "perf", 0, 0, "not comparable, base is by BPF, head by perf events"},
+		{"perf", "", 0, 0, "not comparable, base is by perf events, head by BPF"},
+		{"perf", "perf", 0, 0, NULL},
+		{"perf", "perf", 1000, 1000, NULL},
+		{"perf", "perf", 0, 1000, "head by perf events in user mode alone"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < FG_ARRAY_LEN(cases); i++) {
+		struct fg_bundle base = profiled(1.0, before, 1, 5),
+				 head = profiled(1.0, before, 1, 6);
+
+		(void)snprintf(base.result->profile.source, sizeof(base.result->profile.source),
+			       "%s", cases[i].base);
+		(void)snprintf(head.result->profile.source, sizeof(head.result->profile.source),
+			       "%s", cases[i].head);
+		base.result->profile.user_cpu_ns = cases[i].base_user_ns;
+		head.result->profile.user_cpu_ns = cases[i].head_user_ns;
+		struct fg_verdict *verdict = compare(&base, &head, NULL);
+		bool told = false;
+
+		for (size_t k = 0; k < verdict->note_count; k++)
+			told |= strstr(verdict->notes[k], "not comparable") &&
+				(!cases[i].note || strstr(verdict->notes[k], cases[i].note));
+		assert_int_equal(told, cases[i].note != NULL);
+		fg_verdict_free(verdict);
+		bundle_free(&base);
+		bundle_free(&head);
+	}
+}
+
 /* A child that exits has no user stack any more: that is no fault of the unwinder's. */
 static void test_kernel_only_stacks(void **state)
 {
@@ -373,6 +415,7 @@ int main(void)
 		cmocka_unit_test(test_new_function),
 		cmocka_unit_test(test_bad_profile),
 		cmocka_unit_test(test_runtime_flags),
+		cmocka_unit_test(test_sources),
 		cmocka_unit_test(test_json),
 		cmocka_unit_test(test_kernel_only_stacks),
 	};

@@ -151,12 +151,10 @@ static void assert_same_profile_info(const struct fg_profile_info *a,
 	assert_true(a->frequency_hz == b->frequency_hz && a->cpus == b->cpus);
 	assert_true(a->samples == b->samples && a->lost == b->lost && a->complete == b->complete);
 	assert_memory_equal(a->lost_by, b->lost_by, sizeof(a->lost_by));
-	assert_true(a->guessed_frames == b->guessed_frames);
 	assert_memory_equal(a->incomplete_by, b->incomplete_by, sizeof(a->incomplete_by));
-	assert_true(a->unnamed_share == b->unnamed_share);
-	assert_true(a->samples_per_cpu_s == b->samples_per_cpu_s);
-	assert_true(a->bpf_ns == b->bpf_ns && a->helper_cpu_ns == b->helper_cpu_ns);
-	assert_true(a->target_cpu_ns == b->target_cpu_ns);
+	assert_true(a->unnamed_share == b->unnamed_share && a->guessed_frames == b->guessed_frames);
+	assert_true(a->samples_per_cpu_s == b->samples_per_cpu_s && a->bpf_ns == b->bpf_ns);
+	assert_true(a->helper_cpu_ns == b->helper_cpu_ns && a->target_cpu_ns == b->target_cpu_ns);
 	assert_int_equal(a->runtime_count, b->runtime_count);
 	assert_memory_equal(a->runtimes, b->runtimes, sizeof(a->runtimes));
 	assert_memory_equal(&a->labels, &b->labels, /* request classes: to the struct's end */

@@ -58,6 +58,11 @@ static void test_values(void **state)
 		{HEAD MAIN "      - get: { url: /, keepAlive: true, connection: none }\n",
 		 "exclude each other"},
 		{HEAD "profile: { types: [] }\n" MAIN GET, "types is empty"},
+		{HEAD "profile: { types: cpu }\n" MAIN GET, "types wants a list"},
+		{HEAD "profile: { types: [cpu, ofcpu] }\n" MAIN GET, "did you mean \"offcpu\"?"},
+		{HEAD "profile: { types: [faults] }\n" MAIN GET,
+		 "it is one of cpu, offcpu, wall, pagefaults"},
+		{HEAD "profile: { types: [[cpu]] }\n" MAIN GET, "wants a single value"},
 		{HEAD "profile: { enabled: yes }\n" MAIN GET, "it is one of auto, required, off"},
 		{HEAD "profile: { frequency: 0 }\n" MAIN GET, "frequency must be at least 1"},
 		{HEAD "loadgen: { threads: 0 }\n" MAIN GET, "threads must be at least 1"},
@@ -257,6 +262,17 @@ static void test_steps(void **state)
 		 "status goes with url"},
 		{"version: 1\ntarget: { url: \"http://a\", process: {} }\n" MAIN GET,
 		 "process needs one of pid, port, pidFile"},
+		{"version: 1\ntarget: { url: \"http://a\", process: { port: 65536 } }\n" MAIN GET,
+		 "port must be at most 65535"},
+	};
+
+	(void)state;
+	check_faults(faults, FG_ARRAY_LEN(faults));
+}
+
+static void test_symbol_keys(void **state)
+{
+	static const struct fault faults[] = {
 		{HEAD "profile: { symbols: { debuginfod: on } }\n" MAIN GET,
 		 "debuginfod is off, env (for DEBUGINFOD_URLS) or the URL of a server"},
 		{HEAD "profile: { symbols: { debuginfod: \"http://a ftp://b\" } }\n" MAIN GET,
@@ -265,8 +281,6 @@ static void test_steps(void **state)
 		 "debuginfod wants a single value, not a list"},
 		{HEAD "profile: { symbols: { demangle: none } }\n" MAIN GET,
 		 "unknown demangle \"none\""},
-		{"version: 1\ntarget: { url: \"http://a\", process: { port: 65536 } }\n" MAIN GET,
-		 "port must be at most 65535"},
 	};
 
 	(void)state;
@@ -295,7 +309,8 @@ static void test_later(void **state)
 {
 	static const char *const keys[] = {
 		HEAD "ab: { epochs: 3 }\n" MAIN GET,
-		HEAD "profile: { types: [cpu, offcpu] }\n" MAIN GET,
+		HEAD
+		"gate: { rules: [{ function: a, profile: offcpu, maxIncrease: 1% }] }\n" MAIN GET,
 		HEAD "profile: { source: pyroscope }\n" MAIN GET,
 		HEAD "profile: { scrape: [{ url: /x }] }\n" MAIN GET,
 		HEAD "gate: { rules: [{ newFunctions: { minShare: 3% } }] }\n" MAIN GET,
@@ -535,6 +550,7 @@ int main(void)
 		cmocka_unit_test(test_what_cannot_be_sent),
 		cmocka_unit_test(test_steps),
 		cmocka_unit_test(test_runtime_flags),
+		cmocka_unit_test(test_symbol_keys),
 		cmocka_unit_test(test_later),
 		cmocka_unit_test(test_later_defaults),
 		cmocka_unit_test(test_language),

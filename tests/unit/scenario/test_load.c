@@ -55,6 +55,24 @@ static void test_defaults(void **state)
 	fg_scenario_file_free(file);
 }
 
+static void test_profile_types(void **state)
+{
+	struct fg_scenario_file *file = helper_parse(
+		HEAD "profile: { types: [cpu, offcpu, wall, pagefaults, cpu] }\n" MAIN GET);
+
+	(void)state;
+	assert_int_equal(file->profile_types, 1u << FG_PROFILE_CPU | 1u << FG_PROFILE_OFFCPU |
+						      1u << FG_PROFILE_WALL |
+						      1u << FG_PROFILE_FAULTS);
+	fg_scenario_file_free(file);
+	file = helper_parse(HEAD "profile: { types: [pagefaults] }\n" MAIN GET);
+	assert_int_equal(file->profile_types, 1u << FG_PROFILE_FAULTS);
+	fg_scenario_file_free(file);
+	file = helper_parse(HEAD MAIN GET);
+	assert_int_equal(file->profile_types, 0);
+	fg_scenario_file_free(file);
+}
+
 static void test_executors(void **state)
 {
 	struct fg_scenario_file *file = helper_parse(
@@ -503,6 +521,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_defaults),
+		cmocka_unit_test(test_profile_types),
 		cmocka_unit_test(test_executors),
 		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_bodies),

@@ -31,6 +31,11 @@ mkdir -p "$out/root/.build-id/$(echo "$id" | cut -c1-2)"
 objcopy --only-keep-debug "$out/full" \
 	"$out/root/.build-id/$(echo "$id" | cut -c1-2)/$(echo "$id" | cut -c3-).debug"
 
+if command -v dwz >/dev/null; then # what two programs share, in a file of its own
+	cp "$out/full" "$out/dwz"
+	cp "$out/full" "$out/dwz.twin"
+	dwz -m "$out/dwz.alt" -r "$out/dwz" "$out/dwz.twin"
+fi
 if command -v xz >/dev/null; then
 	objcopy -S --strip-debug --keep-symbol=zoo_local --keep-symbol=zoo_outer "$out/full" \
 		"$out/mini.tmp"

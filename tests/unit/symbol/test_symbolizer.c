@@ -250,6 +250,14 @@ static void test_inlines_of_clang(void **state)
 	check_inlines("clang", "clang"); /* no .debug_aranges */
 }
 
+/* DWARF that dwz moved into an alternate file, as distributions do. */
+static void test_inlines_of_dwz(void **state)
+{
+	(void)state;
+	check_inlines("dwz", "dwz");
+	check_names("dwz", "dwz");
+}
+
 static void test_inline_budget(void **state)
 {
 	const struct fg_symbolizer_options options = {.inlines = true, .inline_budget_ns = 1};
@@ -430,6 +438,7 @@ int main(void)
 		cmocka_unit_test(test_plt),
 		cmocka_unit_test(test_inlines),
 		cmocka_unit_test(test_inlines_of_clang),
+		cmocka_unit_test(test_inlines_of_dwz),
 		cmocka_unit_test(test_inline_budget),
 		cmocka_unit_test(test_cpp),
 		cmocka_unit_test(test_rust),

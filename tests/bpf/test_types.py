@@ -1,0 +1,269 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Waits, wall clock and page faults of real programs: test_types.py CASE --build DIR.
+
+The truth is the kernel's own: what a thread did not run (perf's task clock, which counts at the
+same points of the scheduler) it waited. The sums of /proc/PID/schedstat agree with that where
+switches are rare; where they are many they also hold the idle task's way to the switch (about 10 µs
+each on a virtual machine), which is no wait of the thread.
+"""
+
+import argparse
+import ctypes
+import os
+import struct
+import subprocess
+import sys
+import time
+
+from test_profiler import Bench, Skip, check
+
+CPU, OFFCPU, WALL, FAULTS = 1, 2, 4, 8
+SUM_TOLERANCE = 0.05
+SECONDS = 3
+PERF_TYPE_SOFTWARE, PERF_COUNT_SW_TASK_CLOCK, SYS_PERF_EVENT_OPEN = 1, 1, 298
+
+
+class TaskClock:
+    """CPU time of each thread of a process, by perf."""
+
+    def __init__(self, pid):
+        self.fds = {}
+        libc = ctypes.CDLL(None, use_errno=True)
+        for tid in os.listdir(f"/proc/{pid}/task"):
+            attr = struct.pack("IIQ", PERF_TYPE_SOFTWARE, 112, PERF_COUNT_SW_TASK_CLOCK).ljust(112, b"\0")
+            fd = libc.syscall(SYS_PERF_EVENT_OPEN, attr, int(tid), -1, -1, 0)
+            if fd < 0:
+                raise Skip(f"perf_event_open: {os.strerror(ctypes.get_errno())}")
+            self.fds[tid] = fd
+
+    def read(self):
+        return {tid: struct.unpack("Q", os.read(fd, 8))[0] for tid, fd in self.fds.items()}
+
+    def close(self):
+        for fd in self.fds.values():
+            os.close(fd)
+
+
+def faults_of(pid):
+    fields = open(f"/proc/{pid}/stat").read().rpartition(")")[2].split()
+    return int(fields[7]) + int(fields[9])
+
+
+class Types:
+    """One profile of several types, and what the kernel says of the same stretch of time."""
+
+    def __init__(self, bench, pid, types, seconds=SECONDS, hz=199):
+        clock = TaskClock(pid)
+        argv = [bench.tool, f"types={types}", bench.helper, str(seconds), str(hz), str(pid)]
+        tool = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True, start_new_session=True)
+        bench.children.append(tool)
+        text = ""
+        for line in tool.stdout:
+            text += line
+            check(not line.startswith("error"), line)
+            if line == "ready\n":
+                break
+        begin, cpu, faults = time.monotonic(), clock.read(), faults_of(pid)
+        time.sleep(seconds)
+        end, cpu_end = time.monotonic(), clock.read()
+        self.faults_per_s = (faults_of(pid) - faults) / (end - begin)
+        clock.close()
+        text += tool.communicate(timeout=60)[0]
+        check(tool.returncode == 0, text[-500:])
+        self.seconds, self.threads = seconds, len(cpu)
+        self.cpu_share = sum((cpu_end[t] - cpu[t]) / 1e9 for t in cpu) / (end - begin)
+        self.waits, self.info, self.stacks, self.programs = {}, {}, {}, {}
+        current = "cpu"
+        for line in text.splitlines():
+            words = line.split(" ", 3)
+            if words[0] == "wait":
+                self.waits[words[1]] = int(words[2]) / 1e6
+            elif words[0] == "typeinfo":
+                self.info.setdefault(words[1], {})[words[2]] = int(words[3])
+            elif words[0] == "type":
+                current = words[1]
+            elif words[0] == "program":
+                self.programs[words[1]] = int(words[2])
+            elif words[0] == "stack":
+                self.stacks.setdefault(current, []).append((words[1], int(words[2]), words[3].split(";")))
+        print(f"  threads {self.threads}, CPU share {self.cpu_share:.3f}, load {os.getloadavg()[0]:.1f}")
+        print("  waits", {k: round(v, 3) for k, v in self.waits.items() if v})
+        for name, info in self.info.items():
+            print("  ", name, info)
+        print("  verified", self.programs)
+
+    def having(self, kind, *names):
+        return sum(count for _, count, frames in self.stacks.get(kind, [])
+                   if all(any(n in f for f in frames) for n in names))
+
+    def check_sum(self):
+        """All waits together are what the threads did not run."""
+        truth = self.threads - self.cpu_share
+        measured = sum(self.waits.values()) / self.seconds
+        print(f"  waited {measured:.4f} s per second, truth {truth:.4f}: {measured / truth - 1:+.2%}")
+        check(abs(measured / truth - 1) <= SUM_TOLERANCE, f"{measured:.4f} instead of {truth:.4f}")
+
+    def check_sound(self, kind="offcpu"):
+        info = self.info[kind]
+        check(info["lost"] == 0, f"{info['lost']} lost")
+        check(info["nested"] == 0, f"{info['nested']} nested")
+        check(info["complete"] >= 0.995 * info["with_user"], f"complete {info}")
+        for name, verified in self.programs.items():
+            check(verified <= 10000, f"{name}: the verifier walked {verified} instructions")
+
+
+def waits(bench, mode, *more, types=OFFCPU, **options):
+    os.chdir(bench.dir)
+    child = bench.start(f"{bench.zoo}/zoo_waits", mode, "9", *more, ready="ready")
+    time.sleep(0.2)  # its threads
+    return child, Types(bench, child.pid, types, **options)
+
+
+def case_short(bench):
+    _, got = waits(bench, "short")
+    got.check_sum()
+    got.check_sound()
+    check(got.info["offcpu"]["events"] > 1000, "that is not many switches")
+    check(got.having("offcpu", "[wait: idle]", "wait_short", "do_nanosleep") >=
+          0.95 * got.info["offcpu"]["value"], "the place is not known")
+
+
+def case_long(bench):
+    _, got = waits(bench, "long")
+    got.check_sum()
+    got.check_sound()
+    check(got.info["offcpu"]["skipped"] <= 0.1 * got.info["offcpu"]["events"], "few waits are all looked at")
+    check(got.having("offcpu", "wait_long") >= 0.9 * got.info["offcpu"]["value"], "wait_long")
+
+
+def case_mix(bench):
+    child, got = waits(bench, "mix", seconds=5)
+    got.check_sum()
+    got.check_sound()
+    child.terminate()
+    truth = {line.split()[0]: int(line.split()[1]) for line in child.stdout.read().splitlines()}
+    share = truth["long"] / sum(truth.values())
+    measured = got.having("offcpu", "wait_long") / got.info["offcpu"]["value"]
+    print(f"  wait_long {measured:.3f} of all, truth {share:.3f}")
+    check(abs(measured - share) < 0.08, "long waits among many short ones")
+
+
+def case_convoy(bench):
+    _, got = waits(bench, "convoy")
+    got.check_sum()
+    got.check_sound()
+    check(got.waits["lock"] > 0.3 * got.seconds, "four threads and one lock")
+    check(got.having("offcpu", "[wait: lock]", "hold_lock") >= 0.95e6 * got.waits["lock"], "hold_lock")
+    check(got.waits["network"] == got.waits["disk"] == 0, "neither")
+
+
+def case_disk(bench):
+    _, got = waits(bench, "disk")
+    got.check_sum()
+    got.check_sound()
+    if got.waits["disk"] < 0.05:
+        raise Skip("this file system's fsync does not wait")
+    busy = sum(v for k, v in got.waits.items() if k not in ("idle", "runqueue"))
+    check(got.waits["disk"] >= 0.9 * busy, f"disk {got.waits}")
+
+
+def case_epoll(bench):
+    _, got = waits(bench, "epoll")
+    got.check_sum()
+    got.check_sound()
+    check(got.having("offcpu", "[wait: idle]", "serve_here") > 0.8e6 * got.seconds, "the server idles")
+    check(got.waits["idle"] >= 0.9 * sum(got.waits.values()), "nearly all is idle")
+
+
+def case_sleeper(bench):
+    """A thread that sleeps from before the profile until after it is counted."""
+    _, got = waits(bench, "sleeper")
+    got.check_sum()
+    check(got.threads == 2, "two threads")
+    before = got.having("offcpu", "[asleep since before the profile]") / 1e6
+    check(abs(before - got.seconds) < 0.2 * got.seconds, f"{before} s")
+
+
+def case_runqueue(bench):
+    _, got = waits(bench, "spin", "8")
+    got.check_sum()
+    got.check_sound()
+    check(got.waits["runqueue"] >= 2 * got.seconds, f"8 threads on {os.cpu_count()} CPUs")
+    check(got.waits["lock"] == 0, "no lock")
+
+
+def case_wall(bench):
+    """On and off the CPU together are all threads' time."""
+    _, got = waits(bench, "mix", types=CPU | WALL, hz=997)
+    wall = got.info["wall"]["value"] / 1e6
+    print(f"  wall {wall:.3f} s of {got.threads * got.seconds}")
+    check(abs(wall / (got.threads * got.seconds) - 1) < SUM_TOLERANCE + 0.03, f"{wall} s")
+    check("offcpu" not in got.stacks, "only what was asked for")
+
+
+def case_faults(bench):
+    _, got = waits(bench, "grow", types=FAULTS)
+    got.check_sound("faults")
+    measured = got.info["faults"]["value"] / got.seconds
+    print(f"  {measured:.0f} faults per second, the kernel counted {got.faults_per_s:.0f}")
+    check(abs(measured / got.faults_per_s - 1) < 0.2, "faults")
+    check(got.having("faults", "grow_here") >= 0.95 * got.info["faults"]["value"], "grow_here")
+    check("fg_switch" not in got.programs, "the scheduler's program is loaded")
+
+
+def case_budget(bench):
+    """Python threads that fight for the interpreter's lock switch tens of thousands of times a
+    second; the account takes its 1 % of the CPUs all the same."""
+    script = ("import threading, sys\n"
+              "sys.setswitchinterval(1e-6)\n"
+              "a, b = threading.Semaphore(1), threading.Semaphore(0)\n"
+              "def run(x, y):\n"
+              "    while True:\n"
+              "        x.acquire(); y.release()\n"
+              "for x, y in ((a, b), (b, a)):\n"
+              "    threading.Thread(target=run, args=(x, y), daemon=True).start()\n"
+              "print('ready', flush=True)\n"
+              "threading.Event().wait()\n")
+    child = bench.start(sys.executable, "-c", script, ready="ready")
+    got = Types(bench, child.pid, OFFCPU)
+    info = got.info["offcpu"]
+    cost = info["bpf_ns"] / (got.seconds * 1e9 * os.cpu_count())
+    print(f"  {info['events'] / got.seconds:.0f} switches per second, cost {cost:.2%} of the CPUs, "
+          f"{info['events'] - info['skipped']} stacks")
+    got.check_sum()
+    check(info["events"] / got.seconds > 2000, "that is not many")
+    check(cost <= 0.0125, f"the budget is 1 %, used {cost:.2%}")
+    check(got.waits["lock"] + got.waits["idle"] > got.seconds / 2, f"{got.waits}")
+
+
+def case_off(bench):
+    """What nobody asked for is not loaded."""
+    child = bench.start(f"{bench.zoo}/zoo_waits", "short", "9", ready="ready")
+    result = bench.profile(child.pid, seconds=1)
+    check("fg_sample" in result.programs, "programs")
+    check(not {"fg_switch", "fg_fault"} & set(result.programs), f"{result.programs}")
+
+
+CASES = {name[5:]: function for name, function in list(globals().items()) if name.startswith("case_")}
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("case", choices=sorted(CASES))
+    parser.add_argument("--build", required=True)
+    options = parser.parse_args()
+    bench = Bench(os.path.abspath(options.build))
+    try:
+        CASES[options.case](bench)
+    except Skip as reason:
+        print(f"SKIP: {reason}")
+        return 77
+    finally:
+        bench.close()
+    print(f"ok: {options.case}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
