@@ -40,6 +40,17 @@ struct fg_cpu_series {
 	size_t count, capacity;
 };
 
+/* How well a language runtime's code could be followed and named. */
+struct fg_runtime_info {
+	char name[16];  /* "node" */
+	char flags[96]; /* its options that decide about that; "": none */
+	uint32_t processes;
+	uint64_t samples, complete; /* with a user part; that reached a root */
+	uint64_t frames, unnamed_frames;
+	char advice[256]; /* what is missing and the fix, one line; "" nothing */
+};
+enum { FG_RUNTIMES_MAX = 8 };
+
 /* The target's resident memory at the end of each second (the process tree; pages that processes
  * share with files or each other are counted once). 0: it was not read in that second. */
 struct fg_rss_series {
@@ -66,16 +77,6 @@ struct fg_profile_type_info {
 	uint64_t nested;  /* stacks not taken, because one was being taken on that CPU */
 	uint64_t bpf_ns;
 };
-/* How well a language runtime's code could be followed and named. */
-struct fg_runtime_info {
-	char name[16];  /* "node" */
-	char flags[96]; /* its options that decide about that; "": none */
-	uint32_t processes;
-	uint64_t samples, complete; /* with a user part; that reached a root */
-	uint64_t frames, unnamed_frames;
-	char advice[256]; /* what is missing and the fix, one line; "" nothing */
-};
-enum { FG_RUNTIMES_MAX = 8 };
 
 /* Requests that took longer than most of their class. */
 enum { FG_SLOW_SECONDS_MAX = 32 };

@@ -126,8 +126,8 @@ static void put_profile(struct fg_json_writer *w, const struct fg_profile_info *
 	fg_json_put_u64(w, "bpfNs", p->bpf_ns);
 	fg_json_put_u64(w, "helperCpuNs", p->helper_cpu_ns);
 	fg_json_put_u64(w, "targetCpuNs", p->target_cpu_ns);
-	fg_bundle_put_types(w, p);
 	fg_run_json_put_runtimes(w, p);
+	fg_bundle_put_types(w, p);
 	fg_json_begin(w, "lostBy");
 	for (int i = 0; i < FG_LOSS_COUNT; i++)
 		fg_json_put_u64(w, fg_loss_name((enum fg_loss)i), p->lost_by[i]);

@@ -55,6 +55,9 @@ int fg_report_measured(const struct fg_result *result, struct fg_buf *out,
 		       struct fg_err *err) FG_MUST_USE;
 /** "30 100 samples, 0 lost, 99.97 % complete, 0.4 % unnamed". */
 void fg_report_samples(const struct fg_profile_info *info, struct fg_buf *out);
+/* run_runtimes.c: a line for each runtime whose options hide something. */
+size_t fg_report_runtime_count(const struct fg_profile_info *info);
+void fg_report_runtimes(const struct fg_report_pen *pen, const struct fg_profile_info *info);
 /** "waiting per request: network 1.2 ms, lock 80 µs; …"; false when there is nothing to say. */
 bool fg_report_waits(const struct fg_result *result, struct fg_buf *out);
 /** "page faults: 1 234 from 12 samples, 0.4 per request". */
@@ -63,9 +66,6 @@ bool fg_report_faults(const struct fg_result *result, struct fg_buf *out);
 bool fg_report_memory(const struct fg_result *result, struct fg_buf *out);
 /** Those lines, and how much of the waits was looked at. */
 void fg_report_other_types(const struct fg_report_pen *pen, const struct fg_result *result);
-/* run_runtimes.c: a line for each runtime whose options hide something. */
-size_t fg_report_runtime_count(const struct fg_profile_info *info);
-void fg_report_runtimes(const struct fg_report_pen *pen, const struct fg_profile_info *info);
 /** "PASSED: 3 of 3 thresholds", "FAILED: 1 of 3 thresholds (exit 99)". */
 void fg_report_outcome(const struct fg_result *result, struct fg_buf *out);
 

@@ -76,6 +76,7 @@ def check_advice(result, runtime, *words):
 
 def node(bench, *arguments, flags=NODE_FLAGS, prefix=()):
     program = bench.need("node")
+    os.chdir(bench.dir)  # V8 leaves isolate-*-v8.log where it runs
     return bench.start(*prefix, program, *flags, f"{bench.source}/zoo/zoo_node.js", *arguments,
                        ready="ready")
 
@@ -194,6 +195,7 @@ def case_node_killed(bench):
 def case_node_exec(bench):
     """node by way of a shell: another program under a number that is known already."""
     program = bench.need("node")
+    os.chdir(bench.dir)
     command = " ".join([program, *NODE_FLAGS, f"{bench.source}/zoo/zoo_node.js", "spin", "second"])
     child = subprocess.Popen(["sh", "-c", f"echo ready; read go; exec {command}"],
                              stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,

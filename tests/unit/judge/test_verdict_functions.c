@@ -414,8 +414,8 @@ int main(void)
 		cmocka_unit_test(test_moved),
 		cmocka_unit_test(test_new_function),
 		cmocka_unit_test(test_bad_profile),
-		cmocka_unit_test(test_sources),
 		cmocka_unit_test(test_runtime_flags),
+		cmocka_unit_test(test_sources),
 		cmocka_unit_test(test_json),
 		cmocka_unit_test(test_kernel_only_stacks),
 	};
