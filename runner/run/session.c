@@ -233,6 +233,22 @@ static int conclude(struct fg_session *s, struct fg_err *err)
 	return rc ? rc : judged ? judged : delivered;
 }
 
+static void wind_down(struct fg_session *s)
+{
+	fg_session_observe_stop(s);
+	fg_live_clear(s->live);
+	if (s->target_end[0])
+		fg_session_note(s, "target: %s during the run; its last words are in %s\n",
+				s->target_end, s->dirs.log);
+	if (s->target) {
+		struct fg_err stop_err = {0};
+
+		if (fg_target_stop(s->target, &stop_err))
+			fg_session_note(s, "target: %s\n", stop_err.message);
+		s->target = NULL;
+	}
+}
+
 static int drive(struct fg_session *s, struct fg_err *err)
 {
 	int rc = fg_session_prepare_target(s, err);
@@ -259,18 +275,7 @@ static int drive(struct fg_session *s, struct fg_err *err)
 		fg_session_scrape_end(s);
 		fg_session_teardown(s);
 	}
-	fg_session_observe_stop(s);
-	fg_live_clear(s->live);
-	if (s->target_end[0])
-		fg_session_note(s, "target: %s during the run; its last words are in %s\n",
-				s->target_end, s->dirs.log);
-	if (s->target) {
-		struct fg_err stop_err = {0};
-
-		if (fg_target_stop(s->target, &stop_err))
-			fg_session_note(s, "target: %s\n", stop_err.message);
-		s->target = NULL;
-	}
+	wind_down(s);
 	if (!s->run->bundle.result) {
 		if (rc == -FG_E_USAGE)
 			fg_session_outcome(s, FG_OUTCOME_USAGE);
