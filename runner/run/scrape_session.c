@@ -90,7 +90,14 @@ int fg_session_scrape_keep(struct fg_session *s, struct fg_err *err)
 	int rc = 0;
 
 	for (size_t i = 0, number = 0; rc == 0 && i < count; i++) {
-		number = i && results[i].scrape == results[i - 1].scrape ? number + 1 : 1;
+		bool same = i && results[i].scrape == results[i - 1].scrape;
+
+		/* An endpoint that is not there fails at the start and at the end: once is enough.
+		 */
+		if (same && strcmp(results[i].problem, results[i - 1].problem) == 0 &&
+		    results[i].problem[0])
+			continue;
+		number = same ? number + 1 : 1;
 		rc = keep(s, &results[i], number, err);
 	}
 	if (s->scrapes && !count)

@@ -153,7 +153,7 @@ target: {{ url: "http://127.0.0.1:{self.port}" }}
 profile: {{ enabled: off, scrape: {scrape} }}
 scenarios:
   main: {{ executor: constant-arrival-rate, rate: 20, duration: {duration}, preAllocatedVUs: 4, {extra}
-    flow: [ {{ get: / }} ] }}
+    steps: [ {{ get: / }} ] }}
 """)
         return self.flamegate("run", "s.yaml", check=code)
 
@@ -197,7 +197,7 @@ scenarios:
 
     def test_failures_are_told_and_cost_nothing(self):
         for url, words in [("/nowhere", "404"), ("/html", "not a pprof profile"), ("/slow", "503"),
-                           (f"http://user:secret@127.0.0.1:{kit.reserve_port()}/heap", "refused")]:
+                           (f"http://user:secret@127.0.0.1:{kit.reserve_port()}/heap", "connect")]:
             with self.subTest(url=url):
                 done = self.run_with(f'[ {{ url: "{url}", type: memory }} ]', duration="2s")
                 self.assertIn("was not scraped", done.err)
@@ -208,7 +208,7 @@ scenarios:
         (self.dir / "s.yaml").write_text(f"""version: 1
 target: {{ url: "http://127.0.0.1:{self.port}" }}
 profile: {{ enabled: off, scrape: [ {{ url: /debug/pprof/heap }} ] }}
-scenarios: {{ main: {{ executor: constant-vus, vus: 1, duration: 30s, warmup: 20s, flow: [ {{ get: / }} ] }} }}
+scenarios: {{ main: {{ executor: constant-vus, vus: 1, duration: 30s, warmup: 20s, steps: [ {{ get: / }} ] }} }}
 """)
         process = self.spawn("run", "s.yaml")
         kit.wait_until(lambda: Target.served > 3, what="requests")
