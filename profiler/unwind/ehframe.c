@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Rows of the x86-64 unwinder from the call-frame programs of .eh_frame or .debug_frame.
+ * Rows of the unwinder from the call-frame programs of .eh_frame or .debug_frame.
  *
- * A row states the CFA and where RBP was saved; the return address must lie at CFA − 8. Everything
- * else (other base registers, RBP in a register, return address elsewhere) is FG_ROW_UNSUPPORTED:
- * such a frame ends the stack with that reason instead of a wrong caller.
- *
- * AArch64 will need rows with a second saved register (LR beside FP) and FG_ROW kinds of its own;
- * files of that machine are refused in table.c, so nothing here runs on them.
+ * x86-64: a row states the CFA and where RBP was saved; the return address must lie at CFA − 8.
+ * Everything else (other base registers, RBP in a register, return address elsewhere) is
+ * FG_ROW_UNSUPPORTED: such a frame ends the stack with that reason instead of a wrong caller.
+ * AArch64's rows, PLT and signal frame are a64rows.c's; the file's machine decides.
  */
 #include "profiler/unwind/ehframe.h"
 
@@ -17,6 +15,7 @@
 #include <string.h>
 
 #include "gate/base/vec.h"
+#include "profiler/unwind/a64rows.h"
 
 enum { REG_RBP = 6, REG_RSP = 7, REG_RIP = 16 };
 
@@ -28,8 +27,11 @@ enum { ENTRY_BYTES_MAX = 64 };
 
 struct builder {
 	struct fg_unwind_table *table;
-	uint64_t entry;              /* the program's first instruction; 0: none */
-	uint64_t plt_start, plt_end; /* a lazy PLT of the usual code; empty: none */
+	uint64_t entry;                    /* the program's first instruction; 0: none */
+	uint64_t plt_start, plt_end;       /* a lazy PLT of the usual code; empty: none */
+	uint64_t signal_start, signal_end; /* AArch64: the return from a signal; empty: none */
+	bool is_arm64;
+	unsigned plt_skip; /* AArch64: bytes of the first PLT entry before its push */
 	struct fg_err *err;
 };
 
@@ -199,6 +201,9 @@ static int append_state(void *context, uint64_t start, uint64_t end,
 {
 	struct builder *builder = context;
 	unsigned threshold = 0;
+
+	if (builder->is_arm64)
+		return append(builder, start, fg_a64_row(rules));
 	struct fg_unwind_row row = rules ? row_of(rules, &threshold) : make_row(FG_ROW_UNSUPPORTED);
 
 	return threshold ? append_plt(builder, start, end, threshold, row)
@@ -235,36 +240,84 @@ static int append_bare_plt(struct builder *builder)
 	return rc;
 }
 
+/* The same of AArch64's: only the first entry, of 32 bytes, moves the stack. */
+static int append_arm64_plt(struct builder *builder)
+{
+	enum { WORD_BYTES = 4, FIRST_ENTRY_BYTES = 32 };
+	uint64_t pushed = builder->plt_start + builder->plt_skip + WORD_BYTES;
+	int rc = append(builder, builder->plt_start, fg_a64_leaf());
+
+	if (!rc)
+		rc = append(builder, pushed, fg_a64_pushed(2));
+	if (!rc && builder->plt_start + FIRST_ENTRY_BYTES < builder->plt_end)
+		rc = append(builder, builder->plt_start + FIRST_ENTRY_BYTES, fg_a64_leaf());
+	return rc;
+}
+
+static int append_plt_spot(struct builder *builder)
+{
+	return builder->is_arm64 ? append_arm64_plt(builder) : append_bare_plt(builder);
+}
+
+static int append_entry_spot(struct builder *builder)
+{
+	return append(builder, builder->entry, make_row(FG_ROW_STOP));
+}
+
+static int append_signal_spot(struct builder *builder)
+{
+	return append(builder, builder->signal_start, make_row(FG_ROW_SIGNAL));
+}
+
 static int append_none(struct builder *builder, uint64_t start, uint64_t end)
 {
 	return start < end ? append(builder, start, make_row(FG_ROW_NONE)) : 0;
 }
 
-/* Code without an FDE. A program's first instructions have no caller, said or not: in the loader,
- * and in C libraries that write no FDE for them, they are the known root. */
+/* Code without an FDE of which the rule is known all the same. */
+struct spot {
+	uint64_t start, end;
+	int (*write)(struct builder *);
+};
+
+/* The first spot in [start, end); false if there is none. A program's first instructions have no
+ * caller, said or not: in the loader, and in C libraries that write no FDE for them, they are the
+ * known root. */
+static bool next_spot(const struct builder *builder, uint64_t start, uint64_t end, struct spot *ret)
+{
+	const struct spot spots[] = {
+		{builder->plt_start, builder->plt_end, append_plt_spot},
+		{builder->entry, FG_MIN(end, builder->entry + ENTRY_BYTES_MAX), append_entry_spot},
+		{builder->signal_start, builder->signal_end, append_signal_spot},
+	};
+	const struct spot *found = NULL;
+
+	for (size_t i = 0; i < FG_ARRAY_LEN(spots); i++) {
+		const struct spot *spot = &spots[i];
+
+		if (spot->start && spot->start < spot->end && start <= spot->start &&
+		    spot->end <= end && (!found || spot->start < found->start))
+			found = spot;
+	}
+	if (found)
+		*ret = *found;
+	return found != NULL;
+}
+
 static int append_gap(struct builder *builder, uint64_t start, uint64_t end)
 {
-	bool has_plt = builder->plt_start < builder->plt_end && start <= builder->plt_start &&
-		       builder->plt_end <= end;
-	bool has_entry = builder->entry && start <= builder->entry && builder->entry < end;
-	uint64_t next;
-	int rc;
+	struct spot spot;
 
-	if (has_plt && (!has_entry || builder->plt_start < builder->entry)) {
-		next = builder->plt_end;
-		rc = append_none(builder, start, builder->plt_start);
+	while (start < end && next_spot(builder, start, end, &spot)) {
+		int rc = append_none(builder, start, spot.start);
+
 		if (!rc)
-			rc = append_bare_plt(builder);
-	} else if (has_entry) {
-		next = FG_MIN(end, builder->entry + ENTRY_BYTES_MAX);
-		rc = append_none(builder, start, builder->entry);
-		if (!rc)
-			rc = append(builder, builder->entry, make_row(FG_ROW_STOP));
-	} else {
-		return append_none(builder, start, end);
+			rc = spot.write(builder);
+		if (rc)
+			return rc;
+		start = spot.end;
 	}
-	/* once or twice: what was just written lies before `next` */
-	return !rc && next < end ? append_gap(builder, next, end) : rc;
+	return append_none(builder, start, end);
 }
 
 static bool is_usual_plt(const uint8_t *code, size_t len)
@@ -292,8 +345,13 @@ static void find_plt(struct builder *builder, Elf *elf)
 		const char *name = elf_strptr(elf, names, shdr.sh_name);
 		Elf_Data *data = name && strcmp(name, ".plt") == 0 ? elf_rawdata(scn, NULL) : NULL;
 
-		if (!data || !data->d_buf || !is_usual_plt(data->d_buf, data->d_size))
+		if (!data || !data->d_buf)
 			continue;
+		int skip = builder->is_arm64 ? fg_a64_plt_skip(data->d_buf, data->d_size) : 0;
+
+		if (builder->is_arm64 ? skip < 0 : !is_usual_plt(data->d_buf, data->d_size))
+			continue;
+		builder->plt_skip = (unsigned)skip;
 		builder->plt_start = shdr.sh_addr;
 		builder->plt_end = shdr.sh_addr + data->d_size;
 	}
@@ -326,7 +384,8 @@ static int append_all(struct builder *builder, const struct fg_fdes *fdes)
 			return rc;
 		covered = end;
 	}
-	return table->row_count && covered < table->vaddr_end
+	/* of the vDSO the return from signals may be all there is to say */
+	return (table->row_count || builder->signal_end) && covered < table->vaddr_end
 		       ? append_gap(builder, covered, table->vaddr_end)
 		       : 0;
 }
@@ -335,10 +394,12 @@ int fg_ehframe_rows(struct Elf *elf, const struct fg_fdes *fdes, struct fg_unwin
 		    struct fg_err *err)
 {
 	struct builder builder = {.table = table, .err = err};
-
 	GElf_Ehdr header;
 
-	if (fdes->count == 0)
+	builder.is_arm64 = table->machine == EM_AARCH64;
+	if (builder.is_arm64)
+		(void)fg_a64_find_signal(elf, table, &builder.signal_start, &builder.signal_end);
+	if (fdes->count == 0 && !builder.signal_end)
 		return 0;
 	if (gelf_getehdr(elf, &header))
 		builder.entry = header.e_entry;
