@@ -96,14 +96,24 @@ static uint32_t word_at(const uint8_t *code)
 	return word;
 }
 
+/* adrp x16, …: how all but the first entry begin */
+static bool is_adrp_x16(uint32_t word)
+{
+	return (word & 0x9f00001fu) == 0x90000010u;
+}
+
 int fg_a64_plt_skip(const uint8_t *code, size_t len)
 {
-	enum { FIRST_ENTRY_BYTES = 32 };
-	int skip = len >= FIRST_ENTRY_BYTES && word_at(code) == BTI_C ? WORD_BYTES : 0;
+	enum { ENTRY_BYTES = 16 };
 
-	if (len < FIRST_ENTRY_BYTES || word_at(code + skip) != PUSH_X16_LR)
+	if (len < ENTRY_BYTES)
 		return -1;
-	return skip;
+	int skip = word_at(code) == BTI_C ? WORD_BYTES : 0;
+	uint32_t word = word_at(code + skip);
+
+	if (is_adrp_x16(word))
+		return FG_A64_PLT_PLAIN;
+	return word == PUSH_X16_LR && len >= FG_A64_PLT_FIRST_BYTES ? skip : -1;
 }
 
 bool fg_a64_find_signal(struct Elf *elf, const struct fg_unwind_table *table, uint64_t *ret_start,

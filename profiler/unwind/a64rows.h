@@ -21,8 +21,10 @@ struct fg_unwind_row fg_a64_leaf(void);
 /** A row with the stack `cfa_offset_8` words up and LR saved right below the CFA. */
 struct fg_unwind_row fg_a64_pushed(int16_t cfa_offset_8);
 
-/** If `code` is a PLT as linkers write it: bytes of the first entry before its push (0, or 4 behind
- * a landing pad). -1 if it is not. */
+enum { FG_A64_PLT_PLAIN = 64, FG_A64_PLT_FIRST_BYTES = 32 };
+/** If `code` is a PLT as linkers write it: bytes of its first entry before that one's push (0, or 4
+ *  behind a landing pad), FG_A64_PLT_PLAIN when there is no such entry (static programs), -1 if it
+ * is not one. */
 int fg_a64_plt_skip(const uint8_t *code, size_t len);
 /** The instructions `mov x8, #139; svc #0`, with the word before them since a return address is
  * looked up one byte lower. Only in small segments (the vDSO, musl): no program is read through for

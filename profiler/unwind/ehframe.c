@@ -31,7 +31,7 @@ struct builder {
 	uint64_t plt_start, plt_end;       /* a lazy PLT of the usual code; empty: none */
 	uint64_t signal_start, signal_end; /* AArch64: the return from a signal; empty: none */
 	bool is_arm64;
-	unsigned plt_skip; /* AArch64: bytes of the first PLT entry before its push */
+	unsigned plt_skip; /* AArch64: see fg_a64_plt_skip() */
 	struct fg_err *err;
 };
 
@@ -243,14 +243,16 @@ static int append_bare_plt(struct builder *builder)
 /* The same of AArch64's: only the first entry, of 32 bytes, moves the stack. */
 static int append_arm64_plt(struct builder *builder)
 {
-	enum { WORD_BYTES = 4, FIRST_ENTRY_BYTES = 32 };
+	enum { WORD_BYTES = 4 };
 	uint64_t pushed = builder->plt_start + builder->plt_skip + WORD_BYTES;
+	uint64_t next = builder->plt_start + FG_A64_PLT_FIRST_BYTES;
 	int rc = append(builder, builder->plt_start, fg_a64_leaf());
 
-	if (!rc)
-		rc = append(builder, pushed, fg_a64_pushed(2));
-	if (!rc && builder->plt_start + FIRST_ENTRY_BYTES < builder->plt_end)
-		rc = append(builder, builder->plt_start + FIRST_ENTRY_BYTES, fg_a64_leaf());
+	if (rc || builder->plt_skip == FG_A64_PLT_PLAIN)
+		return rc;
+	rc = append(builder, pushed, fg_a64_pushed(2));
+	if (!rc && next < builder->plt_end)
+		rc = append(builder, next, fg_a64_leaf());
 	return rc;
 }
 
@@ -357,8 +359,11 @@ static void find_plt(struct builder *builder, Elf *elf)
 	}
 }
 
-static bool is_padding(uint64_t end, uint64_t next_start)
+static bool is_padding(const struct builder *builder, uint64_t end, uint64_t next_start)
 {
+	/* AArch64's return from a signal is three instructions */
+	if (end < builder->signal_end && builder->signal_end <= next_start)
+		return false;
 	return next_start - end < PADDING_BYTES && next_start % PADDING_BYTES == 0;
 }
 
@@ -376,7 +381,7 @@ static int append_all(struct builder *builder, const struct fg_fdes *fdes)
 		int rc = 0;
 
 		if (covered < fde->start &&
-		    (covered == table->vaddr_start || !is_padding(covered, fde->start)))
+		    (covered == table->vaddr_start || !is_padding(builder, covered, fde->start)))
 			rc = append_gap(builder, covered, fde->start);
 		if (!rc)
 			rc = append_fde(builder, fdes, fde, end);

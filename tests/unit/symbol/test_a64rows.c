@@ -130,6 +130,7 @@ static void test_rules(void **state)
 static void test_plt(void **state)
 {
 	static const uint32_t plain[8] = {0xa9bf7bf0}, guarded[8] = {0xd503245f, 0xa9bf7bf0};
+	static const uint32_t bare[8] = {0xd0000590};
 	static const uint32_t other[8] = {0xd503201f, 0xa9bf7bf0};
 
 	(void)state;
@@ -138,6 +139,7 @@ static void test_plt(void **state)
 	assert_int_equal(fg_a64_plt_skip((const uint8_t *)other, 32), -1);
 	assert_int_equal(fg_a64_plt_skip((const uint8_t *)plain, 31), -1);
 	assert_int_equal(fg_a64_plt_skip((const uint8_t *)plain, 0), -1);
+	assert_int_equal(fg_a64_plt_skip((const uint8_t *)bare, 16), FG_A64_PLT_PLAIN);
 }
 
 /* What the kernel maps: code that returns from a signal, and no call-frame information at all. */
