@@ -116,10 +116,43 @@ int fg_a64_plt_skip(const uint8_t *code, size_t len)
 	return word == PUSH_X16_LR && len >= FG_A64_PLT_FIRST_BYTES ? skip : -1;
 }
 
-bool fg_a64_find_signal(struct Elf *elf, const struct fg_unwind_table *table, uint64_t *ret_start,
-			uint64_t *ret_end)
+/* sub sp, …, #n, or a store of registers by SP. */
+static bool touches_stack(uint32_t word)
 {
-	for (size_t i = 0; i < table->segment_count; i++) {
+	enum { SP_FIELD = 31 };
+	bool by_sp = (word >> 5 & 31) == SP_FIELD;
+	bool pair = (word & 0x3a400000u) == 0x28000000u, one = (word & 0x3a000000u) == 0x38000000u;
+
+	return (word & 0xff00001fu) == 0xd100001fu || (by_sp && (pair || one));
+}
+
+static bool leaves_only(const uint8_t *code, size_t from, size_t to)
+{
+	for (size_t at = from; at + WORD_BYTES <= to; at += WORD_BYTES)
+		if (touches_stack(word_at(code + at)))
+			return false;
+	return true;
+}
+
+static struct fg_a64_signal find_signal(const uint8_t *code, size_t len, uint64_t vaddr)
+{
+	for (size_t at = WORD_BYTES; at + 2 * WORD_BYTES <= len; at += WORD_BYTES) {
+		if (word_at(code + at) != MOV_X8_SIGRETURN ||
+		    word_at(code + at + WORD_BYTES) != SVC_0)
+			continue;
+		/* the headers before the code look like stores as little as its data does: what
+		 * does by chance costs a guess */
+		return (struct fg_a64_signal){vaddr + at - WORD_BYTES, vaddr + at + 2 * WORD_BYTES,
+					      leaves_only(code, 0, len)};
+	}
+	return (struct fg_a64_signal){0};
+}
+
+struct fg_a64_signal fg_a64_find_signal(struct Elf *elf, const struct fg_unwind_table *table)
+{
+	struct fg_a64_signal found = {0};
+
+	for (size_t i = 0; i < table->segment_count && !found.end; i++) {
 		const struct fg_unwind_segment *segment = &table->segments[i];
 
 		if (segment->file_size > SCANNED_BYTES_MAX || segment->file_size < WORD_BYTES)
@@ -127,19 +160,8 @@ bool fg_a64_find_signal(struct Elf *elf, const struct fg_unwind_table *table, ui
 		Elf_Data *data = elf_getdata_rawchunk(elf, (int64_t)segment->file_offset,
 						      segment->file_size, ELF_T_BYTE);
 
-		if (!data || !data->d_buf)
-			continue;
-		const uint8_t *code = data->d_buf;
-
-		for (size_t at = WORD_BYTES; at + 2 * WORD_BYTES <= data->d_size;
-		     at += WORD_BYTES) {
-			if (word_at(code + at) != MOV_X8_SIGRETURN ||
-			    word_at(code + at + WORD_BYTES) != SVC_0)
-				continue;
-			*ret_start = segment->vaddr + at - WORD_BYTES;
-			*ret_end = segment->vaddr + at + 2 * WORD_BYTES;
-			return true;
-		}
+		if (data && data->d_buf)
+			found = find_signal(data->d_buf, data->d_size, segment->vaddr);
 	}
-	return false;
+	return found;
 }

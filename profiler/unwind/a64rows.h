@@ -26,10 +26,13 @@ enum { FG_A64_PLT_PLAIN = 64, FG_A64_PLT_FIRST_BYTES = 32 };
  *  behind a landing pad), FG_A64_PLT_PLAIN when there is no such entry (static programs), -1 if it
  * is not one. */
 int fg_a64_plt_skip(const uint8_t *code, size_t len);
+struct fg_a64_signal {
+	uint64_t start, end; /* empty: not found */
+	bool leaves_only; /* nothing in its segment moves or writes the stack: LR is right in all */
+};
 /** The instructions `mov x8, #139; svc #0`, with the word before them since a return address is
  * looked up one byte lower. Only in small segments (the vDSO, musl): no program is read through for
  * it. */
-bool fg_a64_find_signal(struct Elf *elf, const struct fg_unwind_table *table, uint64_t *ret_start,
-			uint64_t *ret_end);
+struct fg_a64_signal fg_a64_find_signal(struct Elf *elf, const struct fg_unwind_table *table);
 
 #endif

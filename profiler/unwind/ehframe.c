@@ -16,6 +16,7 @@
 
 #include "gate/base/vec.h"
 #include "profiler/unwind/a64rows.h"
+#include "profiler/unwind/gap.h"
 
 enum { REG_RBP = 6, REG_RSP = 7, REG_RIP = 16 };
 
@@ -27,9 +28,9 @@ enum { ENTRY_BYTES_MAX = 64 };
 
 struct builder {
 	struct fg_unwind_table *table;
-	uint64_t entry;                    /* the program's first instruction; 0: none */
-	uint64_t plt_start, plt_end;       /* a lazy PLT of the usual code; empty: none */
-	uint64_t signal_start, signal_end; /* AArch64: the return from a signal; empty: none */
+	uint64_t entry;              /* the program's first instruction; 0: none */
+	uint64_t plt_start, plt_end; /* a lazy PLT of the usual code; empty: none */
+	struct fg_a64_signal signal; /* AArch64: the return from a signal */
 	bool is_arm64;
 	unsigned plt_skip; /* AArch64: see fg_a64_plt_skip() */
 	struct fg_err *err;
@@ -268,7 +269,7 @@ static int append_entry_spot(struct builder *builder)
 
 static int append_signal_spot(struct builder *builder)
 {
-	return append(builder, builder->signal_start, make_row(FG_ROW_SIGNAL));
+	return append(builder, builder->signal.start, make_row(FG_ROW_SIGNAL));
 }
 
 static int append_none(struct builder *builder, uint64_t start, uint64_t end)
@@ -290,7 +291,7 @@ static bool next_spot(const struct builder *builder, uint64_t start, uint64_t en
 	const struct spot spots[] = {
 		{builder->plt_start, builder->plt_end, append_plt_spot},
 		{builder->entry, FG_MIN(end, builder->entry + ENTRY_BYTES_MAX), append_entry_spot},
-		{builder->signal_start, builder->signal_end, append_signal_spot},
+		{builder->signal.start, builder->signal.end, append_signal_spot},
 	};
 	const struct spot *found = NULL;
 
@@ -362,7 +363,7 @@ static void find_plt(struct builder *builder, Elf *elf)
 static bool is_padding(const struct builder *builder, uint64_t end, uint64_t next_start)
 {
 	/* AArch64's return from a signal is three instructions */
-	if (end < builder->signal_end && builder->signal_end <= next_start)
+	if (end < builder->signal.end && builder->signal.end <= next_start)
 		return false;
 	return next_start - end < PADDING_BYTES && next_start % PADDING_BYTES == 0;
 }
@@ -390,7 +391,7 @@ static int append_all(struct builder *builder, const struct fg_fdes *fdes)
 		covered = end;
 	}
 	/* of the vDSO the return from signals may be all there is to say */
-	return (table->row_count || builder->signal_end) && covered < table->vaddr_end
+	return (table->row_count || builder->signal.end) && covered < table->vaddr_end
 		       ? append_gap(builder, covered, table->vaddr_end)
 		       : 0;
 }
@@ -403,11 +404,16 @@ int fg_ehframe_rows(struct Elf *elf, const struct fg_fdes *fdes, struct fg_unwin
 
 	builder.is_arm64 = table->machine == EM_AARCH64;
 	if (builder.is_arm64)
-		(void)fg_a64_find_signal(elf, table, &builder.signal_start, &builder.signal_end);
-	if (fdes->count == 0 && !builder.signal_end)
+		builder.signal = fg_a64_find_signal(elf, table);
+	if (fdes->count == 0 && !builder.signal.end)
 		return 0;
 	if (gelf_getehdr(elf, &header))
 		builder.entry = header.e_entry;
 	find_plt(&builder, elf);
-	return append_all(&builder, fdes);
+	int rc = append_all(&builder, fdes);
+
+	/* arm64's vDSO has no call-frame information at all, and needs none */
+	if (!rc && fdes->count == 0 && builder.signal.leaves_only)
+		fg_unwind_table_fill_leaves(table);
+	return rc;
 }

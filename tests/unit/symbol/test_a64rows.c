@@ -164,7 +164,10 @@ static void make_vdso(struct tiny_vdso *ret)
 			    .p_flags = PF_R | PF_X,
 			    .p_filesz = sizeof(*ret),
 			    .p_memsz = sizeof(*ret)},
-		.code = {[8] = 0xd503201f, [9] = 0xd2801168, [10] = 0xd4000001},
+		.code = {[0] = 0xa9bf7bfd /* stp x29, x30, [sp, #-16]! */,
+			 [8] = 0xd503201f,
+			 [9] = 0xd2801168,
+			 [10] = 0xd4000001},
 	};
 }
 
@@ -195,6 +198,28 @@ static void test_vdso(void **state)
 #endif
 	fg_unwind_table_done(&table);
 
+	static const struct {
+		uint32_t word;
+		uint8_t kind;
+	} codes[] = {
+		{0xd503201f, FG_A64},      /* nop: nothing there touches the stack */
+		{0xa9000026, FG_A64},      /* stp x6, x0, [x1] */
+		{0xa94007e0, FG_A64},      /* ldp x0, x1, [sp] */
+		{0xa9bf7bfd, FG_ROW_NONE}, /* stp x29, x30, [sp, #-16]! */
+		{0xa9007bfd, FG_ROW_NONE}, /* stp x29, x30, [sp] */
+		{0xf81f0ffe, FG_ROW_NONE}, /* str x30, [sp, #-16]! */
+		{0xf90007fe, FG_ROW_NONE}, /* str x30, [sp, #8] */
+		{0xd10083ff, FG_ROW_NONE}, /* sub sp, sp, #32 */
+		{0x6dbf27e8, FG_ROW_NONE}, /* stp d8, d9, [sp, #-16]! */
+	};
+
+	for (size_t i = 0; i < FG_ARRAY_LEN(codes); i++) {
+		vdso.code[0] = codes[i].word;
+		assert_ok(fg_unwind_table_build_memory(&vdso, sizeof(vdso), "[vdso]", &table, &err),
+			  &err);
+		assert_int_equal(fg_unwind_table_find(&table, code)->kind, codes[i].kind);
+		fg_unwind_table_done(&table);
+	}
 	vdso.code[10]++; /* svc #0 no more: nothing is known */
 	assert_ok(fg_unwind_table_build_memory(&vdso, sizeof(vdso), "[vdso]", &table, &err), &err);
 	assert_int_equal(table.row_count, 0);
