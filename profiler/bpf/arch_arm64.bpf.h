@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
- * AArch64, see arch.bpf.h. Compiled, and what reads user memory run on the host and under an
- * emulator (profiler/README.md, "AArch64"); what reads the kernel's structures has never met such a
- * kernel.
+ * AArch64, see arch.bpf.h. What was run of it, and where: profiler/README.md, "AArch64". The ways
+ * for kernels before 5.15 were compiled only.
  */
 #ifndef FG_PROFILER_BPF_ARCH_ARM64_H
 #define FG_PROFILER_BPF_ARCH_ARM64_H
