@@ -11,8 +11,9 @@ struct part {
 	bool shown;
 };
 
-static void add_parts(const struct fg_profile_info *info, double cpu_ns, struct fg_buf *out)
+static void add_parts(const struct fg_result *result, double cpu_ns, struct fg_buf *out)
 {
+	const struct fg_profile_info *info = &result->profile;
 	const struct fg_profile_type_info *types = info->types;
 	/* Off-CPU and wall are made of the same waits. */
 	const struct part parts[] = {
@@ -39,6 +40,9 @@ static void add_parts(const struct fg_profile_info *info, double cpu_ns, struct 
 				    fg_num_format_ns((double)info->bpf_ns / (double)info->samples,
 						     text));
 	}
+	if (result->measured_ns)
+		fg_buf_addf(out, " (%.1f %% of a core)",
+			    100.0 * (double)info->helper_cpu_ns / (double)result->measured_ns);
 }
 
 void fg_report_own_cost(const struct fg_result *result, struct fg_buf *out)
@@ -56,5 +60,5 @@ void fg_report_own_cost(const struct fg_result *result, struct fg_buf *out)
 			    "unknown",
 			    100.0 * (double)info->helper_cpu_ns / cpu_ns);
 	else
-		add_parts(info, cpu_ns, out);
+		add_parts(result, cpu_ns, out);
 }
