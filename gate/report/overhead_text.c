@@ -52,6 +52,9 @@ void fg_report_own_cost(const struct fg_result *result, struct fg_buf *out)
 
 	fg_buf_addf(out, "%u Hz on %u CPU%s", info->frequency_hz, info->cpus,
 		    info->cpus == 1 ? "" : "s");
+	/* Far from the rate: the timer and the scheduler's clock disagree (steal, aliasing). */
+	if (info->samples_per_cpu_s > 0)
+		fg_buf_addf(out, ", %.0f samples per CPU second", info->samples_per_cpu_s);
 	if (info->samples == 0 || cpu_ns <= 0)
 		fg_buf_add_str(out, "; own overhead unknown");
 	else if (info->bpf_ns == 0) /* only a BPF program can take its own time */

@@ -64,7 +64,8 @@ class Profile(Tools):
         self.assertRegex(done.out, rf"\A\S+ \(pid {target.pid}\): recorded 0:02, [\d.]+ m?s of CPU \(\d+ % of a core\)")
         self.assertRegex(done.out, r"cpu by function \(self, total, self per second\)")
         self.assertRegex(done.out, r"\d+ samples, 0 lost, \d+\.\d\d % complete")
-        self.assertRegex(done.out, r"measured: 499 Hz on \d+ CPUs?; own overhead [\d.]+ % of the\s+target's CPU:\s+samples")
+        measured = " ".join(done.out.split())  # wherever the lines break
+        self.assertRegex(measured, r"measured: 499 Hz on \d+ CPUs?, \d+ samples per CPU second; own overhead [\d.]+ % of the target's CPU: samples")
         self.assertIn("Ctrl-C ends it", done.err)
         self.assertNotIn("request", done.out)
         run = self.run_json(self.bundle())

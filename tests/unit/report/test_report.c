@@ -254,10 +254,10 @@ static void test_own_overhead(void **state)
 	}
 	fg_buf_init(&out, 1 << 20);
 	assert_ok(fg_report_run_text(bundle.result, bundle.profile, &style, &out, &err), &err);
-	assert_non_null(strstr(out.data,
-			       "CPUs; own overhead 3.60 % of the target's CPU: samples 1.00 % "
-			       "(10.0 µs each), waits 2.00 %, request classes 0.10 %, helper 0.50 "
-			       "% (0.0 % of a core)\n"));
+	assert_non_null(strstr(
+		out.data, "CPU second; own overhead 3.60 % of the target's CPU: samples 1.00 % "
+			  "(10.0 µs each), waits 2.00 %, request classes 0.10 %, helper 0.50 "
+			  "% (0.0 % of a core)\n"));
 	fg_buf_clear(&out);
 	assert_ok(fg_report_markdown(bundle.result, bundle.profile, NULL, 1 << 20, &out, &err),
 		  &err);
