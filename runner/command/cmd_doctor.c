@@ -88,9 +88,10 @@ const struct fg_command fg_command_doctor = {
 	.arguments = "[URL]",
 	.summary = "Tell what this machine can measure, with one fix per failed line",
 	.text = "Tries what load and profiles need (it does not look at versions) and prints a\n"
-		"line for each: ✓ works, ! could be better, ✗ no CPU profile without it. With\n"
-		"--pid or the URL of a local server it looks at that process too. Exits 0 when\n"
-		"profiles are possible, 14 when not, 13 when there is no such process.\n\n"
+		"line for each: ✓ works, ! could be better, ✗ no complete CPU profile without\n"
+		"it. With --pid or the URL of a local server it looks at that process too.\n"
+		"Exits 0 when complete profiles are possible, 14 when not (stack copies may\n"
+		"be), 13 when there is no such process.\n\n"
 		"  flamegate doctor\n"
 		"  flamegate doctor http://127.0.0.1:8080/",
 	.options = options,

@@ -499,6 +499,12 @@ class Doctor(Tools):
         self.assertIn("sudo setcap", done.stdout)
         self.assertRegex(done.stdout, r"rights +uid 65534, no capabilities")
         self.assertRegex(done.stdout, r"✗ owner +uid 0 \(we are 65534\)")
+        self.assertIn("things are missing for CPU profiles; latency", done.stdout)
+        if "✓ stack copies" in done.stdout:
+            done = subprocess.run([*NOBODY, str(place / "flamegate"), "doctor"], cwd=self.dir, text=True, capture_output=True,
+                                  timeout=60)
+            self.assertEqual(done.returncode, 14, done.stdout)
+            self.assertIn("is missing for complete CPU profiles; until then stack copies", done.stdout)
 
     @ROOT
     def test_inside_a_namespace(self):
