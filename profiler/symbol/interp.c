@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "gate/base/str.h"
+#include "profiler/unwind/elf_open.h"
 #include "profiler/unwind/fde.h"
 
 /* libelf reads a section as a whole, and a sparse file's may be of any size. */
@@ -300,8 +301,7 @@ bool fg_interp_detect(int fd, const char *path, struct fg_interp *ret)
 {
 	struct fg_interp interp = {.runtime = native_only(path)};
 
-	elf_version(EV_CURRENT);
-	Elf *elf = fd >= 0 ? elf_begin(fd, ELF_C_READ, NULL) : NULL;
+	Elf *elf = fd >= 0 ? fg_elf_open(fd) : NULL;
 
 	if (elf && elf_kind(elf) == ELF_K_ELF && gelf_getclass(elf) == ELFCLASS64)
 		detect(elf, path, &interp);
