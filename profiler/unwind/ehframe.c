@@ -26,6 +26,9 @@ enum { PADDING_BYTES = 16 };
 /* The loader's has 62. */
 enum { ENTRY_BYTES_MAX = 64 };
 
+/* libelf reads it whole. A million functions of other libraries. */
+enum { PLT_BYTES_MAX = 16 << 20 };
+
 struct builder {
 	struct fg_unwind_table *table;
 	uint64_t entry;              /* the program's first instruction; 0: none */
@@ -290,12 +293,16 @@ static void find_plt(struct builder *builder, Elf *elf)
 		    shdr.sh_addr >= builder->table->vaddr_end)
 			continue;
 		const char *name = elf_strptr(elf, names, shdr.sh_name);
-		Elf_Data *data = name && strcmp(name, ".plt") == 0 ? elf_rawdata(scn, NULL) : NULL;
 
-		if (!data || !data->d_buf || !is_usual_plt(data->d_buf, data->d_size))
+		if (!name || strcmp(name, ".plt") != 0)
 			continue;
-		builder->plt_start = shdr.sh_addr;
-		builder->plt_end = shdr.sh_addr + data->d_size;
+		Elf_Data *data = shdr.sh_size <= PLT_BYTES_MAX ? elf_rawdata(scn, NULL) : NULL;
+
+		if (data && data->d_buf && is_usual_plt(data->d_buf, data->d_size)) {
+			builder->plt_start = shdr.sh_addr;
+			builder->plt_end = shdr.sh_addr + data->d_size;
+		}
+		return; /* there is one; a file that lists thousands wants our memory */
 	}
 }
 
