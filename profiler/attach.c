@@ -79,8 +79,11 @@ static int check_process(const struct fg_client_process *process, struct fg_err 
 	if (rc)
 		return rc;
 	fg_process_status(status.data, status.len, &facts);
+	bool same_start =
+		!process->start_ns || fg_process_start_ns(process->tgid) == process->start_ns;
+
 	if (strcmp(name, process->name) != 0 || facts.ns_pid != process->ns_pid ||
-	    facts.uid != process->uid)
+	    facts.uid != process->uid || !same_start)
 		return fg_err_set(err, FG_E_NOT_FOUND, "java (pid %u) is another process now",
 				  process->tgid);
 	if ((process->flags & FG_RUNTIME_NO_SIGQUIT) ||

@@ -14,7 +14,7 @@
 #include "profiler/client_jit.h"
 #include "profiler/wire.pb-c.h"
 
-enum { DEFAULT_FREQUENCY_HZ = 499, PIDS_MAX = 4096, EXIT_WAIT_MS = 1000 };
+enum { DEFAULT_FREQUENCY_HZ = 499, PIDS_MAX = 4096, EXIT_WAIT_MS = 1000, KILL_WAIT_MS = 2000 };
 #define DEFAULT_TIMEOUT_NS (30 * FG_NS_PER_S)
 #define STOP_TIMEOUT_NS    (4 * FG_NS_PER_S)
 #define NAMES_TIMEOUT_NS   (3 * FG_NS_PER_S)
@@ -114,7 +114,7 @@ static int start_with(const struct fg_profiler_options *options, enum fg_profile
 			   err);
 	if (rc) {
 		(void)kill(helper_pid, SIGKILL);
-		(void)waitpid(helper_pid, NULL, 0);
+		(void)waitpid(helper_pid, NULL, 0); /* it has not been told of any target */
 		return rc;
 	}
 	profiler->helper_pid = helper_pid;
@@ -257,20 +257,27 @@ double fg_profiler_complete_share(const struct fg_profiler *profiler)
 	return with_user ? (double)profiler->samples.complete / (double)with_user : 0;
 }
 
-/* The helper ends by itself when its stream does; one that does not is killed. */
+static bool ended_within(pid_t pid, int wait_ms)
+{
+	for (int waited_ms = 0; waited_ms < wait_ms; waited_ms++) {
+		if (waitpid(pid, NULL, WNOHANG) != 0)
+			return true;
+		(void)poll(NULL, 0, 1);
+	}
+	return false;
+}
+
+/* The helper ends by itself when its stream does; one that does not is killed. One that even then
+ * does not end (it reads a file of the target's, and the target's own file system does not answer)
+ * is left to the system. */
 static void reap(struct fg_profiler *profiler, int wait_ms)
 {
 	if (!profiler->helper_pid)
 		return;
-	for (int waited_ms = 0; waited_ms < wait_ms; waited_ms++) {
-		if (waitpid(profiler->helper_pid, NULL, WNOHANG) != 0) {
-			profiler->helper_pid = 0;
-			return;
-		}
-		(void)poll(NULL, 0, 1);
+	if (!ended_within(profiler->helper_pid, wait_ms)) {
+		(void)kill(profiler->helper_pid, SIGKILL);
+		(void)ended_within(profiler->helper_pid, KILL_WAIT_MS);
 	}
-	(void)kill(profiler->helper_pid, SIGKILL);
-	(void)waitpid(profiler->helper_pid, NULL, 0);
 	profiler->helper_pid = 0;
 }
 

@@ -16,6 +16,7 @@ enum {
 	BATCH_FRAMES = 64 * 1024,    /* 512 KiB per message */
 	PENDING_BYTES_MAX = 4 << 20, /* queued for a slow client before the ring is left alone */
 	BATCH_FULL = -EAGAIN,        /* ends one consume call */
+	EVENTS_MS_MAX = 100,         /* before the client and the samples have their turn */
 	SAMPLE_BYTES_MIN = offsetof(struct fg_bpf_sample, frames),
 };
 
@@ -29,6 +30,7 @@ struct fg_drain {
 	struct fg_kernel_names kernel;
 	struct fg_err err; /* of the callbacks */
 	int rc;
+	uint64_t events_by_ns;
 	bool lost_told;
 	size_t count, frame_count;
 	uint64_t time_ns[BATCH_SAMPLES];
@@ -87,7 +89,10 @@ static int take_event(void *context, void *data, size_t size)
 	if (size < sizeof(struct fg_bpf_event))
 		return 0;
 	drain->rc = fg_targets_event(drain->targets, data, &drain->err);
-	return drain->rc;
+	if (drain->rc)
+		return drain->rc;
+	/* A target that forks and execs without end brings events faster than we follow. */
+	return fg_clock_monotonic_ns() < drain->events_by_ns ? 0 : BATCH_FULL;
 }
 
 static int take_name(void *context, void *data, size_t size)
@@ -160,6 +165,7 @@ int fg_drain_event_fd(const struct fg_drain *drain)
 int fg_drain_events(struct fg_drain *drain, struct fg_err *err)
 {
 	drain->rc = 0;
+	drain->events_by_ns = fg_clock_monotonic_ns() + EVENTS_MS_MAX * FG_NS_PER_MS;
 	int rc = ring_buffer__consume(drain->events);
 
 	if (drain->rc) {
@@ -167,7 +173,7 @@ int fg_drain_events(struct fg_drain *drain, struct fg_err *err)
 			*err = drain->err;
 		return drain->rc;
 	}
-	return rc < 0 ? fg_err_errno(err, -rc, "reading the event ring") : 0;
+	return rc < 0 && rc != BATCH_FULL ? fg_err_errno(err, -rc, "reading the event ring") : 0;
 }
 
 static int send_batch(struct fg_drain *drain, struct fg_err *err)

@@ -16,6 +16,7 @@ enum { STATS_INTERVAL_MS = 200, PIDS_MAX = 4096 };
 #define SLICE_MIN_NS     (10 * FG_NS_PER_MS)
 #define START_TIMEOUT_NS (30 * FG_NS_PER_S)
 #define FLUSH_TIMEOUT_NS (3 * FG_NS_PER_S)
+#define EVENTS_LAST_NS   FG_NS_PER_S
 
 struct helper {
 	struct fg_wire wire;
@@ -329,6 +330,20 @@ static int drain_all(struct helper *helper, uint64_t deadline_ns, struct fg_err 
 	return rc;
 }
 
+/* One call takes some: the rest too, so that what was sampled last has its names. */
+static int take_last_events(struct helper *helper, struct fg_err *err)
+{
+	struct fg_source *source = helper->source;
+	struct pollfd poll_fd = {.fd = source->ops->fd(source), .events = POLLIN};
+	uint64_t deadline_ns = fg_clock_monotonic_ns() + EVENTS_LAST_NS;
+	int rc;
+
+	do {
+		rc = source->ops->events(source, err);
+	} while (!rc && fg_clock_monotonic_ns() < deadline_ns && poll(&poll_fd, 1, 0) > 0);
+	return rc;
+}
+
 /* Everything that was sampled before STOP still reaches the client. */
 static int finish(struct helper *helper, struct fg_err *err)
 {
@@ -342,7 +357,7 @@ static int finish(struct helper *helper, struct fg_err *err)
 
 		rc = source->ops->enable(source, false, err);
 		if (!rc)
-			rc = source->ops->events(source, err);
+			rc = take_last_events(helper, err);
 		if (!rc)
 			rc = drain_all(helper, deadline_ns, err);
 		if (!rc)

@@ -30,45 +30,79 @@ static bool is_code(char type)
 	return type == 'T' || type == 't' || type == 'W' || type == 'w';
 }
 
-static bool find_text(const char *text, size_t len, uint64_t *ret)
-{
-	static const char name[] = " T _text";
+struct line {
+	const char *at, *rest; /* the address; what follows it */
+	int rest_len;
+	uint64_t address;
+	bool loaded; /* "name\t[module]" */
+};
 
-	for (const char *line = text, *end = text + len; line < end;) {
-		const char *stop = memchr(line, '\n', (size_t)(end - line)), *rest;
+/* The next line that names code; false at the end. */
+static bool next_code(const char **text, const char *end, struct line *ret)
+{
+	while (*text < end) {
+		const char *at = *text, *rest;
+		const char *stop = memchr(at, '\n', (size_t)(end - at));
 
 		stop = stop ? stop : end;
-		if (split(line, (size_t)(stop - line), ret, &rest) &&
-		    (size_t)(stop - rest) == sizeof(name) - 1 &&
-		    memcmp(rest, name, sizeof(name) - 1) == 0)
-			return *ret > FG_KERNEL_NAMES_BASE;
-		line = stop + 1;
+		*text = stop + (stop < end);
+		if (!split(at, (size_t)(stop - at), &ret->address, &rest) || !is_code(rest[1]) ||
+		    !ret->address)
+			continue;
+		ret->at = at;
+		ret->rest = rest;
+		ret->rest_len = (int)(stop - rest);
+		ret->loaded = memchr(rest, '\t', (size_t)(stop - rest)) != NULL;
+		return true;
 	}
 	return false;
 }
 
-int fg_kernel_names_shift(const char *text, size_t len, struct fg_buf *ret, uint64_t *ret_shift,
-			  struct fg_err *err)
+/* Where the image and what was loaded lie; false without `_text`. */
+static bool measure(const char *text, const char *end, struct fg_kernel_names *ret)
 {
-	uint64_t start;
+	static const char first[] = " T _text";
+	uint64_t last = 0, loaded = UINT64_MAX;
+	struct line line;
+
+	while (next_code(&text, end, &line)) {
+		if (line.loaded)
+			loaded = FG_MIN(loaded, line.address);
+		else
+			last = FG_MAX(last, line.address);
+		if ((size_t)line.rest_len == sizeof(first) - 1 &&
+		    memcmp(line.rest, first, sizeof(first) - 1) == 0)
+			ret->image_start = line.address;
+	}
+	if (ret->image_start <= FG_KERNEL_NAMES_BASE)
+		return false;
+	ret->shift = ret->image_start - FG_KERNEL_NAMES_BASE;
+	ret->image_end = last + FG_MIN((uint64_t)FG_KERNEL_NAMES_TAIL, UINT64_MAX - last);
+	/* what follows the image closely is not its tail */
+	if (loaded > last)
+		ret->image_end = FG_MIN(ret->image_end, loaded);
+	ret->loaded_shift = loaded != UINT64_MAX ? loaded - FG_KERNEL_NAMES_LOADED : 0;
+	return true;
+}
+
+int fg_kernel_names_shift(const char *text, size_t len, struct fg_buf *ret,
+			  struct fg_kernel_names *ret_names, struct fg_err *err)
+{
+	struct fg_kernel_names names = {0};
+	const char *end = text + len;
+	struct line line;
 
 	fg_buf_init(ret, FG_KERNEL_NAMES_BYTES_MAX);
-	if (!find_text(text, len, &start))
+	if (!measure(text, end, &names))
 		return fg_err_set(err, FG_E_NO_DATA, "%s has no addresses", path);
-	uint64_t shift = start - FG_KERNEL_NAMES_BASE;
+	while (next_code(&text, end, &line)) {
+		uint64_t address = fg_kernel_names_address(&names, line.address);
 
-	for (const char *line = text, *end = text + len; line < end;) {
-		const char *stop = memchr(line, '\n', (size_t)(end - line)), *rest;
-		uint64_t address;
-
-		stop = stop ? stop : end;
-		if (split(line, (size_t)(stop - line), &address, &rest) && is_code(rest[1]) &&
-		    address)
-			fg_buf_addf(ret, "%016llx%.*s\n", (unsigned long long)(address - shift),
-				    (int)(stop - rest), rest);
-		line = stop + 1;
+		if (address)
+			fg_buf_addf(ret, "%016llx%.*s\n", (unsigned long long)address,
+				    line.rest_len, line.rest);
 	}
-	*ret_shift = shift;
+	*ret_names = names;
 	return fg_buf_check(ret, err);
 }
 
@@ -108,14 +142,16 @@ static int send_shifted(int fd, struct fg_wire *wire, struct fg_kernel_names *re
 	struct fg_err ignored;
 
 	fg_buf_init(&text, FG_KERNEL_NAMES_BYTES_MAX);
+	struct fg_kernel_names names;
+
 	if (fg_file_read_fd(fd, path, FG_KERNEL_NAMES_BYTES_MAX, &text, &ignored) != 0 ||
-	    fg_kernel_names_shift(text.data, text.len, &shifted, &ret->shift, &ignored) != 0)
+	    fg_kernel_names_shift(text.data, text.len, &shifted, &names, &ignored) != 0)
 		return 0;
 	int sealed = write_sealed(&shifted, err);
 
 	if (sealed < 0)
 		return sealed;
-	ret->hidden = false;
+	*ret = names;
 	return send_fd(sealed, wire, err);
 }
 
@@ -137,5 +173,10 @@ int fg_kernel_names_send(bool as_they_are, struct fg_wire *wire, struct fg_kerne
 
 uint64_t fg_kernel_names_address(const struct fg_kernel_names *names, uint64_t address)
 {
-	return names->hidden ? 0 : address - names->shift;
+	if (names->hidden)
+		return 0;
+	if (names->image_start >= names->image_end ||
+	    (address >= names->image_start && address < names->image_end))
+		return address - names->shift;
+	return names->loaded_shift ? address - names->loaded_shift : 0;
 }

@@ -144,13 +144,21 @@ static int place_part(struct fg_modules *modules, const struct fg_unwind_table *
 	return 0;
 }
 
+/* Each part has one entry more than pages. Nothing is subtracted: what is used may already be
+ * closer to the end than a module's parts. */
+bool fg_modules_pages_fit(uint32_t used, size_t page_count)
+{
+	return page_count <= FG_PAGES_MAX &&
+	       used + page_count + FG_MODULE_PARTS_MAX <= (size_t)FG_PAGES_MAX;
+}
+
 /* Copies rows and index; on failure the module simply has fewer parts. */
 static int place_rows(struct fg_modules *modules, const struct fg_unwind_table *table,
 		      struct fg_module *module, struct fg_err *err)
 {
 	if (!modules->session || !table->row_count || !table->page_count)
 		return 0;
-	if (table->page_count + 1 > (size_t)FG_PAGES_MAX - modules->pages - FG_MODULE_PARTS_MAX)
+	if (!fg_modules_pages_fit(modules->pages, table->page_count))
 		return fg_err_set(err, FG_E_LIMIT, "the page index is full");
 	for (size_t from = 0; from < table->page_count;) {
 		size_t room = (size_t)FG_ROWS_PER_SHARD - modules->shard_rows;

@@ -58,6 +58,9 @@ const struct fg_unwind_segment *fg_module_segment(const struct fg_module *module
 /** What to take off an address of the mapping to get p_vaddr; `segment` as above. */
 uint64_t fg_module_bias(const struct fg_module *module, const struct fg_mapping *mapping,
 			const struct fg_unwind_segment *segment);
+/** Whether an index of `page_count` pages fits behind `used` entries, in as many parts as a module
+ * may have. */
+bool fg_modules_pages_fit(uint32_t used, size_t page_count);
 /** The ELF image of the vDSO that `mapping` is; how many bytes, or -1. */
 ssize_t fg_module_read_vdso(pid_t pid, const struct fg_mapping *mapping, uint8_t *image,
 			    size_t size_bytes);

@@ -6,12 +6,12 @@
 #include <string.h>
 #include <unistd.h>
 #include <sys/mman.h>
-#include <sys/uio.h>
 
 #include <xxhash.h>
 
 #include "gate/base/file.h"
 #include "gate/base/vec.h"
+#include "profiler/target_memory.h"
 #include "profiler/unwind/memory_elf.h"
 
 enum { RANGES_MAX = 4096 };
@@ -251,13 +251,10 @@ static bool read_code(void *context, uint64_t address, uint64_t *ret)
 {
 	const struct reader *reader = context;
 	const struct range *range = find_range(reader->space, address);
-	struct iovec local = {ret, sizeof(*ret)};
-	struct iovec remote = {(void *)address, sizeof(*ret)}; /* NOLINT */
 
 	if (!range || range->module < FG_MODULE_FIRST || range->end - address < sizeof(*ret))
 		return false;
-	return process_vm_readv((pid_t)reader->pid, &local, 1, &remote, 1, 0) ==
-	       (ssize_t)sizeof(*ret);
+	return fg_target_memory_read_once((pid_t)reader->pid, address, ret, sizeof(*ret));
 }
 
 static bool is_anonymous(uint64_t frame)

@@ -61,7 +61,7 @@ static void become_nobody(void)
 		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 }
 
-int fg_rights_drop(struct fg_err *err)
+static int drop(bool keep, struct fg_err *err)
 {
 	for_root = getuid() == 0;
 	become_nobody();
@@ -73,7 +73,7 @@ int fg_rights_drop(struct fg_err *err)
 		rc = fg_err_errno(err, errno, "reading capabilities");
 		goto out;
 	}
-	for (size_t i = 0; i < FG_ARRAY_LEN(kept); i++) {
+	for (size_t i = 0; keep && i < FG_ARRAY_LEN(kept); i++) {
 		cap_flag_value_t has = CAP_CLEAR;
 
 		/* What we open goes to the client. Its own targets' files it may read itself; more
@@ -93,6 +93,16 @@ out:
 	if (reduced)
 		(void)cap_free(reduced);
 	return rc;
+}
+
+int fg_rights_drop(struct fg_err *err)
+{
+	return drop(true, err);
+}
+
+int fg_rights_drop_to_client(struct fg_err *err)
+{
+	return drop(getuid() == 0, err);
 }
 
 int fg_rights_check_self(struct fg_err *err)

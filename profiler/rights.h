@@ -18,6 +18,9 @@ const char *fg_rights_fix(char text[FG_RIGHTS_TEXT_MAX]);
  *  for new code, and root's identity where it had that; nothing can be gained again. Call once
  *  attached. */
 int fg_rights_drop(struct fg_err *err) FG_MUST_USE;
+/** As above, but for a client that is not root nothing is kept. Before libdwfl reads files that the
+ *  client may have written: what they make of it has then no more rights than the client. */
+int fg_rights_drop_to_client(struct fg_err *err) FG_MUST_USE;
 /** PERMISSION when this program runs as another user than the one who started it. */
 int fg_rights_check_self(struct fg_err *err) FG_MUST_USE;
 /** Whether who started us may know where the kernel lies in memory without our help. */

@@ -4,13 +4,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/uio.h>
+#include <unistd.h>
 
 #include <xxhash.h>
 
 #include "gate/base/str.h"
 #include "gate/base/vec.h"
 #include "profiler/rights.h"
+#include "profiler/target_memory.h"
 #include "profiler/wire.pb-c.h"
 
 enum {
@@ -54,7 +55,8 @@ struct fg_scripts {
 	size_t pending_count, pending_capacity;
 	void (*more)(void *context);
 	void *more_context;
-	uint32_t allowed_tgid; /* whose memory we may read, until the next batch */
+	uint32_t allowed_tgid; /* whose memory we may read, until the next batch … */
+	int memory_fd;         /* … and this is it; -1: none */
 	uint64_t gone;         /* frames whose names could not be read */
 	bool gone_told;
 	struct fg_script_text text;
@@ -66,8 +68,17 @@ int fg_scripts_new(struct fg_scripts **ret, struct fg_err *err)
 
 	if (!scripts)
 		return fg_err_nomem(err);
+	scripts->memory_fd = -1;
 	*ret = scripts;
 	return 0;
+}
+
+static void forget_memory(struct fg_scripts *scripts)
+{
+	if (scripts->memory_fd >= 0)
+		close(scripts->memory_fd);
+	scripts->memory_fd = -1;
+	scripts->allowed_tgid = 0;
 }
 
 static void clear_pending(struct fg_scripts *scripts)
@@ -84,6 +95,7 @@ void fg_scripts_free(struct fg_scripts *scripts)
 	if (!scripts)
 		return;
 	clear_pending(scripts);
+	forget_memory(scripts);
 	free(scripts->pending);
 	free(scripts->images);
 	free(scripts->codes);
@@ -139,11 +151,7 @@ bool fg_scripts_knows(const struct fg_scripts *scripts, uint32_t module)
 
 static bool read_process(void *context, uint64_t address, void *out, size_t len)
 {
-	pid_t pid = *(const pid_t *)context;
-	const struct iovec local = {.iov_base = out, .iov_len = len};
-	const struct iovec remote = {.iov_base = (void *)(uintptr_t)address, .iov_len = len};
-
-	return process_vm_readv(pid, &local, 1, &remote, 1, 0) == (ssize_t)len;
+	return fg_target_memory_read(*(const int *)context, address, out, len);
 }
 
 void fg_scripts_release(struct fg_scripts *scripts, uint32_t image)
@@ -186,7 +194,7 @@ void fg_scripts_describe(struct fg_scripts *scripts, uint32_t module, pid_t pid,
 	uint64_t address = bias + runtime->address;
 	bool needs_debug = fg_script_layout_needs_debug(runtime->kind, runtime->version);
 
-	if (needs_debug && !read_process(&pid, address, debug, sizeof(debug)))
+	if (needs_debug && !fg_target_memory_read_once(pid, address, debug, sizeof(debug)))
 		return;
 	if (fg_script_layout_make(runtime->kind, runtime->version, address,
 				  needs_debug ? debug : NULL, &layout, &ignored) != 0)
@@ -295,17 +303,24 @@ static struct code_slot *find_captured(struct fg_scripts *scripts, uint64_t word
 	return find_code(scripts, word, check);
 }
 
-/* Its number may belong to somebody else by now. */
+/* Its number may belong to somebody else by now, or soon: what was opened in between two looks is
+ * the memory of who was looked at. */
 static bool may_read(struct fg_scripts *scripts, uint32_t tgid)
 {
 	struct fg_err ignored;
 
 	if (scripts->allowed_tgid == tgid)
-		return true;
+		return scripts->memory_fd >= 0;
+	forget_memory(scripts);
 	if (fg_rights_check_target(tgid, &ignored) != 0)
 		return false;
+	scripts->memory_fd = fg_target_memory_open((pid_t)tgid);
+	if (scripts->memory_fd >= 0 && fg_rights_check_target(tgid, &ignored) != 0) {
+		forget_memory(scripts);
+		return false;
+	}
 	scripts->allowed_tgid = tgid;
-	return true;
+	return scripts->memory_fd >= 0;
 }
 
 /* The name of what cannot be read any more. */
@@ -334,9 +349,9 @@ static uint64_t read_frame(struct fg_scripts *scripts, uint32_t tgid, uint32_t i
 	const struct fg_script_layout *layout = &scripts->images[image - 1];
 	uint64_t check = second & ~FG_SCRIPT_PLACE_MASK;
 	struct code_slot *slot = find_captured(scripts, word, check);
-	pid_t pid = (pid_t)tgid;
-	const struct fg_script_memory memory = {.read = read_process, .context = &pid};
 	bool readable = may_read(scripts, tgid);
+	const struct fg_script_memory memory = {.read = read_process,
+						.context = &scripts->memory_fd};
 	struct fg_err ignored;
 	uint32_t name = 0;
 
@@ -414,7 +429,7 @@ int fg_scripts_send(struct fg_scripts *scripts, struct fg_wire *wire, struct fg_
 {
 	int rc = 0;
 
-	scripts->allowed_tgid = 0;
+	forget_memory(scripts);
 	for (size_t from = 0; !rc && from < scripts->pending_count; from += PENDING_MAX) {
 		size_t count = FG_MIN(scripts->pending_count - from, (size_t)PENDING_MAX);
 		Fg__Wire__Script message = FG__WIRE__SCRIPT__INIT;

@@ -378,8 +378,6 @@ static int add_tree(struct perf_source *self, uint32_t root, size_t *ret_new, st
 		rc = find_or_add(self, tree.items[i], &process, err);
 		if (!rc)
 			rc = add_threads(self, tree.items[i], ret_new, err);
-		if (!rc && process->stale)
-			rc = refresh(self, find(self, tree.items[i]), err);
 	}
 	fg_pids_done(&tree);
 	return rc;
@@ -470,7 +468,10 @@ static int start_source(struct fg_source *source, const Fg__Wire__Start *start, 
 	if (!rc)
 		rc = add_all(self, err);
 	if (!rc)
-		rc = fg_rights_drop(err);
+		rc = fg_rights_drop_to_client(err);
+	/* Only now: libdwfl gets to see the targets' files. */
+	for (size_t i = 0; !rc && i < self->count; i++)
+		rc = refresh(self, &self->items[i], err);
 	self->user_baseline_ns = read_user_ns(self);
 	self->sampling = !rc;
 	return rc;

@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/uio.h>
 
 #include <xxhash.h>
 
@@ -14,6 +13,7 @@
 #include "profiler/proc.h"
 #include "profiler/rights.h"
 #include "profiler/script_target.h"
+#include "profiler/target_memory.h"
 #include "profiler/wire.pb-c.h"
 
 void fg_targets_init(struct fg_targets *targets, struct fg_session *session,
@@ -340,14 +340,8 @@ static void exited(struct fg_targets *targets, const struct fg_bpf_event *event)
 static void touch(const struct fg_bpf_event *event)
 {
 	uint64_t word;
-	uintptr_t address = (uintptr_t)event->value;
-	const struct iovec ours = {&word, sizeof(word)};
-	struct iovec theirs = {NULL, sizeof(word)};
 
-	memcpy(&theirs.iov_base, &address, sizeof(address));
-	ssize_t got = process_vm_readv((pid_t)event->tgid, &ours, 1, &theirs, 1, 0);
-
-	(void)got;
+	(void)fg_target_memory_read_once((pid_t)event->tgid, event->value, &word, sizeof(word));
 }
 
 static void recheck_later(struct fg_targets *targets, struct fg_process *process)

@@ -251,7 +251,9 @@ static int count_sample(struct builder *b, size_t number, size_t block)
 
 	b->cost->samples += sample->count;
 	b->cost->samples_by_block[block] += sample->count;
-	if (stack->result != FG_STACK_COMPLETE)
+	if (stack->result == FG_STACK_KERNEL_ONLY)
+		b->cost->kernel_only += sample->count;
+	else if (stack->result != FG_STACK_COMPLETE)
 		b->cost->incomplete += sample->count;
 	if (leaf->flags & (FG_LOC_UNNAMED | FG_LOC_PLACEHOLDER))
 		b->cost->unnamed_self += sample->count;

@@ -40,7 +40,8 @@ struct fg_cost {
 	uint64_t *samples_by_block;        /* block_count entries */
 	size_t block_count;
 	uint64_t unnamed_self; /* samples whose leaf has no name */
-	uint64_t incomplete;   /* samples whose stack is not COMPLETE */
+	uint64_t incomplete;   /* samples whose stack is not COMPLETE, but has a user part */
+	uint64_t kernel_only;  /* samples without one */
 };
 
 struct fg_cost_options {

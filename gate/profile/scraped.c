@@ -472,3 +472,22 @@ int fg_scraped_delta(const void *from, size_t from_len, const void *to, size_t t
 	scraped_done(&second);
 	return rc;
 }
+
+int fg_scraped_stamp(const void *bytes, size_t len, uint64_t time_unix_ns, uint64_t duration_ns,
+		     struct fg_buf *out, size_t *ret_plain_bytes, struct fg_err *err)
+{
+	struct scraped scraped;
+	int rc = scraped_load(bytes, len, &scraped, err);
+
+	if (rc)
+		return rc;
+	scraped.profile->time_nanos = (int64_t)FG_MIN(time_unix_ns, (uint64_t)INT64_MAX);
+	scraped.profile->duration_nanos = (int64_t)FG_MIN(duration_ns, (uint64_t)INT64_MAX);
+	size_t plain_bytes = fg__pprof__profile__get_packed_size(scraped.profile);
+
+	rc = pack(scraped.profile, out, err);
+	if (rc == 0)
+		*ret_plain_bytes = plain_bytes;
+	scraped_done(&scraped);
+	return rc;
+}

@@ -40,5 +40,9 @@ int fg_scraped_summarise(const void *bytes, size_t len, struct fg_scraped_summar
  *  they do not have the same columns, or when a cumulative total fell: the target has restarted. */
 int fg_scraped_delta(const void *from, size_t from_len, const void *to, size_t to_len,
 		     struct fg_buf *out, struct fg_err *err) FG_MUST_USE;
+/** Appends the same profile (gzip'd) with another time and duration; `ret_plain_bytes` is what it
+ * has without gzip, by which servers count. */
+int fg_scraped_stamp(const void *bytes, size_t len, uint64_t time_unix_ns, uint64_t duration_ns,
+		     struct fg_buf *out, size_t *ret_plain_bytes, struct fg_err *err) FG_MUST_USE;
 
 #endif

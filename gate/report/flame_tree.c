@@ -60,7 +60,18 @@ void fg_flame_tree_free(struct fg_flame_tree *tree)
 /* -- frames -------------------------------------------------------------------------------------
  */
 
-static enum fg_flame_kind kind_of(const struct fg_plocation *location, bool inlined)
+/* The root that tells what was waited for misses nothing. */
+static bool is_wait(const struct fg_profile *profile, const struct fg_plocation *location)
+{
+	static const char begin[] = "[wait: ";
+	const struct fg_pline *line = &profile->lines[location->line_start];
+
+	return strncmp(fg_profile_text(profile, profile->functions[line->function].name), begin,
+		       strlen(begin)) == 0;
+}
+
+static enum fg_flame_kind kind_of(const struct fg_profile *profile,
+				  const struct fg_plocation *location, bool inlined)
 {
 	static const struct {
 		uint32_t flag;
@@ -73,6 +84,8 @@ static enum fg_flame_kind kind_of(const struct fg_plocation *location, bool inli
 		{FG_LOC_JIT, FG_FLAME_JIT},
 	};
 
+	if ((location->flags & FG_LOC_PLACEHOLDER) && is_wait(profile, location))
+		return FG_FLAME_ALL;
 	for (size_t i = 0; i < FG_ARRAY_LEN(kinds); i++)
 		if (location->flags & kinds[i].flag)
 			return kinds[i].kind;
@@ -114,7 +127,7 @@ static int64_t frame_of(struct builder *b, int which, const struct fg_profile *p
 		.module = fg_profile_module_name(profile, function->module),
 		.filename = fg_profile_text(profile, function->filename),
 		.line = function->start_line,
-		.kind = kind_of(location, at + 1 < location->line_count),
+		.kind = kind_of(profile, location, at + 1 < location->line_count),
 		.guessed = location->flags & FG_LOC_GUESSED,
 	};
 	int64_t id = intern_frame(b, &frame);

@@ -42,6 +42,8 @@ static int add_function(struct fg_table *table, const struct fg_report_functions
 		rc = fg_table_cell(row, 2, err, "%s%s",
 				   fg_num_format_ns((double)one->self * functions->sample_ns, text),
 				   functions->suffix);
+	else if (rc == 0 && functions->is_count)
+		rc = fg_table_cell(row, 2, err, "%s", fg_num_format_count(one->self, text));
 	else if (rc == 0)
 		rc = fg_table_cell(row, 2, err, "–");
 	if (rc == 0)

@@ -52,11 +52,11 @@ static void put_text(struct page *page, const char *text)
 
 /* Text that may stand in a table cell; long names are cut in the middle of nowhere, never in HTML.
  */
-static void escape(const char *text, struct fg_buf *out)
+static void escape_to(const char *text, size_t width, struct fg_buf *out)
 {
 	FG_AUTO_BUF struct fg_buf clean = {.max = ROW_MAX};
 
-	fg_text_cut(text, 200, false, &clean);
+	fg_text_cut(text, width, false, &clean);
 	for (const char *c = clean.data ? clean.data : ""; *c; c++) {
 		if (*c == '<')
 			fg_buf_add_str(out, "&lt;");
@@ -69,6 +69,17 @@ static void escape(const char *text, struct fg_buf *out)
 		else
 			fg_buf_add_char(out, *c);
 	}
+}
+
+static void escape(const char *text, struct fg_buf *out)
+{
+	escape_to(text, 200, out);
+}
+
+/* Sentences of our own: none is cut. */
+static void escape_prose(const char *text, struct fg_buf *out)
+{
+	escape_to(text, ROW_MAX, out);
 }
 
 static const char *icon_of(const struct fg_finding *one)
@@ -267,27 +278,29 @@ static int put_how(struct page *page, const struct fg_result *result, struct fg_
 	if (rc)
 		return rc;
 	fg_buf_add_str(&line, "\nMeasured: ");
-	escape(text.data, &line);
+	escape_prose(text.data, &line);
 	fg_buf_clear(&text);
 	if (result->profile.present) {
 		fg_report_samples(&result->profile, &text);
 		if (result->profile.labels || result->profile.labels_problem[0])
 			fg_buf_add_str(&text, "; ");
 		fg_report_attribution(&result->profile, &text);
+		fg_buf_add_str(&text, "; ");
+		fg_report_own_cost(result, &text);
 	} else {
 		fg_buf_addf(&text, "no profile: %s", result->profile.why_absent);
 	}
 	fg_buf_add_str(&line, ". Profile: ");
-	escape(text.data, &line);
+	escape_prose(text.data, &line);
 	fg_buf_clear(&text);
 	if (fg_report_waits(result, &text)) {
 		fg_buf_add_str(&line, ". ");
-		escape(text.data, &line);
+		escape_prose(text.data, &line);
 		fg_buf_clear(&text);
 	}
 	if (fg_report_memory(result, &text)) {
 		fg_buf_add_str(&line, ". ");
-		escape(text.data, &line);
+		escape_prose(text.data, &line);
 	}
 	fg_buf_add_str(&line, ".\n");
 	for (size_t i = 0; i < fg_report_runtime_count(&result->profile); i++) {
@@ -296,7 +309,7 @@ static int put_how(struct page *page, const struct fg_result *result, struct fg_
 		if (!advice[0])
 			continue;
 		fg_buf_add_str(&line, "- ");
-		escape(advice, &line);
+		escape_prose(advice, &line);
 		fg_buf_add_str(&line, "\n");
 	}
 	put(page, &line, 1);

@@ -32,28 +32,6 @@ static void write_title(const struct fg_report_pen *pen, const struct fg_result 
 	fg_report_wrapped(pen, 0, 2, &line);
 }
 
-void fg_report_own_cost(const struct fg_result *result, struct fg_buf *out)
-{
-	const struct fg_profile_info *info = &result->profile;
-	char text[FG_NUM_TEXT_MAX];
-
-	fg_buf_addf(out, "%u Hz on %u CPU%s", info->frequency_hz, info->cpus,
-		    info->cpus == 1 ? "" : "s");
-	if (info->samples == 0 || result->measured_ns == 0)
-		return;
-	/* Only a BPF program can take its own time. */
-	if (info->bpf_ns == 0)
-		fg_buf_add_str(out, "; own cost unknown");
-	else
-		fg_buf_addf(out, "; own cost %s per sample",
-			    fg_num_format_ns((double)info->bpf_ns / (double)info->samples, text));
-	if (info->bpf_ns && result->measured_target_cpu_ns)
-		fg_buf_addf(out, " (%.2f %% of the target's CPU)",
-			    100.0 * (double)info->bpf_ns / (double)result->measured_target_cpu_ns);
-	fg_buf_addf(out, ", helper %.1f %% of a core",
-		    100.0 * (double)info->helper_cpu_ns / (double)result->measured_ns);
-}
-
 static int write_table(const struct fg_report_pen *pen, const struct fg_result *result,
 		       const struct fg_profile *profile, struct fg_err *err)
 {
@@ -91,6 +69,7 @@ int fg_report_recording(const struct fg_report_pen *pen, const struct fg_result 
 		fg_buf_add_str(pen->out, "  profile: no samples, the target used no CPU\n");
 	if (rc || !profile)
 		return rc;
+	fg_report_other_types(pen, result);
 	fg_buf_add_str(&line, "measured: ");
 	fg_report_own_cost(result, &line);
 	fg_report_wrapped(pen, 2, 12, &line);

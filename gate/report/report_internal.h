@@ -107,6 +107,7 @@ struct fg_report_functions {
 	uint64_t samples;   /* that shares are of; > 0 */
 	double sample_ns;   /* what one is worth; < 0 unknown */
 	const char *suffix; /* "", "/s" */
+	bool is_count;      /* without a worth each, their number stands there */
 };
 int fg_report_functions_text(const struct fg_report_pen *pen,
 			     const struct fg_report_functions *functions,
@@ -129,7 +130,7 @@ void fg_report_amount(const struct fg_profile *profile, uint64_t count, struct f
 /** The end text of a recording. */
 int fg_report_recording(const struct fg_report_pen *pen, const struct fg_result *result,
 			const struct fg_profile *profile, struct fg_err *err) FG_MUST_USE;
-/** "499 Hz on 2 CPUs; own cost …": how the profile was taken and what that took. */
+/** "499 Hz on 2 CPUs; own overhead …": how the profile was taken and what that took. */
 void fg_report_own_cost(const struct fg_result *result, struct fg_buf *out);
 /** Why the share of complete stacks is low; nothing from 99 % on. */
 void fg_report_incomplete(const struct fg_report_pen *pen, const struct fg_profile_info *info);

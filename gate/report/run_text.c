@@ -267,9 +267,12 @@ static int write_functions(const struct fg_report_pen *pen, const struct fg_resu
 
 void fg_report_why_absent(const struct fg_report_pen *pen, const struct fg_profile_info *info)
 {
-	fg_buf_add_str(pen->out, info->partial ? "  profile: partial, " : "  profile: off, ");
-	fg_text_wrap(info->why_absent[0] ? info->why_absent : "it was not asked for", 16, 11,
-		     pen->width, pen->out);
+	/* why a profile is partial says so itself */
+	fg_buf_add_str(pen->out, info->partial ? "  profile: " : "  profile: off, ");
+	fg_text_wrap(info->why_absent[0] ? info->why_absent
+		     : info->partial     ? "partial"
+					 : "it was not asked for",
+		     info->partial ? 11 : 16, 11, pen->width, pen->out);
 	fg_buf_add_char(pen->out, '\n');
 }
 
@@ -315,6 +318,12 @@ static int write_measured(const struct fg_report_pen *pen, const struct fg_resul
 	fg_buf_add_str(pen->out, "  measured: ");
 	fg_text_wrap(text.data, 12, 12, pen->width, pen->out);
 	fg_buf_add_char(pen->out, '\n');
+	if (!result->profile.present)
+		return 0;
+	fg_buf_clear(&text);
+	fg_buf_add_str(&text, "profiled: ");
+	fg_report_own_cost(result, &text);
+	fg_report_wrapped(pen, 2, 12, &text);
 	return 0;
 }
 

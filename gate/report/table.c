@@ -2,6 +2,7 @@
 /* Padding and cutting by display columns; see table.h. */
 #include "gate/report/table.h"
 
+#include <ctype.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -107,6 +108,25 @@ void fg_text_cut(const char *text, size_t width, bool keep_end, struct fg_buf *o
 	}
 }
 
+/* No line ends inside "12 345" or between a number and its unit. */
+static bool is_joined(const char *text, size_t len)
+{
+	static const char *const units[] = {"%", "ns", "µs", "ms", "s",
+					    "B", "kB", "MB", "GB", "Hz"};
+	const char *next = text + len + 1;
+
+	if (len == 0 || text[len] != ' ' || !isdigit((unsigned char)text[len - 1]))
+		return false;
+	size_t word = strcspn(next, " \n,;:.)");
+
+	if (word == 3 && strspn(next, "0123456789") == 3)
+		return true;
+	for (size_t i = 0; i < FG_ARRAY_LEN(units); i++)
+		if (strlen(units[i]) == word && memcmp(units[i], next, word) == 0)
+			return true;
+	return false;
+}
+
 void fg_text_wrap(const char *text, unsigned column, unsigned indent, unsigned width,
 		  struct fg_buf *out)
 {
@@ -117,6 +137,8 @@ void fg_text_wrap(const char *text, unsigned column, unsigned indent, unsigned w
 		size_t len = strcspn(text, " \n");
 		size_t columns = 0;
 
+		while (is_joined(text, len))
+			len += 1 + strcspn(text + len + 1, " \n");
 		for (size_t i = 0; i < len;) {
 			struct glyph glyph = next_glyph(text + i);
 

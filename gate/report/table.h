@@ -45,7 +45,8 @@ size_t fg_text_width(const char *text);
 /** Appends `text` cut to `width` columns; `keep_end` cuts at the front. */
 void fg_text_cut(const char *text, size_t width, bool keep_end, struct fg_buf *out);
 /** Appends `text` with line breaks at spaces so that lines end before `width`; continuation lines
- *  start with `indent` spaces. `column` is where the text starts. */
+ *  start with `indent` spaces. A number stays with its digits and its unit. `column` is where the
+ * text starts. */
 void fg_text_wrap(const char *text, unsigned column, unsigned indent, unsigned width,
 		  struct fg_buf *out);
 

@@ -26,6 +26,7 @@ int fg_top_rows_text(const struct fg_top *top, const struct fg_report_pen *pen, 
 		.samples = FG_MAX(top->cost->samples, 1u),
 		.sample_ns = top->sample_ns,
 		.suffix = suffix_of(top),
+		.is_count = true,
 	};
 
 	return fg_report_functions_text(pen, &functions, err);
@@ -40,6 +41,7 @@ static int write_head(const struct fg_top *top, const struct fg_report_pen *pen,
 	FG_AUTO_BUF struct fg_buf line = {.max = 4096};
 	char cpu[FG_NUM_TEXT_MAX];
 	double all = top->sample_ns * (double)top->cost->samples;
+	uint64_t with_user = top->cost->samples - top->cost->kernel_only;
 
 	fg_text_cut(result->name ? result->name : "run", pen->width / 2, false, &line);
 	fg_buf_add_str(&line, ": ");
@@ -53,8 +55,7 @@ static int write_head(const struct fg_top *top, const struct fg_report_pen *pen,
 			    fg_report_type_of(top->profile)->noun, top->unit);
 	if (top->cost->samples)
 		fg_buf_addf(&line, ", %.2f %% complete, %.1f %% unnamed",
-			    fg_report_percent(top->cost->samples - top->cost->incomplete,
-					      top->cost->samples),
+			    fg_report_percent(with_user - top->cost->incomplete, with_user),
 			    100.0 * (double)top->cost->unnamed_self / (double)top->cost->samples);
 	fg_report_wrapped(pen, 0, 2, &line);
 	return fg_buf_check(&line, err);
@@ -201,10 +202,11 @@ static int write_functions(const struct fg_top *top, const struct fg_report_pen 
 	FG_AUTO_BUF struct fg_buf line = {.max = 4096};
 	char count[FG_NUM_TEXT_MAX];
 
-	fg_buf_addf(&line, "%s by function (self, total, self%s%s), by %s",
+	fg_buf_addf(&line, "%s by function (self, total, %s%s), by %s",
 		    top->profile->type == FG_PROFILE_CPU ? "cpu"
 							 : fg_report_type_of(top->profile)->noun,
-		    top->sample_ns >= 0 ? " per " : "", top->sample_ns >= 0 ? top->unit : "", by);
+		    top->sample_ns >= 0 ? "self per " : "self as a count",
+		    top->sample_ns >= 0 ? top->unit : "", by);
 	fg_report_heading(pen, line.data ? line.data : "");
 	if (top->options.search) {
 		fg_buf_clear(&line);

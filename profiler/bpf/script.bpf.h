@@ -48,7 +48,6 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, FG_SCRIPT_IMAGES_MAX);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, __u32);
 	__type(value, struct fg_bpf_script);
 } fg_script_images SEC(".maps");

@@ -12,6 +12,7 @@
 #include <zlib.h>
 
 #include "gate/base/file.h"
+#include "profiler/unwind/elf_open.h"
 
 enum { LZMA_MEMORY_MAX = 64 << 20 };
 
@@ -47,7 +48,7 @@ static int open_regular(const char *path)
 static bool has_build_id(int fd, const char *wanted)
 {
 	char found[41];
-	Elf *elf = elf_begin(fd, ELF_C_READ, NULL);
+	Elf *elf = fg_elf_open(fd);
 
 	if (!elf)
 		return false;

@@ -108,8 +108,11 @@ int fg_gosym_find(const struct fg_gosym *go, struct fg_names *names, uint64_t va
 	uint64_t offset = vaddr - function.start;
 	struct call call;
 
-	while (index_table && tree != UINT32_MAX && count + 1 < FG_SYMBOL_INLINE_MAX &&
-	       read_call(go, tree, fg_gotab_value(tab, &function, index_table, offset), &call)) {
+	/* A tree that leads back to where it was ends by its depth, also when nobody counts. */
+	for (size_t depth = 1;
+	     index_table && tree != UINT32_MAX && depth < FG_SYMBOL_INLINE_MAX &&
+	     read_call(go, tree, fg_gotab_value(tab, &function, index_table, offset), &call);
+	     depth++) {
 		struct fg_inline_frame *frame = &ret[count];
 
 		*frame = (struct fg_inline_frame){

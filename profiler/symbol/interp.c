@@ -6,9 +6,12 @@
 #include <string.h>
 
 #include "gate/base/str.h"
+#include "profiler/unwind/elf_open.h"
 #include "profiler/unwind/fde.h"
 
+/* libelf reads a section as a whole, and a sparse file's may be of any size. */
 enum { SYMBOLS_MAX = 4 << 20, LOOP_BYTES_MAX = 4 << 20, RODATA_MAX = 64 << 20 };
+enum { SECTION_BYTES_MAX = 256 << 20 };
 
 enum wanted { PY_RUNTIME, PY_LOOP, PY_VERSION, PY_CODE, PHP_GLOBALS, PHP_LOOP, WANTED_COUNT };
 static const char *const wanted_names[WANTED_COUNT] = {
@@ -37,7 +40,7 @@ static void look_at(struct found *found, const char *name, const GElf_Sym *symbo
 
 static void look_in(struct found *found, Elf *elf, Elf_Scn *scn, const GElf_Shdr *shdr)
 {
-	Elf_Data *data = elf_getdata(scn, NULL);
+	Elf_Data *data = shdr->sh_size <= SECTION_BYTES_MAX ? elf_getdata(scn, NULL) : NULL;
 	size_t count = shdr->sh_entsize ? (size_t)(shdr->sh_size / shdr->sh_entsize) : 0;
 
 	count = FG_MIN(count, (size_t)SYMBOLS_MAX);
@@ -73,7 +76,7 @@ static const uint8_t *bytes_at(Elf *elf, uint64_t vaddr, size_t len)
 
 		if (!gelf_getshdr(scn, &shdr) || shdr.sh_type == SHT_NOBITS ||
 		    !(shdr.sh_flags & SHF_ALLOC) || vaddr < shdr.sh_addr ||
-		    vaddr - shdr.sh_addr >= shdr.sh_size)
+		    vaddr - shdr.sh_addr >= shdr.sh_size || shdr.sh_size > SECTION_BYTES_MAX)
 			continue;
 		Elf_Data *data = elf_rawdata(scn, NULL);
 		uint64_t at = vaddr - shdr.sh_addr;
@@ -298,8 +301,7 @@ bool fg_interp_detect(int fd, const char *path, struct fg_interp *ret)
 {
 	struct fg_interp interp = {.runtime = native_only(path)};
 
-	elf_version(EV_CURRENT);
-	Elf *elf = fd >= 0 ? elf_begin(fd, ELF_C_READ, NULL) : NULL;
+	Elf *elf = fd >= 0 ? fg_elf_open(fd) : NULL;
 
 	if (elf && elf_kind(elf) == ELF_K_ELF && gelf_getclass(elf) == ELFCLASS64)
 		detect(elf, path, &interp);

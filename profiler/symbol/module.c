@@ -12,6 +12,7 @@
 
 #include "gate/base/str.h"
 #include "profiler/symbol/debugfile.h"
+#include "profiler/unwind/elf_open.h"
 
 /* Takes fd and image; elf stays NULL when it is no ELF file. */
 static void open_file(struct fg_symfile *file, int fd, void *image, size_t len)
@@ -21,7 +22,7 @@ static void open_file(struct fg_symfile *file, int fd, void *image, size_t len)
 	if (image)
 		file->elf = elf_memory(image, len);
 	else if (fd >= 0)
-		file->elf = elf_begin(fd, ELF_C_READ, NULL);
+		file->elf = fg_elf_open(fd);
 	if (file->elf && (elf_kind(file->elf) != ELF_K_ELF)) {
 		elf_end(file->elf);
 		file->elf = NULL;

@@ -17,6 +17,8 @@
 
 #include <elfutils/libdwfl.h>
 
+#include "profiler/unwind/elf_open.h"
+
 enum { FACTS_SLOTS = 1 << 14, THREAD_ID = 1 };
 
 enum fact { FACT_UNKNOWN, FACT_NO_MODULE, FACT_NO_RULE, FACT_RULE, FACT_SIGNAL, FACT_OUTERMOST };
@@ -91,6 +93,9 @@ void fg_dwfl_free(struct fg_dwfl *dwfl)
 
 int fg_dwfl_add(struct fg_dwfl *dwfl, const char *name, int fd, uint64_t bias, struct fg_err *err)
 {
+	if (!fg_elf_is_modest(fd))
+		return fg_err_set(err, FG_E_LIMIT, "%s: claims too many sections or segments",
+				  name);
 	int own = fcntl(fd, F_DUPFD_CLOEXEC, 0);
 
 	if (own < 0)

@@ -26,6 +26,9 @@ enum { PADDING_BYTES = 16 };
 /* The loader's has 62. */
 enum { ENTRY_BYTES_MAX = 64 };
 
+/* libelf reads it whole. A million functions of other libraries. */
+enum { PLT_BYTES_MAX = 16 << 20 };
+
 struct builder {
 	struct fg_unwind_table *table;
 	uint64_t entry;              /* the program's first instruction; 0: none */
@@ -331,6 +334,17 @@ static bool is_usual_plt(const uint8_t *code, size_t len)
 	       code[22] == 0x68;
 }
 
+static void take_plt(struct builder *builder, const GElf_Shdr *shdr, const Elf_Data *data)
+{
+	int skip = builder->is_arm64 ? fg_a64_plt_skip(data->d_buf, data->d_size) : 0;
+
+	if (builder->is_arm64 ? skip < 0 : !is_usual_plt(data->d_buf, data->d_size))
+		return;
+	builder->plt_skip = (unsigned)skip;
+	builder->plt_start = shdr->sh_addr;
+	builder->plt_end = shdr->sh_addr + data->d_size;
+}
+
 static void find_plt(struct builder *builder, Elf *elf)
 {
 	size_t names;
@@ -346,17 +360,14 @@ static void find_plt(struct builder *builder, Elf *elf)
 		    shdr.sh_addr >= builder->table->vaddr_end)
 			continue;
 		const char *name = elf_strptr(elf, names, shdr.sh_name);
-		Elf_Data *data = name && strcmp(name, ".plt") == 0 ? elf_rawdata(scn, NULL) : NULL;
 
-		if (!data || !data->d_buf)
+		if (!name || strcmp(name, ".plt") != 0)
 			continue;
-		int skip = builder->is_arm64 ? fg_a64_plt_skip(data->d_buf, data->d_size) : 0;
+		Elf_Data *data = shdr.sh_size <= PLT_BYTES_MAX ? elf_rawdata(scn, NULL) : NULL;
 
-		if (builder->is_arm64 ? skip < 0 : !is_usual_plt(data->d_buf, data->d_size))
-			continue;
-		builder->plt_skip = (unsigned)skip;
-		builder->plt_start = shdr.sh_addr;
-		builder->plt_end = shdr.sh_addr + data->d_size;
+		if (data && data->d_buf)
+			take_plt(builder, &shdr, data);
+		return; /* there is one; a file that lists thousands wants our memory */
 	}
 }
 

@@ -16,8 +16,12 @@ enum {
 	TABLE_BYTES_MAX = 512 << 20,
 	SCAN_BYTES_MAX = 512 << 20, /* of one segment */
 	RELOCATION_BYTES = 24,
-	CANDIDATES_MAX = 64,
+	RELOCATIONS_BYTES_MAX = 96 << 20, /* 4 million */
+	CANDIDATES_MAX = 16,
 };
+/* Of all pieces together: libelf keeps each in memory until the file is closed, and segments of a
+ * hostile file overlap. Large programs have some 200 MB. */
+#define READ_BYTES_MAX (768ull << 20)
 
 /* Words of moduledata. */
 enum { WORD_HEADER = 0, WORD_NAMES = 1, WORD_MIN_PC = 20, WORD_MAX_PC = 21, WORD_TEXT = 22 };
@@ -30,13 +34,15 @@ struct image {
 	const uint8_t *rela;                     /* its content */
 	bool has_sections;
 	bool has_go_marks; /* something says that this is Go */
+	uint64_t left;     /* bytes that may still be read */
 };
 
-static const uint8_t *chunk(Elf *elf, uint64_t offset, uint64_t len)
+static const uint8_t *chunk(struct image *image, uint64_t offset, uint64_t len)
 {
-	Elf_Data *data = len && offset <= INT64_MAX
-				 ? elf_getdata_rawchunk(elf, (int64_t)offset, len, ELF_T_BYTE)
-				 : NULL;
+	if (!len || len > image->left || offset > INT64_MAX)
+		return NULL;
+	image->left -= len;
+	Elf_Data *data = elf_getdata_rawchunk(image->elf, (int64_t)offset, len, ELF_T_BYTE);
 
 	return data && data->d_size == len ? data->d_buf : NULL;
 }
@@ -56,18 +62,18 @@ static bool offset_of(const struct image *image, uint64_t vaddr, uint64_t len, u
 	return false;
 }
 
-static const uint8_t *content(const struct image *image, uint64_t vaddr, uint64_t len)
+static const uint8_t *content(struct image *image, uint64_t vaddr, uint64_t len)
 {
 	uint64_t offset;
 
-	return offset_of(image, vaddr, len, &offset) ? chunk(image->elf, offset, len) : NULL;
+	return offset_of(image, vaddr, len, &offset) ? chunk(image, offset, len) : NULL;
 }
 
 static void read_dynamic(struct image *image, const GElf_Phdr *dynamic)
 {
 	enum { ENTRIES_MAX = 256 };
 	uint64_t len = FG_MIN(dynamic->p_filesz, ENTRIES_MAX * sizeof(Elf64_Dyn));
-	const uint8_t *bytes = chunk(image->elf, dynamic->p_offset, len);
+	const uint8_t *bytes = chunk(image, dynamic->p_offset, len);
 
 	for (uint64_t at = 0; bytes && at + sizeof(Elf64_Dyn) <= len; at += sizeof(Elf64_Dyn)) {
 		Elf64_Dyn entry;
@@ -77,13 +83,13 @@ static void read_dynamic(struct image *image, const GElf_Phdr *dynamic)
 			image->relocations = entry.d_un.d_ptr;
 		if (entry.d_tag == DT_RELASZ)
 			image->relocations_bytes =
-				FG_MIN(entry.d_un.d_val, (uint64_t)SCAN_BYTES_MAX);
+				FG_MIN(entry.d_un.d_val, (uint64_t)RELOCATIONS_BYTES_MAX);
 	}
 }
 
-static bool is_go_note(Elf *elf, const GElf_Phdr *note)
+static bool is_go_note(struct image *image, const GElf_Phdr *note)
 {
-	const uint8_t *bytes = chunk(elf, note->p_offset, FG_MIN(note->p_filesz, 1024u));
+	const uint8_t *bytes = chunk(image, note->p_offset, FG_MIN(note->p_filesz, 1024u));
 
 	return bytes && note->p_filesz > 16 &&
 	       memmem(bytes, FG_MIN(note->p_filesz, 1024u), "\4\0\0\0Go\0\0", 8);
@@ -93,7 +99,7 @@ static bool read_image(Elf *elf, struct image *ret)
 {
 	size_t count;
 
-	*ret = (struct image){.elf = elf};
+	*ret = (struct image){.elf = elf, .left = READ_BYTES_MAX};
 	if (elf_getphdrnum(elf, &count))
 		return false;
 	for (size_t i = 0; i < count; i++) {
@@ -106,7 +112,7 @@ static bool read_image(Elf *elf, struct image *ret)
 		else if (phdr.p_type == PT_DYNAMIC)
 			read_dynamic(ret, &phdr);
 		else if (phdr.p_type == PT_NOTE)
-			ret->has_go_marks |= is_go_note(elf, &phdr);
+			ret->has_go_marks |= is_go_note(ret, &phdr);
 	}
 	return true;
 }
@@ -131,17 +137,16 @@ static const uint8_t *find_section(struct image *image, const char *suffix, GElf
 		    strcmp(name + len - suffix_len, suffix) != 0)
 			continue;
 		if (ret->sh_size <= TABLE_BYTES_MAX)
-			return chunk(image->elf, ret->sh_offset, ret->sh_size);
+			return chunk(image, ret->sh_offset, ret->sh_size);
 	}
 	return NULL;
 }
 
-static bool scan_segment(const struct image *image, const GElf_Phdr *segment, struct fg_gotab *ret)
+static bool scan_segment(struct image *image, const GElf_Phdr *segment, struct fg_gotab *ret)
 {
 	enum { ALIGNMENT = 8 };
 	uint64_t len = segment->p_filesz;
-	const uint8_t *bytes =
-		len <= SCAN_BYTES_MAX ? chunk(image->elf, segment->p_offset, len) : NULL;
+	const uint8_t *bytes = len <= SCAN_BYTES_MAX ? chunk(image, segment->p_offset, len) : NULL;
 
 	for (uint64_t at = 0; bytes && at + ALIGNMENT <= len; at += ALIGNMENT) {
 		/* quick: 0xfffffffX, two zeros, 1, 8 */
@@ -152,7 +157,7 @@ static bool scan_segment(const struct image *image, const GElf_Phdr *segment, st
 	return false;
 }
 
-static bool scan(const struct image *image, struct fg_gotab *ret)
+static bool scan(struct image *image, struct fg_gotab *ret)
 {
 	for (int executable = 0; executable < 2; executable++) { /* code last: it rarely is there */
 		for (size_t i = 0; i < image->count; i++) {
@@ -167,7 +172,7 @@ static bool scan(const struct image *image, struct fg_gotab *ret)
 }
 
 /* The word at vaddr once the program is loaded at its own addresses. */
-static uint64_t word(const struct image *image, uint64_t vaddr)
+static uint64_t word(struct image *image, uint64_t vaddr)
 {
 	const uint8_t *bytes = content(image, vaddr, sizeof(uint64_t));
 	uint64_t value = 0;
@@ -188,7 +193,7 @@ static uint64_t word(const struct image *image, uint64_t vaddr)
 }
 
 /* Whether moduledata of `tab` lies at vaddr; then it says where the code is. */
-static bool try_moduledata(const struct image *image, uint64_t vaddr, struct fg_gotab *tab)
+static bool try_moduledata(struct image *image, uint64_t vaddr, struct fg_gotab *tab)
 {
 	uint64_t text = word(image, vaddr + 8 * WORD_TEXT);
 
@@ -202,11 +207,11 @@ static bool try_moduledata(const struct image *image, uint64_t vaddr, struct fg_
 	return true;
 }
 
-static bool moduledata_in_segment(const struct image *image, const GElf_Phdr *segment,
-				  unsigned *tries, struct fg_gotab *tab)
+static bool moduledata_in_segment(struct image *image, const GElf_Phdr *segment, unsigned *tries,
+				  struct fg_gotab *tab)
 {
 	const uint8_t *bytes = segment->p_filesz <= SCAN_BYTES_MAX
-				       ? chunk(image->elf, segment->p_offset, segment->p_filesz)
+				       ? chunk(image, segment->p_offset, segment->p_filesz)
 				       : NULL;
 	uint64_t pair[2] = {tab->vaddr, tab->vaddr + tab->names};
 
@@ -218,8 +223,7 @@ static bool moduledata_in_segment(const struct image *image, const GElf_Phdr *se
 	return false;
 }
 
-static bool moduledata_in_relocations(const struct image *image, unsigned *tries,
-				      struct fg_gotab *tab)
+static bool moduledata_in_relocations(struct image *image, unsigned *tries, struct fg_gotab *tab)
 {
 	for (uint64_t at = 0; at + RELOCATION_BYTES <= image->relocations_bytes;
 	     at += RELOCATION_BYTES) {
@@ -318,7 +322,7 @@ const uint8_t *fg_gotab_inline_trees(struct Elf *elf, const struct fg_gotab *tab
 		    segment->p_filesz - before > SCAN_BYTES_MAX)
 			continue;
 		*ret_len = (size_t)(segment->p_filesz - before);
-		return chunk(elf, segment->p_offset + before, *ret_len);
+		return chunk(&image, segment->p_offset + before, *ret_len);
 	}
 	return NULL;
 }

@@ -16,6 +16,7 @@
 #include <sys/stat.h>
 
 #include "profiler/unwind/ehframe.h"
+#include "profiler/unwind/elf_open.h"
 #include "profiler/unwind/gorows.h"
 
 enum { IMAGE_BYTES_MAX = 64 << 20 };
@@ -192,8 +193,10 @@ static int build_file(int fd, const char *name, bool rows, struct fg_unwind_tabl
 		return fg_err_set(err, FG_E_INVALID, "%s: not a regular file", name);
 	if ((uint64_t)status.st_size > FILE_BYTES_MAX)
 		return fg_err_set(err, FG_E_LIMIT, "%s: larger than 4 GiB", name);
-	elf_version(EV_CURRENT);
-	return build(elf_begin(fd, ELF_C_READ, NULL), name, rows, ret, err);
+	if (!fg_elf_is_modest(fd))
+		return fg_err_set(err, FG_E_LIMIT, "%s: claims too many sections or segments",
+				  name);
+	return build(fg_elf_open(fd), name, rows, ret, err);
 }
 
 int fg_unwind_table_build(int fd, const char *name, struct fg_unwind_table *ret, struct fg_err *err)

@@ -1,17 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <stdlib.h>
+#include <string.h>
 
+#include "gate/base/num.h"
 #include "runner/command/command.h"
 #include "runner/run/doctor.h"
 #include "runner/target/target.h"
 
 struct values {
-	uint64_t pid;
+	const char *pid;
 	bool json;
 };
 
 static const struct fg_opt options[] = {
-	{"pid", 0, FG_OPT_U64, offsetof(struct values, pid), "PID",
+	{"pid", 0, FG_OPT_STRING, offsetof(struct values, pid), "PID",
 	 "Also look at this process: owner, runtime options, unwind tables, debug files"},
 	{"json", 0, FG_OPT_FLAG, offsetof(struct values, json), NULL, "Print JSON for programs"},
 };
@@ -24,11 +26,12 @@ static int find_target(const struct values *values, const struct fg_opt_list *ar
 	char host[256];
 	uint16_t port = 0;
 	bool local = false;
+	uint64_t pid = 0;
 
-	*ret = (uint32_t)values->pid;
-	if (values->pid > INT32_MAX)
-		return fg_err_set(err, FG_E_USAGE, "--pid %llu is no process id",
-				  (unsigned long long)values->pid);
+	if (values->pid && (fg_num_u64(values->pid, strlen(values->pid), &pid, NULL) != 0 ||
+			    pid == 0 || pid > INT32_MAX))
+		return fg_err_set(err, FG_E_USAGE, "--pid \"%s\" is no process id", values->pid);
+	*ret = (uint32_t)pid;
 	if (!arguments->count)
 		return 0;
 	if (values->pid)
@@ -85,9 +88,10 @@ const struct fg_command fg_command_doctor = {
 	.arguments = "[URL]",
 	.summary = "Tell what this machine can measure, with one fix per failed line",
 	.text = "Tries what load and profiles need (it does not look at versions) and prints a\n"
-		"line for each: ✓ works, ! could be better, ✗ no CPU profile without it. With\n"
-		"--pid or the URL of a local server it looks at that process too. Exits 0 when\n"
-		"profiles are possible, 14 when not, 13 when there is no such process.\n\n"
+		"line for each: ✓ works, ! could be better, ✗ no complete CPU profile without\n"
+		"it. With --pid or the URL of a local server it looks at that process too.\n"
+		"Exits 0 when complete profiles are possible, 14 when not (stack copies may\n"
+		"be), 13 when there is no such process.\n\n"
 		"  flamegate doctor\n"
 		"  flamegate doctor http://127.0.0.1:8080/",
 	.options = options,

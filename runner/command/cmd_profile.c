@@ -14,6 +14,8 @@ static const struct fg_opt options[] = {
 	 "How long, e.g. 30s (default: until the target ends, or Ctrl-C)"},
 	{"frequency", 'F', FG_OPT_U64, AT(frequency_hz), "HZ",
 	 "Samples per second and CPU (made prime; default 499)"},
+	{"types", 0, FG_OPT_LIST, AT(types), "TYPES",
+	 "What to record: cpu (default), offcpu, wall, pagefaults; several with commas"},
 	{"rows", 'n', FG_OPT_U64, AT(rows), "N", "Rows of the printed table (default 15)"},
 	{"bundle", 0, FG_OPT_STRING, AT(bundle), "DIR",
 	 "Write the bundle here instead of .flamegate/runs/<id>/bundle"},
@@ -55,7 +57,7 @@ const struct fg_command fg_command_profile = {
 		"also when the target ended early or the command failed, 13 when there is no\n"
 		"such process or program, 14 when profiling is not possible.\n\n"
 		"  flamegate profile --pid 4711 -d 30s -o svg=flame.svg\n"
-		"  flamegate profile --port 8080 -d 10s\n"
+		"  flamegate profile --port 8080 -d 10s --types cpu,offcpu\n"
 		"  flamegate profile -- ./build.sh --fast",
 	.options = options,
 	.option_count = FG_ARRAY_LEN(options),

@@ -28,7 +28,7 @@ static int check_options(const struct fg_bundle *bundle, const struct fg_pyrosco
 		if (rc)
 			return rc;
 	}
-	if (!bundle->profile) {
+	if (!bundle->profile && !bundle->scrape_count) {
 		const char *why = bundle->result->profile.why_absent;
 
 		return fg_err_set(err, FG_E_NO_DATA, "the bundle has no CPU profile%s%s",
@@ -142,11 +142,14 @@ int fg_pyroscope_publish(const struct fg_bundle *bundle, const struct fg_pyrosco
 
 	if (rc == 0)
 		rc = fg_pyroscope_labels(bundle->result, options, &labels, err);
-	if (rc == 0)
+	if (rc == 0 && bundle->profile)
 		rc = publish_type(bundle->profile, options, &labels, &report, err);
 	for (int i = 0; rc == 0 && i < FG_PROFILE_TYPE_COUNT; i++)
 		if (bundle->profiles[i])
 			rc = publish_other(bundle->profiles[i], options, &labels, &report, err);
+	for (size_t i = 0; rc == 0 && i < bundle->scrape_count; i++)
+		rc = fg_pyroscope_scrape(bundle, &bundle->scrapes[i], options, &labels, &report,
+					 err);
 	fg_tags_done(&labels);
 	if (rc)
 		return rc;

@@ -98,6 +98,14 @@ int fg_pyroscope_post(const struct fg_pyroscope_options *options, const char *me
 /** REFUSED with the status, the server's words and what to do. */
 int fg_pyroscope_refused(const struct fg_http_response *response, struct fg_err *err);
 
+/* -- pyroscope_scrape.c --------------------------------------------------------------------- */
+
+/** Sends a profile that the target served, under the type it was given. LIMIT: larger than the
+ *  server takes, which cannot be cut. An empty one is not sent. */
+int fg_pyroscope_scrape(const struct fg_bundle *bundle, const struct fg_scrape *scrape,
+			const struct fg_pyroscope_options *options, const struct fg_tags *labels,
+			struct fg_pyroscope_report *report, struct fg_err *err) FG_MUST_USE;
+
 /* -- pyroscope_verify.c --------------------------------------------------------------------- */
 
 /** Reads the window back until the totals of `report` are there, at most 30 s. */

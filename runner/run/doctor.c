@@ -77,6 +77,27 @@ static void add_probe(const struct fg_probe *probe, unsigned width, struct fg_bu
 	fg_buf_add_char(out, '\n');
 }
 
+/* Without BPF, but with a helper that may copy stacks of the user's own processes. */
+static bool copies_stacks(const struct fg_doctor *doctor)
+{
+	bool copies = false;
+
+	for (size_t i = 0; i < doctor->part_count; i++) {
+		const struct fg_doctor_part *part = &doctor->parts[i];
+
+		if (failed_of(part) && strcmp(part->name, "profiler") != 0)
+			return false;
+		for (size_t k = 0; k < part->count; k++) {
+			const struct fg_probe *probe = &part->probes[k];
+
+			if (!probe->ok && strcmp(probe->name, "profiler helper") == 0)
+				return false;
+			copies |= probe->ok && strcmp(probe->name, "stack copies") == 0;
+		}
+	}
+	return copies;
+}
+
 void fg_doctor_text(const struct fg_doctor *doctor, unsigned width, struct fg_buf *out)
 {
 	size_t failed = fg_doctor_failed(doctor);
@@ -92,6 +113,12 @@ void fg_doctor_text(const struct fg_doctor *doctor, unsigned width, struct fg_bu
 	}
 	if (no_target)
 		fg_buf_add_str(out, "\nthere is no such process to profile\n");
+	else if (failed && copies_stacks(doctor))
+		fg_buf_addf(out,
+			    "\n%zu thing%s missing for complete CPU profiles; until then stack "
+			    "copies of\nyour own processes are taken, without request classes and "
+			    "interpreters\n",
+			    failed, failed == 1 ? " is" : "s are");
 	else if (failed)
 		fg_buf_addf(out,
 			    "\n%zu thing%s missing for CPU profiles; latency is measured "

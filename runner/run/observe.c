@@ -87,6 +87,13 @@ static void observe_memory(struct fg_session *s, uint32_t second)
 	s->rss.count = FG_MAX(s->rss.count, (size_t)second + 1);
 }
 
+uint32_t fg_session_second(uint64_t elapsed_ns)
+{
+	const uint64_t slack_ns = 100 * FG_NS_PER_MS;
+
+	return elapsed_ns > slack_ns ? (uint32_t)((elapsed_ns - slack_ns) / FG_NS_PER_S) : 0;
+}
+
 void fg_session_observe_second(struct fg_session *s, uint32_t second)
 {
 	uint64_t total_ns = s->cpu_total_ns;

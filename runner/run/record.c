@@ -53,6 +53,40 @@ static enum fg_outcome outcome_of(int rc)
 	}
 }
 
+/* The scenario language says "pagefaults", files and options "faults": both are known. */
+static int type_of(const char *name, size_t len)
+{
+	static const char long_name[] = "pagefaults";
+
+	return len == strlen(long_name) && memcmp(name, long_name, len) == 0
+		       ? FG_PROFILE_FAULTS
+		       : fg_profile_type_find(name, len);
+}
+
+static int read_types(const struct fg_opt_list *lists, uint32_t *ret, struct fg_err *err)
+{
+	uint32_t types = 0;
+
+	for (size_t i = 0; i < lists->count; i++) {
+		for (const char *at = lists->items[i];; at++) {
+			size_t len = strcspn(at, ",");
+			int type = type_of(at, len);
+
+			if (type < 0)
+				return fg_err_set(err, FG_E_USAGE,
+						  "--types knows cpu, offcpu, wall and pagefaults, "
+						  "got \"%.*s\"",
+						  (int)FG_MIN(len, (size_t)100), at);
+			types |= 1u << type;
+			at += len;
+			if (!*at)
+				break;
+		}
+	}
+	*ret = types;
+	return 0;
+}
+
 static int attach(struct fg_record *record, struct fg_err *err)
 {
 	const struct fg_profiler_options options = {
@@ -61,6 +95,7 @@ static int attach(struct fg_record *record, struct fg_err *err)
 		.frequency_hz = record->options->frequency_hz
 					? (uint32_t)record->options->frequency_hz
 					: DEFAULT_FREQUENCY_HZ,
+		.types = record->types,
 	};
 	int rc = fg_profiler_start(&options, &record->profiler, err);
 
@@ -334,6 +369,8 @@ int fg_record(const struct fg_record_options *options, const struct fg_run_io *i
 		record.pid_fds[i] = -1;
 	int rc = check_options(options, err);
 
+	if (rc == 0)
+		rc = read_types(&options->types, &record.types, err);
 	if (rc == 0)
 		rc = fg_record_find(&record, err);
 	if (rc == 0)

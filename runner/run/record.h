@@ -15,6 +15,7 @@ struct fg_record_options {        /* the command line; zero means unset */
 	struct fg_opt_list ports; /* processes by the port they listen on */
 	uint64_t duration_ns;     /* 0: until the targets end, or a signal */
 	uint64_t frequency_hz;
+	struct fg_opt_list types; /* of profiles, lists with commas; empty: cpu */
 	const char *bundle;
 	struct fg_opt_list outs; /* KIND=PATH */
 	uint64_t rows;           /* of the table; 0: 15 */

@@ -21,6 +21,7 @@ struct fg_record {
 	const struct fg_record_options *options;
 	const struct fg_run_io *io;
 	struct fg_run *run;
+	uint32_t types; /* bits 1 << enum fg_profile_type */
 	uint32_t pids[FG_RECORD_PIDS_MAX];
 	int pid_fds[FG_RECORD_PIDS_MAX]; /* −1: ended, or not watched */
 	size_t pid_count;

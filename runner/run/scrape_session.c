@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "gate/base/num.h"
+#include "gate/profile/scraped.h"
 #include "runner/http_client.h"
 #include "runner/run/scrape.h"
 #include "runner/run/session.h"
@@ -51,6 +53,32 @@ static void make_name(const char *url, size_t number, char *out, size_t size)
 		(void)snprintf(out, size, "%.*s", len, url + start);
 }
 
+static void tell(const struct fg_session *s, const struct fg_scraped_profile *profile,
+		 const char *name)
+{
+	struct fg_scraped_summary summary;
+	FG_AUTO_BUF struct fg_buf text = {.max = 4096};
+
+	if (s->options->quiet ||
+	    fg_scraped_summarise(profile->pprof.data, profile->pprof.len, &summary, NULL))
+		return;
+	for (size_t i = 0; i < summary.column_count; i++) {
+		const struct fg_scraped_column *column = &summary.columns[i];
+		char size[FG_NUM_TEXT_MAX];
+		uint64_t total = column->total > 0 ? (uint64_t)column->total : 0;
+
+		fg_buf_addf(&text, "%s%s ", i ? ", " : "", column->type);
+		if (strcmp(column->unit, "bytes") == 0)
+			fg_buf_addf(&text, "%s", fg_num_format_bytes(total, size));
+		else if (strcmp(column->unit, "nanoseconds") == 0)
+			fg_buf_addf(&text, "%s", fg_num_format_ns((double)total, size));
+		else
+			fg_buf_addf(&text, "%llu", (unsigned long long)total);
+	}
+	fg_session_note(s, "scraped %s as %s: %s\n", name, profile->scrape->type,
+			text.data ? text.data : "");
+}
+
 static int keep(struct fg_session *s, struct fg_scraped_profile *profile, size_t number,
 		struct fg_err *err)
 {
@@ -68,6 +96,7 @@ static int keep(struct fg_session *s, struct fg_scraped_profile *profile, size_t
 				"profile: %u earlier profiles of %s were dropped; fetch them "
 				"less often\n",
 				profile->lost, url);
+	tell(s, profile, name);
 	const struct fg_scrape scrape = {
 		.name = name,
 		.type = profile->scrape->type,

@@ -110,10 +110,8 @@ static void on_second(void *context, struct fg_load *load, const struct fg_resul
 		      uint64_t elapsed_ns)
 {
 	struct fg_session *s = context;
-	uint64_t second = elapsed_ns / FG_NS_PER_S;
 
-	/* Called just after a second's end: what was used since the last call belongs to it. */
-	fg_session_observe_second(s, second > 0 ? (uint32_t)(second - 1) : 0);
+	fg_session_observe_second(s, fg_session_second(elapsed_ns));
 	fg_live_second(s->live, load, live, elapsed_ns);
 	fg_session_push_second(s, live, elapsed_ns);
 	fg_session_scrape_second(s, live, elapsed_ns);

@@ -75,6 +75,9 @@ int fg_session_setup(struct fg_session *s, struct fg_err *err) FG_MUST_USE;
 void fg_session_teardown(struct fg_session *s);
 /* While it runs. */
 void fg_session_on_line(void *context, const char *text, size_t len);
+/** Which second of the run what was used since the last call belongs to: calls come at full seconds
+ *  and once at the end, which may miss one by some milliseconds. */
+uint32_t fg_session_second(uint64_t elapsed_ns);
 void fg_session_observe_second(struct fg_session *s, uint32_t second);
 void fg_session_on_profiler(void *context, struct fg_load *load);
 void fg_session_on_target(void *context, struct fg_load *load);

@@ -172,6 +172,24 @@ def case_signal(bench):
     check(roots == {"[truncated]"}, f"roots {roots}")
 
 
+def case_capable(bench):
+    """libdwfl reads files that a user wrote: never with more rights than that user, though the helper had them."""
+    setcap = bench.need("setcap")
+    if subprocess.run([setcap, "cap_perfmon,cap_sys_ptrace,cap_checkpoint_restore,cap_syslog+ep", bench.helper],
+                      check=False).returncode != 0:
+        raise Skip("this file system takes no file capabilities")
+    child = bench.start(f"{bench.zoo}/zoo_native", "exec", "20", "200", ready="ready")
+    tool, helper = test_profiler.start_tool(bench, child.pid, seconds=3,
+                                            prefix=["env", "FG_SOURCE=perf", *bench.nobody])
+    status, have = test_profiler.capabilities_of(helper)
+    check(not have and int(status["CapPrm"], 16) == 0, f"capabilities {have}, permitted {status['CapPrm']}")
+    result = Result(tool.communicate(timeout=60)[0])
+    check(not result.errors, f"{result.errors}")
+    complete = result.info["complete"] / (result.info["samples"] - result.info["result_kernel-only"])
+    check(complete * 100 >= COMPLETE_PERCENT_MIN, f"{complete:.2%} complete; {incomplete(result)}")
+    check(result.having("zoo_after_exec") > 10, "the program after exec is not seen")
+
+
 @contextlib.contextmanager
 def paranoid(level):
     with open(PARANOID) as f:

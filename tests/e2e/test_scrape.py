@@ -10,6 +10,7 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "kit"))
 import kit
+import pyroscope_stub
 
 
 def varint(n):
@@ -167,7 +168,7 @@ scenarios:
         return sorted((bundle / "scrape").glob("*.pb.gz"))
 
     def test_window(self):
-        self.run_with("[ { url: /debug/pprof/heap }, { url: /debug/pprof/goroutine, at: end } ]",
+        done = self.run_with("[ { url: /debug/pprof/heap }, { url: /debug/pprof/goroutine, at: end } ]",
                       extra="warmup: 1s,")
         bundle, index = self.stored()
         profiles = {p["name"]: p for p in index["profiles"]}
@@ -180,6 +181,7 @@ scenarios:
         self.assertGreater(heap["alloc_objects"], 20)
         self.assertLess(heap["alloc_objects"], Target.served - 10)
         self.assertEqual(heap["inuse_space"], 5064)
+        self.assertIn("scraped heap as memory: alloc_objects", done.err)
         self.assertEqual(next(s for s in sums if "goroutine" in s), {"goroutine": 7})
 
     def test_every(self):
@@ -189,6 +191,21 @@ scenarios:
         # windows touch: nothing is counted twice or left out but what came before the first fetch
         self.assertLessEqual(sum(sums), Target.served)
         self.assertGreater(sum(sums), 20)
+
+    def test_published_under_their_types(self):
+        self.run_with("[ { url: /debug/pprof/heap, at: every 1s }, { url: /debug/pprof/goroutine, at: end } ]")
+        windows = len(self.files()) - 1
+        self.assertGreaterEqual(windows, 2)
+        with pyroscope_stub.PyroscopeStub() as stub:
+            self.flamegate("publish", "latest", "--pyroscope", stub.url, check=0)
+            self.flamegate("publish", "latest", "--pyroscope", stub.url, "--restamp", "now", check=0)
+            rows = stub.store.rows
+        heaps = [r for r in rows if r["labels"]["__name__"] == "memory"]
+        self.assertEqual(len(heaps), 2 * windows)
+        self.assertEqual(len({r["time"] for r in heaps}), 2 * windows)  # or the server would merge them
+        self.assertEqual({t[0] for t in heaps[0]["types"]}, {"alloc_objects", "alloc_space", "inuse_space"})
+        self.assertEqual([r["labels"]["__name__"] for r in rows if r not in heaps], ["goroutine", "goroutine"])
+        self.assertEqual({r["labels"]["service_name"] for r in rows}, {"scraped"})
 
     def test_end_is_as_it_is(self):
         self.run_with("[ { url: /debug/pprof/heap, at: end } ]", duration="2s")

@@ -49,13 +49,23 @@ class Tools(kit.TestCase):
 
 @ROOT
 class Profile(Tools):
+    def test_types(self):
+        target = self.busy()
+        done = self.flamegate("profile", "--pid", target.pid, "-d", "1s", "--types", "cpu,offcpu", "--types", "pagefaults", check=0)
+        self.assertRegex(done.out, r"\n  waiting: ")
+        self.assertRegex(done.out, r"\n  page faults: ")
+        self.assertEqual(set(self.run_json(self.bundle())["profile"]["types"]), {"offcpu", "faults"})
+        for wrong in "cpu,nix", "", "cpu,":
+            self.refused(2, "--types knows cpu, offcpu, wall and pagefaults", "profile", "--pid", target.pid, "--types", wrong)
+
     def test_running_process(self):
         target = self.busy()
         done = self.flamegate("profile", "--pid", target.pid, "-d", "2s", check=0)
         self.assertRegex(done.out, rf"\A\S+ \(pid {target.pid}\): recorded 0:02, [\d.]+ m?s of CPU \(\d+ % of a core\)")
         self.assertRegex(done.out, r"cpu by function \(self, total, self per second\)")
         self.assertRegex(done.out, r"\d+ samples, 0 lost, \d+\.\d\d % complete")
-        self.assertRegex(done.out, r"measured: 499 Hz on \d+ CPUs?; own cost [\d.]+ .s per sample")
+        measured = " ".join(done.out.split())  # wherever the lines break
+        self.assertRegex(measured, r"measured: 499 Hz on \d+ CPUs?, \d+ samples per CPU second; own overhead [\d.]+ % of the target's CPU: samples")
         self.assertIn("Ctrl-C ends it", done.err)
         self.assertNotIn("request", done.out)
         run = self.run_json(self.bundle())
@@ -458,6 +468,7 @@ class Doctor(Tools):
         self.refused(2, "http://", "doctor", "nothing")
         self.refused(2, "either --pid or a URL", "doctor", "--pid", "1", "http://127.0.0.1:1/")
         self.refused(2, "is no process id", "doctor", "--pid", "99999999999")
+        self.refused(2, "is no process id", "doctor", "--pid", "0")
         self.refused(2, "unexpected argument", "doctor", "http://127.0.0.1/", "b")
 
     def test_no_helper(self):
@@ -488,6 +499,12 @@ class Doctor(Tools):
         self.assertIn("sudo setcap", done.stdout)
         self.assertRegex(done.stdout, r"rights +uid 65534, no capabilities")
         self.assertRegex(done.stdout, r"✗ owner +uid 0 \(we are 65534\)")
+        self.assertIn("things are missing for CPU profiles; latency", done.stdout)
+        if "✓ stack copies" in done.stdout:
+            done = subprocess.run([*NOBODY, str(place / "flamegate"), "doctor"], cwd=self.dir, text=True, capture_output=True,
+                                  timeout=60)
+            self.assertEqual(done.returncode, 14, done.stdout)
+            self.assertIn("is missing for complete CPU profiles; until then stack copies", done.stdout)
 
     @ROOT
     def test_inside_a_namespace(self):

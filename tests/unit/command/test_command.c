@@ -12,6 +12,7 @@
 #include "runner/run/outputs.h"
 #include "runner/run/pairs.h"
 #include "runner/run/place.h"
+#include "runner/run/session.h"
 
 static void test_tables_are_sound(void **state)
 {
@@ -243,9 +244,25 @@ static void test_github_branch(void **state)
 	assert_string_equal(fg_github_branch(), "release/1");
 }
 
+static void test_second_of_the_run(void **state)
+{
+	static const struct {
+		uint64_t elapsed_ms;
+		uint32_t second;
+	} rows[] = {{0, 0},        {50, 0},   {1000, 0},
+		    {2000, 1},     {8000, 7}, {7997, 7} /* ended just before */,
+		    {8000 + 1, 7}, {8300, 8}};
+
+	(void)state;
+	for (size_t i = 0; i < FG_ARRAY_LEN(rows); i++)
+		assert_int_equal(fg_session_second(rows[i].elapsed_ms * FG_NS_PER_MS),
+				 rows[i].second);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_second_of_the_run),
 		cmocka_unit_test(test_tables_are_sound),
 		cmocka_unit_test(test_help_golden),
 		cmocka_unit_test(test_manual_names_every_option),

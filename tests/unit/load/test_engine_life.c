@@ -259,7 +259,11 @@ static void test_phases(void **state)
 			else
 				assert_true(reply.response.sending_ns < pause_ns);
 			assert_true(reply.response.waiting_ns >= pause_ns);
-			assert_true(reply.response.receiving_ns >= pause_ns);
+			/* A busy machine shows us the first byte late: what waiting gains then,
+			 * receiving loses. */
+			assert_true(reply.response.receiving_ns > 0);
+			assert_true(reply.response.waiting_ns + reply.response.receiving_ns >=
+				    2 * pause_ns);
 			rig_forget(&reply);
 			rig_close(&rig);
 			script_stop(&server);

@@ -185,10 +185,14 @@ static void test_truncated_and_guessed_stacks(void **state)
 	int64_t stack = fg_profile_stack(profile, frames, 3, FG_STACK_GUESSED, NULL);
 
 	fg_sample_add(profile, (uint32_t)stack, "GET /", "measure", 1, 2);
+	/* A stack without a user part has no root to miss. */
+	stack = fg_profile_stack(profile, frames, 1, FG_STACK_KERNEL_ONLY, NULL);
+	fg_sample_add(profile, (uint32_t)stack, "GET /", "measure", 1, 3);
 	struct fg_cost *cost = cost_of(profile, &everything);
 
 	assert_int_equal(cost->incomplete, 7);
-	assert_row(cost, "app leaf", 17, 17, true);
+	assert_int_equal(cost->kernel_only, 3);
+	assert_row(cost, "app leaf", 20, 20, true);
 	assert_row(cost, "app middle", 0, 10, true);
 	assert_row(cost, "app main", 0, 12, true);
 	fg_cost_free(cost);

@@ -17,6 +17,7 @@
 #include "gate/base/file.h"
 #include "profiler/client_jit.h"
 #include "profiler/jit_file.h"
+#include "profiler/process.h"
 #include "profiler/wire.pb-c.h"
 
 /* -- processes ------------------------------------------------------------------------------- */
@@ -484,6 +485,13 @@ static void test_attach_no_signal(void **state)
 	assert_non_null(strstr(err.message, "does not handle SIGQUIT"));
 	(void)snprintf(trigger, sizeof(trigger), "%s/tmp/.attach_pid%u", place.dir, process.ns_pid);
 	assert_int_equal(access(trigger, F_OK), -1);
+	process.start_ns = fg_process_start_ns(process.tgid);
+	assert_int_equal(fg_attach_begin(&attach, &process, place.root, 100, &err),
+			 -FG_E_UNSUPPORTED);
+	process.start_ns -= FG_NS_PER_S; /* the same program again, under the same number */
+	assert_int_equal(fg_attach_begin(&attach, &process, place.root, 100, &err),
+			 -FG_E_NOT_FOUND);
+	process.start_ns = 0;
 	(void)snprintf(process.name, sizeof(process.name), "another");
 	assert_int_equal(fg_attach_begin(&attach, &process, place.root, 100, &err),
 			 -FG_E_NOT_FOUND);

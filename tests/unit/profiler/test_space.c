@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "profiler/modules.h"
 #include "profiler/space.h"
 
 struct stage {
@@ -199,12 +200,43 @@ static void test_churn(void **state)
 	tear_down(&stage);
 }
 
+/* Tables of several parts may fill the index up to its last entries, where a difference would turn
+ * huge: the next table must not be let in. */
+static void test_page_index(void **state)
+{
+	enum { ROOM = FG_PAGES_MAX - FG_MODULE_PARTS_MAX };
+	static const struct {
+		uint32_t used;
+		size_t pages;
+		bool fits;
+	} cases[] = {
+		{0, 0, true},
+		{0, ROOM, true},
+		{0, ROOM + 1, false},
+		{ROOM - 5, 5, true},
+		{ROOM - 5, 6, false},
+		{ROOM, 0, true},
+		{ROOM, 1, false},
+		{ROOM + 1, 1, false},
+		{FG_PAGES_MAX - 1, 1, false},
+		{FG_PAGES_MAX, 1, false},
+		{FG_PAGES_MAX, SIZE_MAX, false},
+		{1, SIZE_MAX - FG_MODULE_PARTS_MAX, false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < FG_ARRAY_LEN(cases); i++) {
+		if (fg_modules_pages_fit(cases[i].used, cases[i].pages) != cases[i].fits)
+			fail_msg("%u + %zu", cases[i].used, cases[i].pages);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_draft),  cmocka_unit_test(test_replaced),
 		cmocka_unit_test(test_shared), cmocka_unit_test(test_full),
-		cmocka_unit_test(test_churn),
+		cmocka_unit_test(test_churn),  cmocka_unit_test(test_page_index),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

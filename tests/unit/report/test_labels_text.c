@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the report says about request classes and slow requests, and when it keeps silent. */
 #include "gate/report/report_internal.h"
+#include "gate/report/table.h"
 
 #include "tests/kit/kit.h"
 #include "tests/unit/profile/sample.h"
@@ -231,12 +232,37 @@ static void test_class_texts(void **state)
 	fg_registry_done(&registry);
 }
 
+static void test_numbers_are_not_torn(void **state)
+{
+	static const struct {
+		const char *text, *wrapped;
+	} rows[] = {
+		{"abcdef 12 345", "abcdef\n12 345"},
+		{"abcdef 1 234 567 x", "abcdef\n1 234 567\nx"},
+		{"abcdefg 45 %, x", "abcdefg\n45 %, x"},
+		{"abcdefg 45 µs", "abcdefg\n45 µs"},
+		{"abcdefg 4 of 5", "abcdefg 4\nof 5"},
+		{"abcdefgh 4 ms.", "abcdefgh\n4 ms."},
+		{"abcdefgh 4 1234", "abcdefgh 4\n1234"},
+		{"a 12345678 234", "a\n12345678 234"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < FG_ARRAY_LEN(rows); i++) {
+		FG_AUTO_BUF struct fg_buf out = {.max = 4096};
+
+		fg_text_wrap(rows[i].text, 0, 0, 10, &out);
+		assert_string_equal(out.data, rows[i].wrapped);
+	}
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_attribution),    cmocka_unit_test(test_when_classes_are_told),
-		cmocka_unit_test(test_slow_functions), cmocka_unit_test(test_slow_restraint),
-		cmocka_unit_test(test_slow_seconds),   cmocka_unit_test(test_class_texts),
+		cmocka_unit_test(test_numbers_are_not_torn),  cmocka_unit_test(test_attribution),
+		cmocka_unit_test(test_when_classes_are_told), cmocka_unit_test(test_slow_functions),
+		cmocka_unit_test(test_slow_restraint),        cmocka_unit_test(test_slow_seconds),
+		cmocka_unit_test(test_class_texts),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

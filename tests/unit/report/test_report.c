@@ -232,6 +232,64 @@ static void test_runtime_advice(void **state)
 	bundle_free(&bundle);
 }
 
+/* What profiling cost stands in every report, with what the kernel's part went to. */
+static void test_own_overhead(void **state)
+{
+	struct fg_bundle bundle = material();
+	struct fg_profile_info *info = &bundle.result->profile;
+	struct fg_report_style style = {.width = 200};
+	struct fg_err err = {0};
+	struct fg_buf out;
+
+	(void)state;
+	bundle.result->measured_target_cpu_ns = 1000000000;
+	info->samples = 1000;
+	info->bpf_ns = 10000000;
+	info->helper_cpu_ns = 5000000;
+	info->labels = true;
+	info->label_ns = 1000000;
+	for (int type = FG_PROFILE_OFFCPU; type <= FG_PROFILE_WALL; type++) {
+		info->types[type].present = true;
+		info->types[type].bpf_ns = 20000000; /* of both together */
+	}
+	fg_buf_init(&out, 1 << 20);
+	assert_ok(fg_report_run_text(bundle.result, bundle.profile, &style, &out, &err), &err);
+	assert_non_null(strstr(
+		out.data, "CPU second; own overhead 3.60 % of the target's CPU: samples 1.00 % "
+			  "(10.0 µs each), waits 2.00 %, request classes 0.10 %, helper 0.50 "
+			  "% (0.0 % of a core)\n"));
+	fg_buf_clear(&out);
+	assert_ok(fg_report_markdown(bundle.result, bundle.profile, NULL, 1 << 20, &out, &err),
+		  &err);
+	assert_non_null(strstr(out.data, "own overhead 3.60 % of the target's CPU"));
+	assert_non_null(strstr(out.data, "helper 0.50 %")); /* not cut */
+	fg_buf_clear(&out);
+	info->bpf_ns = 0;
+	assert_ok(fg_report_run_text(bundle.result, bundle.profile, &style, &out, &err), &err);
+	assert_non_null(strstr(out.data, "own overhead: helper 0.50 % of the target's CPU, the "
+					 "kernel's part unknown"));
+	fg_buf_done(&out);
+	bundle_free(&bundle);
+}
+
+/* A reason that begins with "partial:" is not introduced by the same word. */
+static void test_partial_profile(void **state)
+{
+	struct fg_bundle bundle = material();
+	struct fg_report_style style = {0};
+	struct fg_err err = {0};
+	struct fg_buf out;
+
+	(void)state;
+	bundle.result->profile.partial = true;
+	(void)snprintf(bundle.result->profile.why_absent, 256, "partial: the helper is gone");
+	fg_buf_init(&out, 1 << 20);
+	assert_ok(fg_report_run_text(bundle.result, bundle.profile, &style, &out, &err), &err);
+	assert_non_null(strstr(out.data, "\n  profile: partial: the helper is gone\n"));
+	fg_buf_done(&out);
+	bundle_free(&bundle);
+}
+
 static void test_run_without_profile(void **state)
 {
 	struct fg_bundle bundle = material();
@@ -519,6 +577,8 @@ int main(void)
 		cmocka_unit_test(test_run_text),
 		cmocka_unit_test(test_summary_modes),
 		cmocka_unit_test(test_runtime_advice),
+		cmocka_unit_test(test_own_overhead),
+		cmocka_unit_test(test_partial_profile),
 		cmocka_unit_test(test_run_without_profile),
 		cmocka_unit_test(test_verdict_text),
 		cmocka_unit_test(test_markdown),

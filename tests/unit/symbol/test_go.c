@@ -306,6 +306,12 @@ static void test_endless_tree(void **state)
 	assert_int_equal(symbol.line_count, 2);
 	assert_string_equal(symbol.lines[1].name, "zoo.b");
 	fg_symbolizer_free(symbolizer);
+	/* where no inlined calls are wanted, none counts */
+	symbolizer = make(bytes, go_table_write(bytes, magics[1], two, 2), false, &module);
+	assert_int_equal(fg_symbolizer_resolve(symbolizer, module, at(0, 8), &symbol, NULL), 0);
+	assert_int_equal(symbol.line_count, 1);
+	assert_string_equal(symbol.lines[0].name, "zoo.a");
+	fg_symbolizer_free(symbolizer);
 }
 
 /* FG_GO_SEEDS=DIR writes the tables as seeds for the fuzzers. */

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "gate/base/clock.h"
+#include "profiler/unwind/elf_open.h"
 #include "profiler/unwind/table.h"
 #include "tests/unit/symbol/variants.h"
 
@@ -343,8 +344,9 @@ static void test_refusals(void **state)
 	free(bytes);
 }
 
-/* A sparse file whose .eh_frame claims most of it: not read into a privileged program's memory. */
-static void test_huge_section(void **state)
+/* A sparse file with a section that claims most of it: not read into a privileged program's memory.
+ */
+static void huge_section(const char *name, bool has_rows)
 {
 	const uint64_t claimed = 3ull << 30;
 	char path[] = "/tmp/fg-unit-huge-XXXXXX";
@@ -356,7 +358,6 @@ static void test_huge_section(void **state)
 	struct rusage used;
 	unsigned changed = 0;
 
-	(void)state;
 	assert_non_null(bytes);
 	assert_true(fd >= 0);
 	assert_int_equal(unlink(path), 0);
@@ -365,7 +366,7 @@ static void test_huge_section(void **state)
 	const char *names = (const char *)bytes + sections[header->e_shstrndx].sh_offset;
 
 	for (int i = 0; i < header->e_shnum; i++) {
-		if (strcmp(names + sections[i].sh_name, ".eh_frame") == 0) {
+		if (strcmp(names + sections[i].sh_name, name) == 0) {
 			sections[i].sh_size = claimed;
 			changed++;
 		}
@@ -374,12 +375,19 @@ static void test_huge_section(void **state)
 	assert_int_equal(write(fd, bytes, len), (ssize_t)len);
 	assert_int_equal(ftruncate(fd, (off_t)(claimed + len)), 0);
 	assert_ok(fg_unwind_table_build(fd, "huge", &table, &err), &err);
-	assert_int_equal(table.row_count, 0);
+	assert_int_equal(table.row_count != 0, has_rows);
 	fg_unwind_table_done(&table);
 	assert_int_equal(getrusage(RUSAGE_SELF, &used), 0);
 	assert_true(used.ru_maxrss < 1 << 20); /* KiB */
 	close(fd);
 	free(bytes);
+}
+
+static void test_huge_section(void **state)
+{
+	(void)state;
+	huge_section(".eh_frame", false);
+	huge_section(".plt", true);
 }
 
 /* Every cut and every eighth flipped byte: no crash, and whatever comes out can be searched. */
@@ -407,6 +415,62 @@ static void test_damage(void **state)
 	free(bytes);
 }
 
+/* A sparse file whose header claims millions of sections, and they are there: all zeros. */
+static void test_many_sections(void **state)
+{
+	static const struct {
+		uint64_t sections;
+		uint16_t segments;
+		int expected;
+	} cases[] = {
+		{FG_ELF_SECTIONS_MAX + 1, 1, -FG_E_LIMIT},
+		{60 << 20, 1, -FG_E_LIMIT},
+		{UINT64_MAX, 1, -FG_E_LIMIT},
+		{1, PN_XNUM, -FG_E_LIMIT},
+		{3, 1, 0},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < FG_ARRAY_LEN(cases); i++) {
+		const struct {
+			Elf64_Ehdr elf;
+			Elf64_Phdr text;
+			Elf64_Shdr first;
+		} file = {
+			.elf = {.e_ident = {0x7f, 'E', 'L', 'F', ELFCLASS64, ELFDATA2LSB,
+					    EV_CURRENT},
+				.e_type = ET_DYN,
+				.e_machine = EM_X86_64,
+				.e_version = EV_CURRENT,
+				.e_ehsize = sizeof(Elf64_Ehdr),
+				.e_phoff = sizeof(Elf64_Ehdr),
+				.e_phentsize = sizeof(Elf64_Phdr),
+				.e_phnum = cases[i].segments,
+				.e_shoff = sizeof(Elf64_Ehdr) + sizeof(Elf64_Phdr),
+				.e_shentsize = sizeof(Elf64_Shdr)},
+			.text = {.p_type = PT_LOAD,
+				 .p_flags = PF_R | PF_X,
+				 .p_filesz = 64,
+				 .p_memsz = 64},
+			.first = {.sh_size = cases[i].sections},
+		};
+		struct fg_unwind_table table = {0};
+		struct fg_err err = {0};
+		FILE *stream = tmpfile();
+
+		assert_non_null(stream);
+		assert_int_equal(fwrite(&file, sizeof(file), 1, stream), 1);
+		assert_int_equal(fflush(stream), 0);
+		assert_int_equal(ftruncate(fileno(stream), (off_t)(4ll << 30)), 0);
+		int rc = fg_unwind_table_build(fileno(stream), "many", &table, &err);
+
+		if (rc != cases[i].expected)
+			fail_msg("case %zu: %d %s", i, rc, err.message);
+		fg_unwind_table_done(&table);
+		(void)fclose(stream);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -420,6 +484,7 @@ int main(void)
 		cmocka_unit_test(test_vdso),
 		cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_huge_section),
+		cmocka_unit_test(test_many_sections),
 		cmocka_unit_test(test_damage),
 	};
 
