@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
- * AArch64, see arch.bpf.h. What was run of it, and where: profiler/unwind/README.md, "AArch64". The ways
- * for kernels before 5.15 were compiled only.
+ * AArch64, see arch.bpf.h. What was run of it, and where: profiler/unwind/README.md, "AArch64". The
+ * ways for kernels before 5.15 were compiled only.
  */
 #ifndef FG_PROFILER_BPF_ARCH_ARM64_H
 #define FG_PROFILER_BPF_ARCH_ARM64_H
