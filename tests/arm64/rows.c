@@ -13,7 +13,7 @@ int main(int argc, char **argv)
 	int fd = argc == 2 ? open(argv[1], O_RDONLY) : -1;
 
 	if (fd < 0 || fg_unwind_table_build(fd, argv[1], &table, &err) != 0 ||
-	    table.machine != EM_AARCH64) {
+	    table.machine != EM_AARCH64 || table.row_count == 0) {
 		(void)fprintf(stderr, "arm64_rows: %s\n", err.message);
 		return 1;
 	}
