@@ -336,8 +336,11 @@ static int add_module(struct fg_modules *modules, const struct fg_mapping *mappi
 	(void)snprintf(module->path, sizeof(module->path), "%s", mapping->path);
 	rc = 0;
 	rc = build_table(modules, mapping, opened, &table, &problem);
+	if (!rc && table.machine)
+		rc = fg_unwind_table_check_own(&table, mapping->path, &problem);
 	if (rc) {
 		note_problem(opened, &problem);
+		fg_unwind_table_done(&table);
 		memset(&table, 0, sizeof(table));
 	}
 	memcpy(module->segments, table.segments, sizeof(module->segments));

@@ -25,10 +25,12 @@ static void probe_kernel(struct fg_probe_list *list)
 	(void)snprintf(probe->detail, sizeof(probe->detail), "%.60s %.60s %.30s",
 		       probe->ok ? names.sysname : "unknown", probe->ok ? names.release : "",
 		       probe->ok ? names.machine : "");
-	probe->ok = probe->ok && strcmp(names.machine, "x86_64") == 0;
+	probe->ok = probe->ok &&
+		    (strcmp(names.machine, "x86_64") == 0 || strcmp(names.machine, "aarch64") == 0);
 	if (!probe->ok)
-		(void)snprintf(probe->fix, sizeof(probe->fix),
-			       "the profiler knows Linux on x86-64; use --no-profile elsewhere");
+		(void)snprintf(
+			probe->fix, sizeof(probe->fix),
+			"the profiler knows Linux on x86-64 and arm64; use --no-profile elsewhere");
 }
 
 static void probe_btf(struct fg_probe_list *list)

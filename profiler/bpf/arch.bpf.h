@@ -1,109 +1,18 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
  * What the unwinder knows of one processor: where registers stand at an interrupt and at the way
- * into the kernel, what a signal's frame looks like, how PLT entries move the stack.
- *
- * x86-64. Another one writes these functions again and needs row kinds where the return address is
- * not at CFA − 8; the searches and the loop in unwind.bpf.h stay as they are.
+ * into the kernel, what a signal's frame looks like (arch_*.bpf.h); how one row leads to the caller
+ * (step_*.bpf.h). The searches and the loop in unwind.bpf.h are the same for all.
  */
 #ifndef FG_PROFILER_BPF_ARCH_H
 #define FG_PROFILER_BPF_ARCH_H
 
-#include <linux/bpf_perf_event.h>
-
-#include <bpf/bpf_core_read.h>
-#include <bpf/bpf_helpers.h>
-
-#include "profiler/bpf/kernel.h"
-
-/* User space lies below; above it an address is garbage. */
-enum { FG_ARCH_USER_BITS = 47 };
-
-struct fg_arch_regs {
-	__u64 ip, sp, bp;
-	__u32 returned; /* 1: ip is behind a call or a system call: look up ip − 1 */
-};
-
-/* The kernel's names (user space's header calls them rip, rsp, rbp). The flavour suffix keeps it
- * apart from that header's struct. */
-struct pt_regs___kernel {
-	unsigned long bp, ip, sp, orig_ax;
-} FG_CORE;
-
-/* By the sign of ip: pt_regs.cs is a 16-bit field on new kernels and refused. */
-static __always_inline bool fg_arch_in_user(const struct bpf_perf_event_data *ctx)
-{
-	return (__s64)ctx->regs.rip >= 0;
-}
-
-static __always_inline void fg_arch_interrupted(const struct bpf_perf_event_data *ctx,
-						struct fg_arch_regs *ret)
-{
-	ret->ip = ctx->regs.rip;
-	ret->sp = ctx->regs.rsp;
-	ret->bp = ctx->regs.rbp;
-	ret->returned = 0;
-}
-
-/* Kernels before 5.15: the frame lies at the top of a 16-KiB stack. */
-static __always_inline bool fg_arch_entry_old(struct fg_arch_regs *ret)
-{
-	enum { THREAD_SIZE = 16384, PT_REGS_SIZE = 168 };
-	struct task_struct *task = (void *)bpf_get_current_task();
-	const struct pt_regs___kernel *regs;
-
-	if (!BPF_CORE_READ(task, mm))
-		return false;
-	regs = BPF_CORE_READ(task, stack) + THREAD_SIZE - PT_REGS_SIZE;
-	ret->ip = BPF_CORE_READ(regs, ip);
-	ret->sp = BPF_CORE_READ(regs, sp);
-	ret->bp = BPF_CORE_READ(regs, bp);
-	ret->returned = (__s64)BPF_CORE_READ(regs, orig_ax) >= 0;
-	return ret->ip != 0;
-}
-
-/* The registers with which the task entered the kernel; false for kernel threads and tasks that
- * have given up their memory. After a system call ip is behind the instruction, like a return
- * address. */
-static __always_inline bool fg_arch_entry(struct fg_arch_regs *ret)
-{
-	if (!bpf_core_enum_value_exists(enum bpf_func_id___newer, BPF_FUNC_task_pt_regs___newer))
-		return fg_arch_entry_old(ret);
-	/* Typed pointers: fields are plain loads instead of five calls. But a pointer loaded so
-	 * makes the verifier look through all of the kernel's types by name, for 5 to 10 ms. */
-	struct task_struct *task = bpf_get_current_task_btf();
-
-	if (!BPF_CORE_READ(task, mm))
-		return false;
-	const struct pt_regs___kernel *regs = (const void *)bpf_task_pt_regs(task);
-
-	ret->ip = regs->ip;
-	ret->sp = regs->sp;
-	ret->bp = regs->bp;
-	ret->returned = (__s64)regs->orig_ax >= 0;
-	return ret->ip != 0;
-}
-
-/* __restore_rt: RSP points to the ucontext; its gregs start at +40. The interrupted address is no
- * return address, and the interrupted stack may be anywhere (sigaltstack). */
-static __always_inline bool fg_arch_signal(struct fg_arch_regs *regs)
-{
-	enum { UCONTEXT_RBP = 40 + 8 * 10, RBP = 0, RSP = 5, RIP = 6, REGS = 7 };
-	__u64 saved[REGS];
-
-	if (bpf_probe_read_user(saved, sizeof(saved), (const void *)(regs->sp + UCONTEXT_RBP)))
-		return false;
-	regs->ip = saved[RIP];
-	regs->sp = saved[RSP];
-	regs->bp = saved[RBP];
-	regs->returned = 0;
-	return true;
-}
-
-/* CFA inside a lazy PLT entry of 16 bytes, whose push ends at byte 11. */
-static __always_inline __u64 fg_arch_plt_cfa(const struct fg_arch_regs *regs)
-{
-	return regs->sp + 8 + ((regs->ip & 15) >= 11 ? 8 : 0);
-}
+#if defined(__TARGET_ARCH_arm64)
+#include "profiler/bpf/arch_arm64.bpf.h"
+#elif defined(__TARGET_ARCH_x86)
+#include "profiler/bpf/arch_x86.bpf.h"
+#else
+#error "which processor? -D__TARGET_ARCH_x86 or -D__TARGET_ARCH_arm64"
+#endif
 
 #endif

@@ -469,14 +469,6 @@ static __always_inline void fg_script_find(struct fg_script_work *work, __u32 ti
 	bpf_map_update_elem(&fg_script_threads, &tid, &found, BPF_ANY);
 }
 
-/* glibc and musl: a thread's pthread_t is the base of its thread-local storage. */
-static __always_inline __u64 fg_script_self(void)
-{
-	struct task_struct *task = (void *)bpf_get_current_task();
-
-	return BPF_CORE_READ(task, thread.fsbase);
-}
-
 static __always_inline __u64 fg_script_first_frame(struct fg_script_work *work, __u32 tid,
 						   __u64 now_ns)
 {
@@ -487,7 +479,7 @@ static __always_inline __u64 fg_script_first_frame(struct fg_script_work *work, 
 			work->broken = 1;
 		return frame;
 	}
-	work->self = fg_script_self();
+	work->self = fg_arch_pthread_self();
 	fg_script_find(work, tid, now_ns);
 	if (!work->thread)
 		return 0;

@@ -31,10 +31,11 @@ enum {
 	FG_MODULES_MAX = 4096,
 };
 
-/* How to find the caller of an address range; o = 8 × cfa_offset_8. For every kind that names a CFA
- * the return address is at CFA − 8, the caller's RSP is CFA, and its RBP was saved at
- * CFA + 8 × rbp_offset_8 unless rbp_offset_8 is FG_RBP_SAME (same or unknown: keep the value).
- * The other kinds ignore both offsets, FG_ROW_FRAME_POINTER the second. */
+/* How to find the caller of an address range; o = 8 × cfa_offset_8. x86-64 (AArch64's own kinds are
+ * below; it shares NONE, SIGNAL, STOP, FRAME_POINTER and UNSUPPORTED): for every kind that names a
+ * CFA the return address is at CFA − 8, the caller's RSP is CFA, and its RBP was saved at CFA + 8 ×
+ * rbp_offset_8 unless rbp_offset_8 is FG_RBP_SAME (same or unknown: keep the value). The other
+ * kinds ignore both offsets, FG_ROW_FRAME_POINTER the second. */
 enum fg_row_kind {
 	FG_ROW_NONE,          /* no FDE covers it: try the RBP chain, mark the frame guessed */
 	FG_ROW_RSP,           /* CFA = RSP + o */
@@ -49,6 +50,28 @@ enum fg_row_kind {
 	FG_ROW_DEREF_RSP_8,   /* CFA = *(RSP + o) + 8: what libcrypto's assembly uses */
 	FG_ROW_DEREF_RBP_8,   /* CFA = *(RBP + o) + 8 */
 };
+
+/* AArch64. The return address is in LR (X30) until the function saves it; compilers save X29 and LR
+ * as a pair, LR above, mostly at the top of the frame (clang) or near its bottom (gcc). A kind is
+ * FG_A64 with these bits; o as above, s = 8 × rbp_offset_8:
+ *   base = SP, or X29 with FG_A64_BASE_FP;  CFA = base + o, which is the caller's SP;
+ *   S    = CFA + s, or base + s with FG_A64_FROM_BASE;
+ *   X29  = *S with FG_A64_SAVES_FP, else unchanged;
+ *   return address = *S with FG_A64_SAVES_LR alone, *(S + 8) with FG_A64_SAVES_FP too, without it
+ * LR as it stands: right only where nothing was called yet (the interrupted function; the one that
+ * a signal interrupted), anywhere else the stack is broken. Codes of pointer authentication are
+ * taken off the return address, signed or not: no row tells. FG_ROW_FRAME_POINTER and _NONE go by
+ * the record {X29, LR} at X29; it does not tell the caller's SP, see step_arm64.bpf.h. s is ignored
+ * where nothing is saved. */
+enum fg_a64_kind {
+	FG_A64 = 0x80,
+	FG_A64_BASE_FP = 1,
+	FG_A64_SAVES_LR = 2,
+	FG_A64_SAVES_FP = 4,
+	FG_A64_FROM_BASE = 8,
+	FG_A64_ALL = 15,
+};
+
 enum { FG_FRAME_ON_ANY_STACK = 1 }; /* cfa_offset_8 of FG_ROW_FRAME_POINTER: not this one's only */
 enum { FG_RBP_SAME = -128 };        /* RBP not saved: keep the current value */
 

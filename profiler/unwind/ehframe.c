@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Rows of the x86-64 unwinder from the call-frame programs of .eh_frame or .debug_frame.
+ * Rows of the unwinder from the call-frame programs of .eh_frame or .debug_frame.
  *
- * A row states the CFA and where RBP was saved; the return address must lie at CFA − 8. Everything
- * else (other base registers, RBP in a register, return address elsewhere) is FG_ROW_UNSUPPORTED:
- * such a frame ends the stack with that reason instead of a wrong caller.
- *
- * AArch64 will need rows with a second saved register (LR beside FP) and FG_ROW kinds of its own;
- * files of that machine are refused in table.c, so nothing here runs on them.
+ * x86-64: a row states the CFA and where RBP was saved; the return address must lie at CFA − 8.
+ * Everything else (other base registers, RBP in a register, return address elsewhere) is
+ * FG_ROW_UNSUPPORTED: such a frame ends the stack with that reason instead of a wrong caller.
+ * AArch64's rows, PLT and signal frame are a64rows.c's; the file's machine decides.
  */
 #include "profiler/unwind/ehframe.h"
 
@@ -17,6 +15,8 @@
 #include <string.h>
 
 #include "gate/base/vec.h"
+#include "profiler/unwind/a64rows.h"
+#include "profiler/unwind/gap.h"
 
 enum { REG_RBP = 6, REG_RSP = 7, REG_RIP = 16 };
 
@@ -33,6 +33,9 @@ struct builder {
 	struct fg_unwind_table *table;
 	uint64_t entry;              /* the program's first instruction; 0: none */
 	uint64_t plt_start, plt_end; /* a lazy PLT of the usual code; empty: none */
+	struct fg_a64_signal signal; /* AArch64: the return from a signal */
+	bool is_arm64;
+	unsigned plt_skip; /* AArch64: see fg_a64_plt_skip() */
 	struct fg_err *err;
 };
 
@@ -202,6 +205,9 @@ static int append_state(void *context, uint64_t start, uint64_t end,
 {
 	struct builder *builder = context;
 	unsigned threshold = 0;
+
+	if (builder->is_arm64)
+		return append(builder, start, fg_a64_row(rules));
 	struct fg_unwind_row row = rules ? row_of(rules, &threshold) : make_row(FG_ROW_UNSUPPORTED);
 
 	return threshold ? append_plt(builder, start, end, threshold, row)
@@ -238,36 +244,86 @@ static int append_bare_plt(struct builder *builder)
 	return rc;
 }
 
+/* The same of AArch64's: only the first entry, of 32 bytes, moves the stack. */
+static int append_arm64_plt(struct builder *builder)
+{
+	enum { WORD_BYTES = 4 };
+	uint64_t pushed = builder->plt_start + builder->plt_skip + WORD_BYTES;
+	uint64_t next = builder->plt_start + FG_A64_PLT_FIRST_BYTES;
+	int rc = append(builder, builder->plt_start, fg_a64_leaf());
+
+	if (rc || builder->plt_skip == FG_A64_PLT_PLAIN)
+		return rc;
+	rc = append(builder, pushed, fg_a64_pushed(2));
+	if (!rc && next < builder->plt_end)
+		rc = append(builder, next, fg_a64_leaf());
+	return rc;
+}
+
+static int append_plt_spot(struct builder *builder)
+{
+	return builder->is_arm64 ? append_arm64_plt(builder) : append_bare_plt(builder);
+}
+
+static int append_entry_spot(struct builder *builder)
+{
+	return append(builder, builder->entry, make_row(FG_ROW_STOP));
+}
+
+static int append_signal_spot(struct builder *builder)
+{
+	return append(builder, builder->signal.start, make_row(FG_ROW_SIGNAL));
+}
+
 static int append_none(struct builder *builder, uint64_t start, uint64_t end)
 {
 	return start < end ? append(builder, start, make_row(FG_ROW_NONE)) : 0;
 }
 
-/* Code without an FDE. A program's first instructions have no caller, said or not: in the loader,
- * and in C libraries that write no FDE for them, they are the known root. */
+/* Code without an FDE of which the rule is known all the same. */
+struct spot {
+	uint64_t start, end;
+	int (*write)(struct builder *);
+};
+
+/* The first spot in [start, end); false if there is none. A program's first instructions have no
+ * caller, said or not: in the loader, and in C libraries that write no FDE for them, they are the
+ * known root. */
+static bool next_spot(const struct builder *builder, uint64_t start, uint64_t end, struct spot *ret)
+{
+	const struct spot spots[] = {
+		{builder->plt_start, builder->plt_end, append_plt_spot},
+		{builder->entry, FG_MIN(end, builder->entry + ENTRY_BYTES_MAX), append_entry_spot},
+		{builder->signal.start, builder->signal.end, append_signal_spot},
+	};
+	const struct spot *found = NULL;
+
+	for (size_t i = 0; i < FG_ARRAY_LEN(spots); i++) {
+		const struct spot *spot = &spots[i];
+
+		if (spot->start && spot->start < spot->end && start <= spot->start &&
+		    spot->end <= end && (!found || spot->start < found->start))
+			found = spot;
+	}
+	if (found)
+		*ret = *found;
+	return found != NULL;
+}
+
 static int append_gap(struct builder *builder, uint64_t start, uint64_t end)
 {
-	bool has_plt = builder->plt_start < builder->plt_end && start <= builder->plt_start &&
-		       builder->plt_end <= end;
-	bool has_entry = builder->entry && start <= builder->entry && builder->entry < end;
-	uint64_t next;
-	int rc;
+	struct spot spot;
 
-	if (has_plt && (!has_entry || builder->plt_start < builder->entry)) {
-		next = builder->plt_end;
-		rc = append_none(builder, start, builder->plt_start);
+	while (start < end && next_spot(builder, start, end, &spot)) {
+		int rc = append_none(builder, start, spot.start);
+
 		if (!rc)
-			rc = append_bare_plt(builder);
-	} else if (has_entry) {
-		next = FG_MIN(end, builder->entry + ENTRY_BYTES_MAX);
-		rc = append_none(builder, start, builder->entry);
-		if (!rc)
-			rc = append(builder, builder->entry, make_row(FG_ROW_STOP));
-	} else {
-		return append_none(builder, start, end);
+			rc = spot.write(builder);
+		if (rc)
+			return rc;
+		start = spot.end;
 	}
-	/* once or twice: what was just written lies before `next` */
-	return !rc && next < end ? append_gap(builder, next, end) : rc;
+	return append_none(builder, start, end);
 }
 
 static bool is_usual_plt(const uint8_t *code, size_t len)
@@ -276,6 +332,17 @@ static bool is_usual_plt(const uint8_t *code, size_t len)
 	return len >= 32 && len % 16 == 0 && memcmp(code, "\xff\x35", 2) == 0 &&
 	       memcmp(code + 6, "\xff\x25", 2) == 0 && memcmp(code + 16, "\xff\x25", 2) == 0 &&
 	       code[22] == 0x68;
+}
+
+static void take_plt(struct builder *builder, const GElf_Shdr *shdr, const Elf_Data *data)
+{
+	int skip = builder->is_arm64 ? fg_a64_plt_skip(data->d_buf, data->d_size) : 0;
+
+	if (builder->is_arm64 ? skip < 0 : !is_usual_plt(data->d_buf, data->d_size))
+		return;
+	builder->plt_skip = (unsigned)skip;
+	builder->plt_start = shdr->sh_addr;
+	builder->plt_end = shdr->sh_addr + data->d_size;
 }
 
 static void find_plt(struct builder *builder, Elf *elf)
@@ -298,16 +365,17 @@ static void find_plt(struct builder *builder, Elf *elf)
 			continue;
 		Elf_Data *data = shdr.sh_size <= PLT_BYTES_MAX ? elf_rawdata(scn, NULL) : NULL;
 
-		if (data && data->d_buf && is_usual_plt(data->d_buf, data->d_size)) {
-			builder->plt_start = shdr.sh_addr;
-			builder->plt_end = shdr.sh_addr + data->d_size;
-		}
+		if (data && data->d_buf)
+			take_plt(builder, &shdr, data);
 		return; /* there is one; a file that lists thousands wants our memory */
 	}
 }
 
-static bool is_padding(uint64_t end, uint64_t next_start)
+static bool is_padding(const struct builder *builder, uint64_t end, uint64_t next_start)
 {
+	/* AArch64's return from a signal is three instructions */
+	if (end < builder->signal.end && builder->signal.end <= next_start)
+		return false;
 	return next_start - end < PADDING_BYTES && next_start % PADDING_BYTES == 0;
 }
 
@@ -325,7 +393,7 @@ static int append_all(struct builder *builder, const struct fg_fdes *fdes)
 		int rc = 0;
 
 		if (covered < fde->start &&
-		    (covered == table->vaddr_start || !is_padding(covered, fde->start)))
+		    (covered == table->vaddr_start || !is_padding(builder, covered, fde->start)))
 			rc = append_gap(builder, covered, fde->start);
 		if (!rc)
 			rc = append_fde(builder, fdes, fde, end);
@@ -333,7 +401,8 @@ static int append_all(struct builder *builder, const struct fg_fdes *fdes)
 			return rc;
 		covered = end;
 	}
-	return table->row_count && covered < table->vaddr_end
+	/* of the vDSO the return from signals may be all there is to say */
+	return (table->row_count || builder->signal.end) && covered < table->vaddr_end
 		       ? append_gap(builder, covered, table->vaddr_end)
 		       : 0;
 }
@@ -342,13 +411,20 @@ int fg_ehframe_rows(struct Elf *elf, const struct fg_fdes *fdes, struct fg_unwin
 		    struct fg_err *err)
 {
 	struct builder builder = {.table = table, .err = err};
-
 	GElf_Ehdr header;
 
-	if (fdes->count == 0)
+	builder.is_arm64 = table->machine == EM_AARCH64;
+	if (builder.is_arm64)
+		builder.signal = fg_a64_find_signal(elf, table);
+	if (fdes->count == 0 && !builder.signal.end)
 		return 0;
 	if (gelf_getehdr(elf, &header))
 		builder.entry = header.e_entry;
 	find_plt(&builder, elf);
-	return append_all(&builder, fdes);
+	int rc = append_all(&builder, fdes);
+
+	/* arm64's vDSO has no call-frame information at all, and needs none */
+	if (!rc && fdes->count == 0 && builder.signal.leaves_only)
+		fg_unwind_table_fill_leaves(table);
+	return rc;
 }

@@ -21,6 +21,7 @@ struct cfi_section {
 	Elf_Data *data;
 	uint64_t vaddr; /* of data's first byte */
 	bool is_eh;
+	uint64_t frame_register; /* which one programs are followed for */
 };
 
 struct cie {
@@ -129,6 +130,12 @@ static bool has_huge_section(Elf *elf)
 
 static bool locate(Elf *elf, struct cfi_section *ret)
 {
+	enum { X86_64_RBP = 6, ARM64_X29 = 29 };
+	GElf_Ehdr header;
+
+	if (!gelf_getehdr(elf, &header))
+		return false;
+	ret->frame_register = header.e_machine == EM_AARCH64 ? ARM64_X29 : X86_64_RBP;
 	ret->ident = (const unsigned char *)elf_getident(elf, NULL);
 	ret->is_eh = true;
 	if (!ret->ident || ret->ident[EI_CLASS] != ELFCLASS64 ||
@@ -160,7 +167,8 @@ static bool read_augmentation(const Dwarf_CIE *cie, struct cie *ret)
 		case 'S':
 			ret->is_signal = true;
 			continue;
-		case 'B':
+		case 'B': /* AArch64: return addresses are signed with the other key */
+		case 'G': /* and frames are tagged */
 			continue;
 		case 'L':
 			size = 1;
@@ -191,7 +199,6 @@ static bool read_augmentation(const Dwarf_CIE *cie, struct cie *ret)
 static int load_cie(const struct cfi_section *section, Dwarf_Off offset, struct fg_fdes *fdes,
 		    struct cie *ret, struct fg_err *err)
 {
-	enum { X86_64_RBP = 6 };
 	Dwarf_CFI_Entry entry;
 	Dwarf_Off next;
 
@@ -211,7 +218,7 @@ static int load_cie(const struct cfi_section *section, Dwarf_Off offset, struct 
 		.code_factor = entry.cie.code_alignment_factor,
 		.data_factor = entry.cie.data_alignment_factor,
 		.return_register = entry.cie.return_address_register,
-		.saved_register = X86_64_RBP,
+		.saved_register = section->frame_register,
 	};
 	return 0;
 }

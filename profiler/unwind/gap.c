@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "profiler/unwind/gap.h"
 
+#include <elf.h>
+
 /* The end of the segment that holds the address: a gap does not reach beyond it. */
 static uint64_t segment_end(const struct fg_unwind_table *table, uint64_t address)
 {
@@ -45,8 +47,8 @@ void fg_unwind_table_fill_leaves(struct fg_unwind_table *table)
 
 		if (row->kind != FG_ROW_NONE)
 			continue;
-		row->kind = FG_ROW_RSP;
-		row->cfa_offset_8 = 1;
+		row->kind = table->machine == EM_AARCH64 ? FG_A64 : FG_ROW_RSP;
+		row->cfa_offset_8 = table->machine == EM_AARCH64 ? 0 : 1;
 		row->rbp_offset_8 = FG_RBP_SAME;
 	}
 }

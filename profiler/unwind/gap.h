@@ -14,7 +14,7 @@ enum { FG_UNWIND_GAP_MIN = 256 << 10 }; /* what is shorter is some assembly file
 bool fg_unwind_table_gap(const struct fg_unwind_table *table, uint64_t *ret_start,
 			 uint64_t *ret_end);
 /** For a module whose only code without rows is assembly that leaves the stack alone (HotSpot's
- *  copying loops): the return address lies at RSP there. */
+ *  copying loops): the return address lies at RSP there (AArch64: in LR). */
 void fg_unwind_table_fill_leaves(struct fg_unwind_table *table);
 
 #endif

@@ -28,10 +28,11 @@ static int check_machine(Elf *elf, const char *name, GElf_Ehdr *ret_header, stru
 	if (elf_kind(elf) != ELF_K_ELF || !gelf_getehdr(elf, ret_header))
 		return fg_err_set(err, FG_E_INVALID, "%s: not an ELF file", name);
 	if (ret_header->e_ident[EI_CLASS] != ELFCLASS64 ||
-	    ret_header->e_ident[EI_DATA] != ELFDATA2LSB || ret_header->e_machine != EM_X86_64)
+	    ret_header->e_ident[EI_DATA] != ELFDATA2LSB ||
+	    (ret_header->e_machine != EM_X86_64 && ret_header->e_machine != EM_AARCH64))
 		return fg_err_set(err, FG_E_UNSUPPORTED,
-				  "%s: machine %u is not x86-64: no unwind rows", name,
-				  ret_header->e_machine);
+				  "%s: machine %u is neither x86-64 nor AArch64: no unwind rows",
+				  name, ret_header->e_machine);
 	if (ret_header->e_type != ET_EXEC && ret_header->e_type != ET_DYN)
 		return fg_err_set(err, FG_E_INVALID, "%s: neither program nor shared library",
 				  name);
@@ -140,6 +141,7 @@ static int fill(Elf *elf, const char *name, bool rows, struct fg_unwind_table *t
 		rc = read_segments(elf, name, table, err);
 	if (rc)
 		return rc;
+	table->machine = header.e_machine;
 	table->is_pie = header.e_type == ET_DYN;
 	read_build_id(elf, table);
 	if (table->segment_count == 0 || !rows)
@@ -223,6 +225,21 @@ int fg_unwind_table_build_memory(const void *image, size_t len, const char *name
 
 	free(copy);
 	return rc;
+}
+
+int fg_unwind_table_check_own(const struct fg_unwind_table *table, const char *name,
+			      struct fg_err *err)
+{
+#if defined(__aarch64__)
+	enum { OWN_MACHINE = EM_AARCH64 };
+#else
+	enum { OWN_MACHINE = EM_X86_64 };
+#endif
+
+	if (table->machine == OWN_MACHINE)
+		return 0;
+	return fg_err_set(err, FG_E_UNSUPPORTED, "%s: code of another machine (%u): no unwind rows",
+			  name, table->machine);
 }
 
 void fg_unwind_table_done(struct fg_unwind_table *table)

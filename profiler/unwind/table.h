@@ -32,7 +32,8 @@ struct fg_unwind_table {
 	bool is_pie;
 	bool has_eh_frame;
 	size_t fde_count, unsupported_rows;
-	bool is_go; /* written in Go, at least in part */
+	bool is_go;       /* written in Go, at least in part */
+	uint16_t machine; /* e_machine: EM_X86_64 or EM_AARCH64, whichever this one is */
 };
 
 /** `fd` is not closed. A file without .eh_frame gives a table with no rows and is no error. */
@@ -44,6 +45,10 @@ int fg_unwind_table_describe(int fd, const char *name, struct fg_unwind_table *r
 /** As fg_unwind_table_build(), for an ELF image in memory (the vDSO). */
 int fg_unwind_table_build_memory(const void *image, size_t len, const char *name,
 				 struct fg_unwind_table *ret, struct fg_err *err) FG_MUST_USE;
+/** FG_E_UNSUPPORTED for rows of a machine that this program does not run on: a process may map any
+ *  file. */
+int fg_unwind_table_check_own(const struct fg_unwind_table *table, const char *name,
+			      struct fg_err *err) FG_MUST_USE;
 void fg_unwind_table_done(struct fg_unwind_table *table);
 /** The row that holds for `vaddr`, by the same search as BPF; NULL outside. */
 const struct fg_unwind_row *fg_unwind_table_find(const struct fg_unwind_table *table,

@@ -327,7 +327,7 @@ static void test_refusals(void **state)
 	assert_int_equal(fg_unwind_table_build_memory(bytes, 0, "x", &table, &err), -FG_E_LIMIT);
 	assert_int_equal(fg_unwind_table_build_memory("#!/bin/sh\n", 10, "x", &table, &err),
 			 -FG_E_INVALID);
-	header->e_machine = EM_AARCH64;
+	header->e_machine = EM_RISCV;
 	assert_int_equal(fg_unwind_table_build_memory(bytes, len, "x", &table, &err),
 			 -FG_E_UNSUPPORTED);
 	header->e_machine = EM_X86_64;
