@@ -48,8 +48,9 @@ def case_thousand_children(bench):
     show(result)
     info = result.info
     check(info["lost"] == 0, f"{info['lost']:g} lost")
-    # What 1 000 children do: a millisecond each, and the way into life and out of it.
-    check(info["target_cpu_ms"] > 1000, f"{info['target_cpu_ms']:g} ms of CPU of 1000 children")
+    # What 1 000 children do: a millisecond each, and the way into life and out of it; but for those that were
+    # over before the profiler was there, which takes longer on a busy machine.
+    check(info["target_cpu_ms"] > 800, f"{info['target_cpu_ms']:g} ms of CPU of 1000 children")
     check_rate(result)
     # A child resolves its first functions again: _dl_runtime_resolve keeps its CFA in RBX.
     check(info["complete"] + info["result_unsupported"] >= with_user_part(info) * 0.99, base.incomplete(result))
