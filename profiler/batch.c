@@ -37,7 +37,8 @@ void fg_batch_set_kernel(struct fg_batch *batch, const struct fg_kernel_names *n
 	batch->kernel = *names;
 }
 
-bool fg_batch_add(struct fg_batch *batch, const struct fg_bpf_sample *sample)
+bool fg_batch_add(struct fg_batch *batch, const struct fg_bpf_sample *sample,
+		  const uint64_t *script, size_t script_count)
 {
 	size_t i = batch->count++;
 	size_t frames = (size_t)sample->kernel_count + sample->user_count;
@@ -52,7 +53,7 @@ bool fg_batch_add(struct fg_batch *batch, const struct fg_bpf_sample *sample)
 	batch->request[i] = sample->request;
 	batch->kernel_count[i] = sample->kernel_count;
 	batch->user_count[i] = sample->user_count;
-	batch->script_count[i] = 0;
+	batch->script_count[i] = (uint32_t)script_count;
 	memcpy(batch->frames + batch->frame_count, sample->frames, frames * sizeof(uint64_t));
 	for (size_t k = 0; k < sample->kernel_count; k++) {
 		uint64_t *frame = &batch->frames[batch->frame_count + k];
@@ -60,6 +61,9 @@ bool fg_batch_add(struct fg_batch *batch, const struct fg_bpf_sample *sample)
 		*frame = fg_kernel_names_address(&batch->kernel, *frame);
 	}
 	batch->frame_count += frames;
+	if (script_count)
+		memcpy(batch->frames + batch->frame_count, script, script_count * sizeof(*script));
+	batch->frame_count += script_count;
 	return batch->count == FG_BATCH_SAMPLES ||
 	       batch->frame_count + FG_SAMPLE_FRAMES > FG_BATCH_FRAMES;
 }

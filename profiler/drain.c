@@ -8,15 +8,13 @@
 #include <bpf/libbpf.h>
 
 #include "gate/base/clock.h"
+#include "profiler/batch.h"
 #include "profiler/session_types.h"
 #include "profiler/wire.pb-c.h"
 
 enum {
-	BATCH_SAMPLES = 4096,
-	BATCH_FRAMES = 64 * 1024,    /* 512 KiB per message */
-	PENDING_BYTES_MAX = 4 << 20, /* queued for a slow client before the ring is left alone */
-	BATCH_FULL = -EAGAIN,        /* ends one consume call */
-	EVENTS_MS_MAX = 100,         /* before the client and the samples have their turn */
+	BATCH_FULL = -EAGAIN, /* ends one consume call */
+	EVENTS_MS_MAX = 100,  /* before the client and the samples have their turn */
 	SAMPLE_BYTES_MIN = offsetof(struct fg_bpf_sample, frames),
 };
 
@@ -27,25 +25,17 @@ struct fg_drain {
 	struct fg_wire *wire;
 	struct fg_scripts *scripts;
 	struct ring_buffer *samples, *events, *names;
-	struct fg_kernel_names kernel;
 	struct fg_err err; /* of the callbacks */
 	int rc;
 	uint64_t events_by_ns;
 	bool lost_told;
-	size_t count, frame_count;
-	uint64_t time_ns[BATCH_SAMPLES];
-	uint32_t tgid[BATCH_SAMPLES], tid[BATCH_SAMPLES], result[BATCH_SAMPLES];
-	uint32_t guessed[BATCH_SAMPLES], kernel_count[BATCH_SAMPLES], user_count[BATCH_SAMPLES];
-	uint32_t script_count[BATCH_SAMPLES], type[BATCH_SAMPLES], request[BATCH_SAMPLES];
-	uint64_t value[BATCH_SAMPLES];
-	uint64_t frames[BATCH_FRAMES];
+	struct fg_batch *batch;
 };
 
 static int take_sample(void *context, void *data, size_t size)
 {
 	struct fg_drain *drain = context;
 	const struct fg_bpf_sample *sample = data;
-	size_t i = drain->count;
 
 	if (size < SAMPLE_BYTES_MIN)
 		return 0;
@@ -54,32 +44,15 @@ static int take_sample(void *context, void *data, size_t size)
 
 	if (words > FG_SAMPLE_FRAMES || size < SAMPLE_BYTES_MIN + words * sizeof(uint64_t))
 		return 0;
-	drain->time_ns[i] = sample->time_ns;
-	drain->tgid[i] = sample->tgid;
-	drain->tid[i] = sample->tid;
-	drain->result[i] = sample->result;
-	drain->guessed[i] = sample->guessed;
-	drain->kernel_count[i] = sample->kernel_count;
-	drain->user_count[i] = sample->user_count;
-	drain->type[i] = sample->type;
-	drain->request[i] = sample->request;
-	drain->value[i] = sample->value;
-	memcpy(drain->frames + drain->frame_count, sample->frames, frames * sizeof(uint64_t));
-	for (size_t k = 0; k < sample->kernel_count; k++) {
-		uint64_t *frame = &drain->frames[drain->frame_count + k];
+	uint64_t script[FG_SCRIPT_WORDS_MAX];
+	size_t count = 0;
 
-		*frame = fg_kernel_names_address(&drain->kernel, *frame);
-	}
-	drain->frame_count += frames;
-	drain->script_count[i] =
-		(uint32_t)fg_scripts_resolve(drain->scripts, sample->tgid, sample->frames + frames,
-					     sample->script_count,
-					     drain->frames + drain->frame_count);
-	drain->frame_count += drain->script_count[i];
-	drain->count++;
-	if (drain->count == BATCH_SAMPLES || drain->frame_count + FG_SAMPLE_FRAMES > BATCH_FRAMES)
-		return BATCH_FULL;
-	return 0;
+	if (sample->script_count > FG_SCRIPT_WORDS_MAX)
+		return 0;
+	if (sample->script_count)
+		count = fg_scripts_resolve(drain->scripts, sample->tgid, sample->frames + frames,
+					   sample->script_count, script);
+	return fg_batch_add(drain->batch, sample, script, count) ? BATCH_FULL : 0;
 }
 
 static int take_event(void *context, void *data, size_t size)
@@ -118,6 +91,12 @@ int fg_drain_new(struct fg_session *session, struct fg_targets *targets, struct 
 
 	if (!drain)
 		return fg_err_nomem(err);
+	int rc = fg_batch_new(&drain->batch, err);
+
+	if (rc) {
+		free(drain);
+		return rc;
+	}
 	drain->session = session;
 	drain->targets = targets;
 	drain->labels = labels;
@@ -144,7 +123,7 @@ int fg_drain_new(struct fg_session *session, struct fg_targets *targets, struct 
 
 void fg_drain_set_kernel(struct fg_drain *drain, const struct fg_kernel_names *names)
 {
-	drain->kernel = *names;
+	fg_batch_set_kernel(drain->batch, names);
 }
 
 void fg_drain_free(struct fg_drain *drain)
@@ -154,6 +133,7 @@ void fg_drain_free(struct fg_drain *drain)
 	ring_buffer__free(drain->samples);
 	ring_buffer__free(drain->events);
 	ring_buffer__free(drain->names);
+	fg_batch_free(drain->batch);
 	free(drain);
 }
 
@@ -178,42 +158,9 @@ int fg_drain_events(struct fg_drain *drain, struct fg_err *err)
 
 static int send_batch(struct fg_drain *drain, struct fg_err *err)
 {
-	Fg__Wire__Samples message;
-
-	fg__wire__samples__init(&message);
-	if (!drain->count)
-		return 0;
-	message.n_time_ns = drain->count;
-	message.time_ns = drain->time_ns;
-	message.n_tgid = drain->count;
-	message.tgid = drain->tgid;
-	message.n_tid = drain->count;
-	message.tid = drain->tid;
-	message.n_result = drain->count;
-	message.result = drain->result;
-	message.n_guessed = drain->count;
-	message.guessed = drain->guessed;
-	message.n_kernel_count = drain->count;
-	message.kernel_count = drain->kernel_count;
-	message.n_user_count = drain->count;
-	message.user_count = drain->user_count;
-	message.n_script_count = drain->count;
-	message.script_count = drain->script_count;
-	message.n_type = drain->count;
-	message.type = drain->type;
-	message.n_request = drain->count;
-	message.request = drain->request;
-	message.n_value = drain->count;
-	message.value = drain->value;
-	message.n_frames = drain->frame_count;
-	message.frames = drain->frames;
-	drain->count = 0;
-	drain->frame_count = 0;
 	int rc = fg_scripts_send(drain->scripts, drain->wire, err);
 
-	if (rc)
-		return rc;
-	return fg_wire_send(drain->wire, FG_WIRE_SAMPLES, &message.base, -1, err);
+	return rc ? rc : fg_batch_send(drain->batch, drain->wire, err);
 }
 
 /* Between two batches, so that one always has room. */
@@ -244,7 +191,7 @@ int fg_drain_samples(struct fg_drain *drain, struct fg_err *err)
 	int got = BATCH_FULL;
 
 	take_names(drain);
-	while (got == BATCH_FULL && fg_wire_pending(drain->wire) < PENDING_BYTES_MAX) {
+	while (got == BATCH_FULL && fg_wire_pending(drain->wire) < FG_BATCH_PENDING_BYTES_MAX) {
 		got = ring_buffer__consume(drain->samples);
 		if (got < 0 && got != BATCH_FULL)
 			return fg_err_errno(err, -got, "reading the sample ring");

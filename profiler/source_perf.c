@@ -218,7 +218,9 @@ static int take_sample(struct perf_source *self, const struct fg_perf_record *re
 	}
 	self->samples++;
 	self->frames += (uint64_t)sample->kernel_count + sample->user_count;
-	return fg_batch_add(self->batch, sample) ? fg_batch_send(self->batch, self->wire, err) : 0;
+	return fg_batch_add(self->batch, sample, NULL, 0)
+		       ? fg_batch_send(self->batch, self->wire, err)
+		       : 0;
 }
 
 static int take_record(struct perf_source *self, const struct fg_perf_record *record,
