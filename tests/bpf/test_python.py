@@ -2,7 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Python functions in profiles of real interpreters: test_python.py CASE --build DIR.
 
-Debian's python3 always; every Python of pyenv that is on this machine besides.
+Debian's python3 always; every Python of pyenv that is on this machine besides; and what
+FLAMEGATE_PYTHONS names (paths with colons between them, programs or scripts that become one).
+FLAMEGATE_PYTHONS_ONLY=1 leaves out the others.
 """
 
 import argparse
@@ -177,6 +179,10 @@ Server(('127.0.0.1', int(sys.argv[1])), Handler).serve_forever()
 
 
 def interpreters(bench):
+    for path in filter(None, os.environ.get("FLAMEGATE_PYTHONS", "").split(":")):
+        yield path, path
+    if os.environ.get("FLAMEGATE_PYTHONS_ONLY"):
+        return
     yield "debian", bench.need("python3")
     for path in sorted(glob.glob("/root/.pyenv/versions/3.*/bin/python3")):
         version = path.split("/")[4]
