@@ -47,6 +47,7 @@ static int write_table(const struct fg_report_pen *pen, const struct fg_result *
 	fg_report_samples(&result->profile, &line);
 	fg_report_wrapped(pen, 6, 6, &line);
 	fg_report_incomplete(pen, &result->profile);
+	fg_report_runtimes(pen, &result->profile);
 	rc = fg_top_rows_text(top, pen, err);
 	fg_top_free(top);
 	return rc;
