@@ -445,26 +445,39 @@ def case_server(bench):
 
 
 def case_hostile(bench):
-    """A program that pretends to be Python: cycles and garbage end the walk, nothing else."""
+    """Programs that pretend to be an interpreter: cycles and garbage end the walk, nothing else."""
     compiler = bench.need("cc")
-    source = os.path.join(bench.source, "zoo/zoo_false_python.c")
-    path = os.path.join(bench.dir, "python3.11")
-    subprocess.run([compiler, "-O1", "-g0", "-rdynamic", "-o", path, source], check=True)
-    for mode in ("cycle", "threads", "garbage", "strings"):
-        child = bench.start(path, mode, ready="ready")
-        result = bench.profile(child.pid, seconds=1, hz=499)
-        stop(bench, child)
-        info = result.info
-        check(info["samples"] > 10, f"{mode}: {info['samples']:g} samples")
-        check(info["lost"] == 0 and info["partial"] == 0, f"{mode}: lost or partial")
-        if mode in ("cycle", "threads", "garbage"):
-            check(info["complete"] <= info["samples"] * 0.1,
-                  f"{mode}: {info['complete']:g} complete")
-        check(info["bpf_ns_per_sample"] < 1e6, f"{mode}: {info['bpf_ns_per_sample']:g} ns")
-        for _, _, frames in result.stacks:
-            for frame in frames:
-                check(len(frame) < 2048 and frame.isprintable(), f"{mode}: {frame!r}")
-        print(f"  {mode}: {info['bpf_ns_per_sample']:.0f} ns per sample")
+    for source, program, modes in (
+            ("zoo_false_python.c", "python3.11",
+             ("cycle", "threads", "garbage", "interpreters", "strings", "long", "rewrite")),
+            ("zoo_false_php.c", "php8.2", ("cycle", "long", "rewrite"))):
+        path = os.path.join(bench.dir, program)
+        subprocess.run([compiler, "-O1", "-g0", "-rdynamic", "-pthread", "-o", path,
+                        os.path.join(bench.source, "zoo", source)], check=True)
+        for mode in modes:
+            child = bench.start(path, mode, ready="ready")
+            result = bench.profile(child.pid, seconds=1, hz=499)
+            stop(bench, child)
+            check_survived(result, f"{program} {mode}")
+            if mode in ("cycle", "threads", "garbage", "interpreters"):
+                info = result.info
+                check(info["complete"] <= info["samples"] * 0.1,
+                      f"{mode}: {info['complete']:g} complete")
+
+
+def check_survived(result, what):
+    info = result.info
+    print(f"  {what}: {info['bpf_ns_per_sample']:.0f} ns per sample, {info['complete']:g} of "
+          f"{info['samples']:g} complete")
+    check(info["samples"] > 10, f"{what}: {info['samples']:g} samples")
+    check(info["lost"] == 0 and info["partial"] == 0, f"{what}: lost or partial")
+    check(info["bpf_ns_per_sample"] < 1e6, f"{what}: {info['bpf_ns_per_sample']:g} ns")
+    known = sum(info[key] for key in info if key.startswith("result_"))
+    check(known == info["samples"], f"{what}: {known:g} results of {info['samples']:g} samples")
+    for _, _, frames in result.stacks:
+        check(len(frames) <= 260, f"{what}: {len(frames)} frames")
+        for frame in frames:
+            check(len(frame) < 2048 and frame.isprintable(), f"{what}: {frame!r}")
 
 
 def main():
