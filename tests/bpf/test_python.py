@@ -375,6 +375,38 @@ def case_interpreters(bench):
     each(bench, "interpreters", test, seconds=3)
 
 
+def libraries():
+    yield from sorted(glob.glob("/usr/lib/x86_64-linux-gnu/libpython3.*.so.1.0"))
+    for path in sorted(glob.glob("/root/.pyenv/versions/3.*/lib/libpython3.*.so.1.0")):
+        if int(path.split("/")[4].split(".")[1]) >= 8:
+            yield path
+
+
+def case_embedded(bench):
+    """The interpreter is a library that a program of another name loaded."""
+    compiler = bench.need("cc")
+    found = list(libraries())
+    if not found:
+        raise Skip("libpython3 is not installed")
+    program_path = os.path.join(bench.dir, "zoo_embed_python")
+    subprocess.run([compiler, "-O1", "-o", program_path,
+                    os.path.join(bench.source, "zoo/zoo_embed_python.c"), "-ldl"], check=True)
+    script = program(bench, "shares")
+    for library in found:
+        print(f"  -- {library}")
+        home = library.split("/lib/libpython")[0] if "pyenv" in library else "/usr"
+        child = bench.start("env", f"PYTHONHOME={home}", program_path, library, script,
+                            ready="ready")
+        result = bench.profile(child.pid, seconds=2, hz=499)
+        stop(bench, child)
+        check_complete(result)
+        no_loops(result)
+        main = sum(c for _, c, frames in result.stacks
+                   if "main" in frames and "<module>" in frames[frames.index("main"):])
+        check(main > 10, f"{main} samples below main()")
+        check(share(result, "loop") > 0.9, f"loop has {share(result, 'loop'):.2f}")
+
+
 def case_exec(bench):
     for version, python in interpreters(bench):
         print(f"  -- {version}")
