@@ -153,7 +153,7 @@ static int check_options(const struct fg_merge_options *options, size_t count, s
 		return fg_err_set(err, FG_E_USAGE,
 				  "--bundle %s exists already; a bundle is never overwritten",
 				  options->bundle);
-	return fg_outputs_check(&options->outs, false, err);
+	return fg_outputs_check(&options->outs, FG_OUTPUTS_BUNDLE, err);
 }
 
 int fg_run_merge(const struct fg_merge_options *options, const struct fg_opt_list *bundles,

@@ -10,6 +10,7 @@ import pty
 import re
 import select
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -289,6 +290,33 @@ thresholds:
             with self.subTest(args=args):
                 done = self.flamegate("run", "-u", 1, "-d", "1s", *args, url, check=2, timeout=10)
                 self.assertIn(text, done.err)
+
+    def test_a_pid_that_is_given_must_be_a_process(self):
+        """Exit 13 before anything is sent, also where only latency is measured; the scenario's pid as well."""
+        server = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(server.close)
+        server.setblocking(False)
+        url = f"http://127.0.0.1:{server.getsockname()[1]}/"
+        zombie = subprocess.Popen(["true"])
+        self.addCleanup(zombie.wait)
+        kit.wait_until(lambda: pathlib.Path(f"/proc/{zombie.pid}/stat").read_text().split()[2] == "Z", 10, "a zombie")
+        scenario = self.write("pid.yaml", f"version: 1\ntarget: {{ url: '{url}', process: {{ pid: {zombie.pid} }} }}\n"
+                              "scenarios: { a: { executor: constant-vus, vus: 1, duration: 1s, steps: [{ get: / }] } }\n")
+        cases = [(("-u", 1, "-d", "1s", "--pid", "999999999", url), "--pid: there is no process 999999999"),
+                 (("-u", 1, "-d", "1s", "--pid", zombie.pid, url), "a zombie"),
+                 (("-u", 1, "-d", "1s", "--pid", "2", url), "is a kernel thread"),
+                 (("-u", 1, "-d", "1s", "--no-profile", "--pid", "999999999", url), "there is no process"),
+                 ((scenario,), f"target.process.pid: process {zombie.pid} (true) has ended already")]
+        for args, text in cases:
+            with self.subTest(args=args):
+                self.assertIn(text, self.flamegate("run", *args, check=13, timeout=20).err)
+        with self.assertRaises(BlockingIOError, msg="nothing was sent"):
+            server.accept()
+
+    def test_a_pid_beside_a_started_target(self):
+        path = self.write("start.yaml", "version: 1\ntarget: { url: 'http://127.0.0.1:1/', start: { command: [sleep, '60'] } }\n"
+                          "scenarios: { a: { executor: constant-vus, vus: 1, duration: 1s, steps: [{ get: / }] } }\n")
+        self.assertIn("--pid", self.flamegate("run", "--pid", os.getpid(), path, check=2, timeout=20).err)
 
     def test_nothing_but_failures_is_not_green(self):
         _, port = self.nginx()

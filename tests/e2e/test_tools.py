@@ -205,7 +205,9 @@ class Profile(Tools):
                  (("--pid", "1", "--", "true"), "not both"), (("--pid", "1", "-d", "5"), "needs a unit"),
                  (("--pid", "1", "-F", "999999"), "--frequency goes up to"), (("--pid", "1", "-o", "html=x"), "later version"),
                  (("--pid", "1", "-o", "svg"), "KIND=PATH"), (("--pid", "1", "-o", "svg=/no/such/dir/x"), "no directory"),
-                 (("--pid", "1", "--frequncy", "9"), "frequency"), (("--pid", "1", "--bundle", "."), "exists already")]
+                 (("--pid", "1", "--frequncy", "9"), "frequency"), (("--pid", "1", "-d", "0s"), "--duration must be more than 0"),
+                 (("--pid", "1", "-o", "foo"), "kinds: json, markdown, pprof, folded, speedscope, svg;"),
+                 (("--pid", "1", "-o", "csv=x"), "is about requests"), (("--pid", "1", "--bundle", "."), "exists already")]
         for args, text in cases:
             with self.subTest(args=args):
                 self.refused(2, text, "profile", *args)
