@@ -262,6 +262,8 @@ static void test_nothing_is_lost(void **state)
 	for (size_t i = 0; i < FG_ARRAY_LEN(runs); i++) {
 		struct fg_result *result = fg_sample_result(&runs[i]);
 
+		fg_notices_add(&result->profile.notices, "more than 1023 address spaces");
+		fg_notices_add(&result->profile.notices, "/opt/größe: %*d", 300, 1); /* cut */
 		for (int s = 0; s < FG_RUN_STATUS_COUNT; s++) {
 			result->status = (enum fg_run_status)s;
 			round_trip(result);
@@ -370,6 +372,10 @@ static void test_refuses_run_json(void **state)
 		{"\"gap\": 60", "\"gap\": \"60\"", "profile.incompleteBy.gap: expected an integer"},
 		{"\"unnamedShare\": 0.004", "\"unnamedShare\": 1.004",
 		 "profile.unnamedShare: 1.004"},
+		{"\"runtimes\": [", "\"notices\": [\"a\", 1], \"runtimes\": [",
+		 "profile.notices[1]: expected a string"},
+		{"\"runtimes\": [", "\"notices\": \"a\", \"runtimes\": [",
+		 "profile.notices: expected a list"},
 		{"\"runtimes\": [", "\"runtimes\": [{},", "profile.runtimes[0].name: expected"},
 		{"\"processes\": 3", "\"processes\": -3", "profile.runtimes[0].processes: -3"},
 		{"\"class\": 0", "\"class\": 2", "no such scenario or class"},
