@@ -37,7 +37,9 @@ static int read_bundles(const struct fg_merge_options *options, const struct fg_
  */
 static void take_profile(struct fg_bundle *bundles, size_t count, struct fg_bundle *merged)
 {
-	static const char several[] = "several shards have one each; look at their bundles";
+	static const char several[] = "several shards have one each, of other machines, or of one "
+				      "target that each saw with "
+				      "its own requests alone; look at their bundles";
 	static const char none[] = "no shard has one";
 	struct fg_bundle *only = NULL;
 	size_t found = 0;
