@@ -5,6 +5,7 @@
  */
 #include "runner/run/merge.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -33,6 +34,30 @@ static int read_bundles(const struct fg_merge_options *options, const struct fg_
 	return 0;
 }
 
+/* A shard's profiler sees the requests of all shards in the target, but knows the classes of its
+ * own alone: divided by the requests of all, they would give too little CPU per request. */
+static void drop_classes(struct fg_bundle *merged)
+{
+	struct fg_profile_info *info = &merged->result->profile;
+
+	for (int type = 0; type < FG_PROFILE_TYPE_COUNT; type++) {
+		/* The bundle's own; a look-up gives what may only be read. */
+		struct fg_profile *profile = (struct fg_profile *)(uintptr_t)fg_bundle_profile(
+			merged, (enum fg_profile_type)type);
+
+		for (size_t i = 0; profile && i < profile->sample_count; i++)
+			profile->samples[i].endpoint = profile->samples[i].latency = 0;
+	}
+	if (!info->labels)
+		return;
+	info->labels = false;
+	info->attributed = 0;
+	info->slow = (struct fg_profile_slow){0};
+	(void)snprintf(info->labels_problem, sizeof(info->labels_problem),
+		       "the profile is one shard's, which knows the classes of its own requests "
+		       "alone; look at its bundle");
+}
+
 /* One profile is the whole's; several are of different machines or times and stay where they are.
  */
 static void take_profile(struct fg_bundle *bundles, size_t count, struct fg_bundle *merged)
@@ -56,6 +81,8 @@ static void take_profile(struct fg_bundle *bundles, size_t count, struct fg_bund
 		only->profile = NULL;
 		memcpy(merged->profiles, only->profiles, sizeof(merged->profiles));
 		memset(only->profiles, 0, sizeof(only->profiles));
+		if (count > 1)
+			drop_classes(merged);
 		return;
 	}
 	memcpy(merged->result->profile.why_absent, found ? several : none,
