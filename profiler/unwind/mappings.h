@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * /proc/PID/maps → executable mappings. Pure text parsing (fuzzed) plus one reader.
+ *
+ * Tool, helper and target may be in containers of their own: files are opened through
+ * /proc/PID/map_files, else below /proc/PID/root, proven by inode or content; where neither works
+ * the rows come from the target's memory (memory_elf.c): whole stacks without names.
  */
 #ifndef FG_UNWIND_MAPPINGS_H
 #define FG_UNWIND_MAPPINGS_H
