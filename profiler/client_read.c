@@ -111,7 +111,10 @@ static int add_module(struct fg_profiler *profiler, const Fg__Wire__Module *from
 		return rc;
 	}
 	set_range(module, from);
-	if (from->problem[0])
+	/* Most problems name the file themselves. */
+	if (fg_str_starts_with(from->problem, from->path))
+		fg_notices_add(&profiler->notices, "%s", from->problem);
+	else if (from->problem[0])
 		fg_notices_add(&profiler->notices, "%.80s: %.110s", from->path, from->problem);
 	module->fd = fd;
 	if (fd >= 0 && fstat(fd, &module->status) != 0)
