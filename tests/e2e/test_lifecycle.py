@@ -291,6 +291,15 @@ thresholds:
                 done = self.flamegate("run", "-u", 1, "-d", "1s", *args, url, check=2, timeout=10)
                 self.assertIn(text, done.err)
 
+    @unittest.skipUnless(ROOT_USER, "needs root to be somebody else")
+    def test_a_place_that_cannot_be_written_is_said_before_the_run(self):
+        self.dir.chmod(0o755)
+        for out, text in (("json=x", "no file can be made in ."), (f"json={self.dir}/x", "no file can be made in")):
+            done = self.flamegate("run", "-u", 1, "-d", "1s", "-o", out, "http://127.0.0.1:1/", user="nobody", check=2, timeout=10)
+            self.assertIn(text, done.err)
+        done = self.flamegate("run", "-u", 1, "-d", "1s", "-o", "json=/dev/null", "http://127.0.0.1:1/", user="nobody", timeout=30)
+        self.assertNotEqual(done.code, 2, done.err)
+
     def test_a_pid_that_is_given_must_be_a_process(self):
         """Exit 13 before anything is sent, also where only latency is measured; the scenario's pid as well."""
         server = socket.create_server(("127.0.0.1", 0))
