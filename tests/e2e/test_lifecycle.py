@@ -13,6 +13,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import unittest
 
@@ -322,6 +323,18 @@ thresholds:
                 self.assertIn(text, self.flamegate("run", *args, check=13, timeout=20).err)
         with self.assertRaises(BlockingIOError, msg="nothing was sent"):
             server.accept()
+
+    def test_a_target_of_somebody_else_that_ends(self):
+        """k6 would see failed requests; here it is said whose end they are."""
+        _, port = self.nginx()
+        other = subprocess.Popen(["sleep", "2"])
+        self.addCleanup(other.kill)
+        reaper = threading.Thread(target=other.wait)
+        reaper.start()
+        self.addCleanup(reaper.join)
+        done = self.flamegate("run", "-r", 20, "-d", "4s", "--pid", other.pid, "--bundle", "b", f"http://127.0.0.1:{port}/")
+        self.assertIn(f"warning: the target, process {other.pid}, ended during the run", done.err)
+        self.assertIn(f"process {other.pid} ended during the run: CPU", str(self.run_json(self.dir / "b")["profile"]["notices"]))
 
     def test_a_pid_beside_a_started_target(self):
         path = self.write("start.yaml", "version: 1\ntarget: { url: 'http://127.0.0.1:1/', start: { command: [sleep, '60'] } }\n"
