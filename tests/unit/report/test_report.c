@@ -283,10 +283,16 @@ static void test_partial_profile(void **state)
 
 	(void)state;
 	bundle.result->profile.partial = true;
+	fg_notices_add(&bundle.result->profile.notices, "/lib/x.so: no rows");
 	(void)snprintf(bundle.result->profile.why_absent, 256, "partial: the helper is gone");
 	fg_buf_init(&out, 1 << 20);
 	assert_ok(fg_report_run_text(bundle.result, bundle.profile, &style, &out, &err), &err);
 	assert_non_null(strstr(out.data, "\n  profile: partial: the helper is gone\n"));
+	assert_non_null(strstr(out.data, "\n      ! /lib/x.so: no rows\n"));
+	fg_buf_clear(&out);
+	assert_ok(fg_report_markdown(bundle.result, bundle.profile, NULL, 1 << 20, &out, &err),
+		  &err);
+	assert_non_null(strstr(out.data, "\n- /lib/x.so: no rows\n"));
 	fg_buf_done(&out);
 	bundle_free(&bundle);
 }
