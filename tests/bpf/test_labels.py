@@ -22,7 +22,7 @@ import threading
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from test_profiler import Bench, Skip, check, free_port, wait_port  # noqa: E402
+from test_profiler import Bench, Skip, check, cpu_s, free_port, wait_port, wait_until  # noqa: E402
 
 UNITS = {"ns": 1e-9, "µs": 1e-6, "ms": 1e-3, "s": 1.0}
 # The small one more often, so that both have about as many samples.
@@ -366,9 +366,7 @@ def case_unix(bench):
     file = os.path.join(bench.dir, "nginx.conf")
     open(file, "w").write("daemon off; user root; pid nginx.pid; error_log stderr crit;\n" + conf)
     pid = bench.start(program, "-c", file, "-p", bench.dir).pid
-    deadline = time.monotonic() + 10
-    while not os.path.exists(path) and time.monotonic() < deadline:
-        time.sleep(0.02)
+    wait_until(lambda: os.path.exists(path), 10, "the socket")
     run = lab.run(pid, 80, rate=1000, http=f"http: {{unixSocket: {path}}}", seconds=3)
     check(run.labels.get("attributed") == 0 and run.profile["samples"] > 0, f"attributed{run.text()}")
     check(not run.cpu() and "attribution 0.0 %" in run.out, run.text())
@@ -470,20 +468,27 @@ def helper_of(pid):
     return 0
 
 
+def switches(pid):
+    with open(f"/proc/{pid}/status") as f:
+        return int(re.search(r"^voluntary_ctxt_switches:\s+(\d+)", f.read(), re.M)[1])
+
+
 def case_helper_killed(bench):
     """The generator goes on storing labels into a map that nobody reads any more."""
     lab = Lab(bench)
 
+    server = lab.ratio_server("loop")
+
     def during(child):
-        deadline = time.monotonic() + 10
-        while not helper_of(child.pid) and time.monotonic() < deadline:
-            time.sleep(0.02)
-        helper = helper_of(child.pid)
-        check(helper, "no helper")
-        time.sleep(2)
+        helper = wait_until(lambda: helper_of(child.pid), 20, "the helper")
+        # The server's work begins after the profiler's: so much of it is two hundred samples.
+        used_s = cpu_s(server[0])
+        wait_until(lambda: cpu_s(server[0]) > used_s + 0.2, 20, "the server's work")
+        turns = switches(helper)  # between two looks at the samples it sleeps
+        wait_until(lambda: switches(helper) > turns + 2, 20, "the helper's work")
         os.kill(helper, signal.SIGKILL)
 
-    run = lab.run(*lab.ratio_server("loop"), during=during, seconds=5)
+    run = lab.run(*server, during=during, seconds=5)
     check(run.code == 0, f"the run failed{run.text()}")
     check(run.profile["partial"] and run.profile["samples"] > 50, f"not partial{run.text()}")
     check(run.attribution > 0.9, f"attribution {run.attribution}{run.text()}")

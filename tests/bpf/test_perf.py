@@ -40,11 +40,11 @@ class NobodyBench(Bench):
         self.zoo = self.dir
         self.note = ""
 
-    def start(self, *argv, ready=None):
-        return super().start(*self.nobody, *argv, ready=ready)
+    def start(self, *argv, **options):
+        return super().start(*self.nobody, *argv, **options)
 
-    def run_tool(self, *pids, seconds=2, hz=499, **options):
-        argv = [*self.nobody, self.tool, self.helper, str(seconds), str(hz), *map(str, pids)]
+    def run_tool(self, *pids, seconds=2, hz=499, samples=test_profiler.SAMPLES_ASKED, **options):
+        argv = [*self.nobody, self.tool, f"samples={samples}", self.helper, str(seconds), str(hz), *map(str, pids)]
         return subprocess.run(argv, stdout=subprocess.PIPE, text=True, timeout=60, **options).stdout
 
     def profile(self, *pids, seconds=2, hz=499):

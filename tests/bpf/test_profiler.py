@@ -20,8 +20,10 @@ import threading
 import time
 
 COMPLETE_PERCENT_MIN = 99.5
-SAMPLES_MIN = 50  # a target on a busy machine gets a tenth of a CPU, or less
-SEEN_MIN = 10
+SAMPLES_MIN = 200
+SEEN_MIN = 50
+# What profile_pid is asked for: on a busy machine, where a target gets a tenth of a CPU, it takes longer.
+SAMPLES_ASKED = 400
 ROOTS = ("_start", "__clone3", "clone3", "__clone", "clone", "thread_start", "__GI___clone3")
 
 
@@ -57,6 +59,39 @@ def check(condition, what):
         raise AssertionError(what)
 
 
+def wait_until(condition, seconds, what):
+    """The condition's first true value within `seconds`."""
+    deadline = time.monotonic() + seconds
+    while True:
+        value = condition()
+        if value:
+            return value
+        check(time.monotonic() < deadline, f"{what}: not within {seconds} s")
+        time.sleep(0.01)
+
+
+def cpu_s(pid):
+    """CPU time of a process so far, by the scheduler's clock."""
+    total_ns = 0
+    for tid in os.listdir(f"/proc/{pid}/task"):
+        try:
+            with open(f"/proc/{pid}/task/{tid}/schedstat") as f:
+                total_ns += int(f.read().split()[0])
+        except FileNotFoundError:
+            pass
+    return total_ns / 1e9
+
+
+def read_to(tool, word):
+    """Output of a started profile_pid up to the line that says `word`."""
+    text = ""
+    while not text.endswith(f"{word}\n"):
+        line = tool.stdout.readline()
+        check(line and not line.startswith("error"), f"profile_pid: {text}{line}")
+        text += line
+    return text
+
+
 class Bench:
     """One target, one profile; everything started here is gone at the end."""
 
@@ -81,8 +116,8 @@ class Bench:
             child.wait()
         shutil.rmtree(self.dir, ignore_errors=True)
 
-    def start(self, *argv, ready=None):
-        child = subprocess.Popen(argv, stdout=subprocess.PIPE if ready else subprocess.DEVNULL,
+    def start(self, *argv, ready=None, stdin=None):
+        child = subprocess.Popen(argv, stdin=stdin, stdout=subprocess.PIPE if ready else subprocess.DEVNULL,
                                  stderr=subprocess.DEVNULL, start_new_session=True, text=True)
         self.children.append(child)
         if ready:
@@ -96,8 +131,8 @@ class Bench:
             raise Skip(f"{program} is not installed")
         return path
 
-    def profile(self, *pids, seconds=2, hz=997):
-        argv = [self.tool, self.helper, str(seconds), str(hz), *map(str, pids)]
+    def profile(self, *pids, seconds=2, hz=997, samples=SAMPLES_ASKED):
+        argv = [self.tool, f"samples={samples}", self.helper, str(seconds), str(hz), *map(str, pids)]
         done = subprocess.run(argv, stdout=subprocess.PIPE, text=True, timeout=60)
         result = Result(done.stdout)
         check(done.returncode == 0 and not result.errors, f"profile_pid: {result.errors}")
@@ -132,13 +167,11 @@ def free_port():
 
 
 def wait_port(port):
-    deadline = time.monotonic() + 10
-    while time.monotonic() < deadline:
+    def accepts():
         with socket.socket() as s:
-            if s.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.02)
-    raise AssertionError(f"nothing listens on {port}")
+            return s.connect_ex(("127.0.0.1", port)) == 0
+
+    wait_until(accepts, 10, f"a listener on {port}")
 
 
 def check_complete(result):
@@ -364,9 +397,13 @@ def case_replaced(bench):
                         "-o", paths[name]], input=REPLACED, text=True, check=True)
     program = os.path.join(bench.dir, "program")
     shutil.copy(paths["first_spin"], program)
-    child = bench.start("/bin/sh", "-c", f"sleep 1; {program}; cat {paths['second_spin']} > {program}; "
-                                         f"{program}; sleep 20")
-    result = bench.profile(child.pid, seconds=9)
+    shell = f"echo ready; read go; {program}; cat {paths['second_spin']} > {program}; {program}; echo over; read end"
+    child = bench.start("/bin/sh", "-c", shell, ready="ready", stdin=subprocess.PIPE)
+    tool, _ = start_tool(bench, child.pid, seconds=40)
+    child.stdin.write("go\n")
+    child.stdin.flush()
+    check(child.stdout.readline() == "over\n", "a program did not end")
+    result = ended(tool)
     mostly_complete(result, 95)
     # The first build is gone: its samples keep module and offset, and get nobody else's names.
     second, other = result.having("second_spin"), result.having("program+0x")
@@ -390,16 +427,21 @@ def children_of(pid):
         return [int(word) for word in f.read().split()]
 
 
-def start_tool(bench, pid, seconds=30, prefix=()):
-    tool = subprocess.Popen([*prefix, bench.tool, bench.helper, str(seconds), "997", str(pid)],
+def start_tool(bench, pid, seconds=30, prefix=(), hz=997):
+    tool = subprocess.Popen([*prefix, bench.tool, f"samples={SAMPLES_ASKED}", bench.helper, str(seconds), str(hz), str(pid)],
                             stdout=subprocess.PIPE, text=True, start_new_session=True)
     bench.children.append(tool)
-    line = ""
-    while line.strip() != "ready":
-        line = tool.stdout.readline()
-        check(line, "profile_pid ended early")
+    tool.head = read_to(tool, "ready")
     helper, = children_of(tool.pid)
     return tool, helper
+
+
+def ended(tool):
+    """Ends a recording; its result."""
+    tool.terminate()
+    result = Result(tool.head + tool.communicate(timeout=60)[0])
+    check(tool.returncode == 0 and not result.errors, f"profile_pid: {result.errors}")
+    return result
 
 
 def gone_within(pid, seconds):
@@ -423,7 +465,7 @@ def case_client_killed(bench):
 def case_helper_killed(bench):
     target = bench.start(f"{bench.zoo}/zoo_native", "vdso", "30", ready="ready")
     tool, helper = start_tool(bench, target.pid)
-    time.sleep(1)
+    read_to(tool, "enough")
     os.kill(helper, signal.SIGKILL)
     # profile_pid notices, keeps what it has and symbolises it.
     text, _ = tool.communicate(timeout=40)
@@ -490,15 +532,9 @@ def case_files_by_own_rights(bench):
     helper, setpriv = capable_helper(bench), bench.need("setpriv")
     nobody = [setpriv, "--reuid", "65534", "--regid", "65534", "--clear-groups"]
     target = bench.start(*nobody, f"{bench.dir}/zoo_native", "vdso", "30", ready="ready")
-    bench.tool = f"{bench.dir}/profile_pid"
-    tool = subprocess.Popen([*nobody, bench.tool, helper, "30", "97", str(target.pid)],
-                            stdout=subprocess.PIPE, text=True, start_new_session=True)
-    bench.children.append(tool)
-    line = ""
-    while line.strip() != "ready":
-        line = tool.stdout.readline()
-        check(line and not line.startswith("error"), f"profile_pid: {line}")
-    _, have = capabilities_of(children_of(tool.pid)[0])
+    bench.tool, bench.helper = f"{bench.dir}/profile_pid", helper
+    _, started = start_tool(bench, target.pid, prefix=nobody, hz=97)
+    _, have = capabilities_of(started)
     check(39 in have, "BPF is needed for new maps")
     check(2 not in have, "may still read any file")
 
@@ -518,7 +554,7 @@ def case_file_capabilities(bench):
     """Not root, but the helper has what the error text tells to grant: that must suffice."""
     helper, setpriv = capable_helper(bench), bench.need("setpriv")
     shell = (f"{bench.dir}/zoo_native vdso 10 >/dev/null & "
-             f"{bench.dir}/profile_pid {helper} 4 997 $!; kill $!")
+             f"{bench.dir}/profile_pid samples={SAMPLES_ASKED} {helper} 2 997 $!; kill $!")
     done = subprocess.run([setpriv, "--reuid", "65534", "--regid", "65534", "--clear-groups",
                            "/bin/sh", "-c", shell],
                           stdout=subprocess.PIPE, text=True, timeout=30)
@@ -544,7 +580,8 @@ def case_privileges_dropped(bench):
 def in_namespace(bench, mode, *before):
     """Target, tool and helper in a PID namespace of their own, as in a container."""
     unshare = bench.need("unshare")
-    shell = (f"{bench.zoo}/zoo_native {mode} 10 >/dev/null & FG_SOURCE=bpf {bench.tool} {bench.helper} 3 997 $!; "
+    shell = (f"{bench.zoo}/zoo_native {mode} 20 >/dev/null & "
+             f"FG_SOURCE=bpf {bench.tool} samples={SAMPLES_ASKED} {bench.helper} 3 997 $!; "
              "kill $!")
     done = subprocess.run([*before, unshare, "--pid", "--fork", "--mount-proc", "/bin/sh", "-c", shell],
                           stdout=subprocess.PIPE, text=True, timeout=60)
@@ -572,8 +609,9 @@ def case_pid_namespace_fork(bench):
 def case_pid_namespace_nested(bench):
     """Two deep; and a target in a namespace below the helper's."""
     check_complete(in_namespace(bench, "threads", bench.need("unshare"), "--pid", "--fork", "--mount-proc"))
-    shell = (f"unshare --pid --fork --kill-child {bench.zoo}/zoo_native threads 10 >/dev/null & sleep 1; "
-             f"FG_SOURCE=bpf {bench.tool} {bench.helper} 3 997 $!; kill $!")
+    shell = (f"mkfifo {bench.dir}/said; unshare --pid --fork --kill-child {bench.zoo}/zoo_native threads 20 >{bench.dir}/said & "
+             f"read ready <{bench.dir}/said; "
+             f"FG_SOURCE=bpf {bench.tool} samples={SAMPLES_ASKED} {bench.helper} 3 997 $!; kill $!")
     done = subprocess.run(["unshare", "--pid", "--fork", "--mount-proc", "/bin/sh", "-c", shell],
                           stdout=subprocess.PIPE, text=True, timeout=60)
     result = Result(done.stdout)
