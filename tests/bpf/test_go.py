@@ -27,6 +27,7 @@ COMPILERS = {"debian": glob.glob("/usr/lib/go-*/bin/go"), "local": ["/usr/local/
 VARIANTS = {
     "plain": ("zoo_go.go", [], {}),
     "stripped": ("zoo_go.go", ["-ldflags=-s -w"], {}),
+    "ratio": ("zoo_go_ratio.go", [], {}),  # of test_labels.py
     "cgo": ("zoo_cgo.go", [], {"CGO_ENABLED": "1"}),
     "cgo_stripped": ("zoo_cgo.go", ["-ldflags=-s -w"], {"CGO_ENABLED": "1"}),
     # .gopclntab among what is relocated

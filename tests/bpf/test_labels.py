@@ -22,6 +22,7 @@ import threading
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import test_go  # noqa: E402
 from test_profiler import Bench, Skip, check, cpu_s, free_port, wait_port, wait_until  # noqa: E402
 
 UNITS = {"ns": 1e-9, "µs": 1e-6, "ms": 1e-3, "s": 1.0}
@@ -408,25 +409,6 @@ require('http').createServer((request, response) => {
   response.end(x ? 'ok' : 'no');
 }).listen(+process.argv[2], '127.0.0.1');
 """
-GO = """
-package main
-import ("net/http"; "os"; "io")
-var sink uint64
-func burn(units int) {
-	x := uint64(1)
-	for i := 0; i < units*400000; i++ { x = x*6364136223846793005 + 1442695040888963407 }
-	sink += x
-}
-func main() {
-	for path, units := range map[string]int{"/zero": 0, "/one": 1, "/ten": 10} {
-		n := units
-		http.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) { burn(n); io.WriteString(w, "ok") })
-	}
-	panic(http.ListenAndServe("127.0.0.1:"+os.Args[1], nil))
-}
-"""
-
-
 def case_python(bench):
     lab = Lab(bench)
     server = script(bench, "server.py", PYTHON, sys.executable)
@@ -442,15 +424,9 @@ def case_node(bench):
 def case_go(bench):
     """Goroutines move between threads: an approximation, whose size is printed."""
     lab = Lab(bench)
-    go = bench.need("go") if os.path.exists("/usr/bin/go") else "/usr/local/go/bin/go"
-    if not os.path.exists(go):
-        raise Skip("go is not installed")
-    source, program = os.path.join(bench.dir, "server.go"), os.path.join(bench.dir, "server")
-    open(source, "w").write(GO)
-    env = {**os.environ, "GO111MODULE": "off"}
-    subprocess.run([go, "build", "-o", program, source], check=True, env=env, timeout=280)
+    compiler = next(iter(test_go.compilers()))
     port = free_port()
-    pid = bench.start(program, str(port)).pid
+    pid = bench.start(test_go.program(bench, compiler, "ratio"), str(port)).pid
     wait_port(port)
     check_ratio(lab.run(pid, port, rate=25), "Go net/http", attribution=0.6, slack=0.5)
 
