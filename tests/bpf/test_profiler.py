@@ -337,14 +337,14 @@ def case_fork(bench):
     # A process that has given up its memory has no user stack left: those are kernel-only.
     info = result.info
     with_stack = info["samples"] - info["result_kernel-only"]
-    mostly_complete(result, 90)
-    check(info["complete"] >= with_stack * 0.99,
+    mostly_complete(result, 97)
+    check(info["complete"] >= with_stack * COMPLETE_PERCENT_MIN / 100,
           f"{info['complete']:g} of {with_stack:g} user stacks; {incomplete(result)}")
     check(result.having("zoo_child") > info["samples"] * 0.7, "children are missing")
-    wall_ms = 3000
+    wall_ms = 3000  # only what has hardly run by then is recorded for longer
     check(0 < info["target_cpu_ms"] < wall_ms * 1.2,
           f"{info['target_cpu_ms']:g} ms of CPU in {wall_ms} ms of children")
-    check(abs(info["samples_per_cpu_s"] / 997 - 1) < 0.25,
+    check(abs(info["samples_per_cpu_s"] / 997 - 1) < 0.15,
           f"{info['samples_per_cpu_s']:g} samples per CPU second")
 
 
@@ -358,13 +358,13 @@ def mostly_complete(result, percent):
 
 def case_exec(bench):
     result = native(bench, "exec", seconds=3)
-    mostly_complete(result, 95)
+    mostly_complete(result, 98)
     check(result.having("zoo_after_exec") > SEEN_MIN, "the program after exec is not seen")
 
 
 def case_dlopen(bench):
     result = native(bench, "dlopen", f"{bench.zoo}/libzoo_plugin.so", seconds=3)
-    mostly_complete(result, 95)
+    mostly_complete(result, 98)
     check(result.having("zoo_plugin_inner") > SEEN_MIN, "the plugin is not seen by name")
 
 
