@@ -115,12 +115,7 @@ def case_python(bench):
 
 
 def case_cpp(bench):
-    compiler = bench.need("g++")
-    program = os.path.join(bench.dir, "zoo_cpp")
-    subprocess.run([compiler, "-O2", "-fomit-frame-pointer", "-s", "-o", program,
-                    os.path.join(bench.source, "zoo/zoo_cpp.cpp")], check=True)
-    os.chmod(program, 0o755)
-    child = bench.start(program, ready="ready")
+    child = bench.start(bench.compiled_cpp(), ready="ready")
     check_complete(bench.profile(child.pid))
 
 
