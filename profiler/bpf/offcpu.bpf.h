@@ -320,7 +320,7 @@ static __always_inline bool fg_wait_begin(void *ctx, struct task_struct *prev, b
 	if (got > 0)
 		state->sample.kernel_count = (__u16)(got / (long)sizeof(__u64));
 	if (has_regs)
-		unwind(state, FG_SLOT_OFFCPU, target->image);
+		fg_unwind_user(FG_SLOT_OFFCPU, target->image);
 	stats->samples++;
 	stats->lost += send_sample(state, target);
 	return true;
