@@ -65,8 +65,9 @@ def case_thousand_children(bench):
     truth_ms = int(words[3]) / 1e6
     print(f"  {len(seen)} children seen, {info['target_cpu_ms'] / truth_ms:.2%} of {truth_ms:g} ms of CPU")
     check(seen == set(range(1000)), f"{len(seen)} of 1000 children were seen")
-    # A child is a tenth of a percent; what the kernel does for it after its exit was seen is less than one.
-    check(0.99 <= info["target_cpu_ms"] / truth_ms <= 1.005, f"{info['target_cpu_ms']:g} of {truth_ms:g} ms of CPU")
+    # A child is a tenth of a percent; what the kernel does for each after its exit was seen is 0.4 to 1.2 %
+    # of its 5 ms, the more the busier the machine.
+    check(0.98 <= info["target_cpu_ms"] / truth_ms <= 1.005, f"{info['target_cpu_ms']:g} of {truth_ms:g} ms of CPU")
     check_rate(result)
     # A child resolves its first functions again: _dl_runtime_resolve keeps its CFA in RBX.
     check(info["complete"] + info["result_unsupported"] >= with_user_part(info) * 0.99, base.incomplete(result))
