@@ -237,7 +237,7 @@ static void test_own_overhead(void **state)
 {
 	struct fg_bundle bundle = material();
 	struct fg_profile_info *info = &bundle.result->profile;
-	struct fg_report_style style = {.width = 200};
+	struct fg_report_style style = {.width = 400};
 	struct fg_err err = {0};
 	struct fg_buf out;
 
@@ -257,7 +257,8 @@ static void test_own_overhead(void **state)
 	assert_non_null(strstr(
 		out.data, "CPU second; own overhead 3.60 % of the target's CPU: samples 1.00 % "
 			  "(10.0 µs each), waits 2.00 %, request classes 0.10 %, helper 0.50 "
-			  "% (0.0 % of a core)\n"));
+			  "% (0.0 % of a core); the timer's interrupts come on top (flamegate "
+			  "doctor)\n"));
 	fg_buf_clear(&out);
 	assert_ok(fg_report_markdown(bundle.result, bundle.profile, NULL, 1 << 20, &out, &err),
 		  &err);
@@ -282,10 +283,16 @@ static void test_partial_profile(void **state)
 
 	(void)state;
 	bundle.result->profile.partial = true;
+	fg_notices_add(&bundle.result->profile.notices, "/lib/x.so: no rows");
 	(void)snprintf(bundle.result->profile.why_absent, 256, "partial: the helper is gone");
 	fg_buf_init(&out, 1 << 20);
 	assert_ok(fg_report_run_text(bundle.result, bundle.profile, &style, &out, &err), &err);
 	assert_non_null(strstr(out.data, "\n  profile: partial: the helper is gone\n"));
+	assert_non_null(strstr(out.data, "\n      ! /lib/x.so: no rows\n"));
+	fg_buf_clear(&out);
+	assert_ok(fg_report_markdown(bundle.result, bundle.profile, NULL, 1 << 20, &out, &err),
+		  &err);
+	assert_non_null(strstr(out.data, "\n- /lib/x.so: no rows\n"));
 	fg_buf_done(&out);
 	bundle_free(&bundle);
 }
