@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * profile_pid [types=BITS] HELPER SECONDS HZ PID…: profiles and prints what the tests (and people)
- * check; BITS of 1 << enum fg_profile_type.
+ * profile_pid [types=BITS] [samples=N] HELPER SECONDS HZ PID…: profiles and prints what the tests
+ * (and people) check; BITS of 1 << enum fg_profile_type. With N it goes on after SECONDS until it
+ * has so many samples, for at most SLOW_S more: on a busy machine a target hardly runs. The line
+ * `enough` says when it has them. SIGTERM ends the recording at once.
  * profile_pid HELPER probe: prints what doctor would.
  * $FG_SOURCE: "bpf", "perf" or "auto" (the default).
  *
@@ -9,8 +11,10 @@
  * frame;frame;…` (root first, like folded stacks; guessed frames end in `?`). Of other types than
  * CPU `typeinfo TYPE key value`, `wait CLASS microseconds`, and stacks after a line `type TYPE`.
  */
-#include <poll.h>
 #include <inttypes.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,18 +23,45 @@
 #include "gate/base/num.h"
 #include "profiler/client.h"
 
-static int read_for(struct fg_profiler *profiler, uint64_t duration_ns, struct fg_err *err)
+enum { SLOW_S = 12, STEP_MS = 50 };
+
+static atomic_bool ended;
+
+static void on_signal(int number)
 {
-	uint64_t now_ns = fg_clock_monotonic_ns(), end_ns = now_ns + duration_ns;
+	(void)number;
+	atomic_store(&ended, true);
+}
 
-	for (; now_ns < end_ns; now_ns = fg_clock_monotonic_ns()) {
+struct length {
+	uint64_t duration_ns;
+	uint64_t samples; /* and so many */
+};
+
+static int read_for(struct fg_profiler *profiler, const struct length *length, struct fg_err *err)
+{
+	uint64_t end_ns = fg_clock_monotonic_ns() + length->duration_ns;
+	uint64_t limit_ns = end_ns + SLOW_S * FG_NS_PER_S;
+	bool enough = length->samples == 0;
+
+	while (!atomic_load(&ended)) {
+		uint64_t now_ns = fg_clock_monotonic_ns();
+		uint64_t until_ns = enough ? end_ns : limit_ns;
 		struct pollfd poll_fd = {.fd = fg_profiler_fd(profiler), .events = POLLIN};
+		int rc = 0;
 
-		(void)poll(&poll_fd, 1, (int)((end_ns - now_ns) / FG_NS_PER_MS) + 1);
-		int rc = fg_profiler_read(profiler, err);
-
+		if (now_ns >= until_ns)
+			break;
+		(void)poll(&poll_fd, 1,
+			   (int)FG_MIN((until_ns - now_ns) / FG_NS_PER_MS + 1, STEP_MS));
+		rc = fg_profiler_read(profiler, err);
 		if (rc)
 			return rc;
+		if (!enough && fg_profiler_samples(profiler) >= length->samples) {
+			enough = true;
+			printf("enough\n");
+			(void)fflush(stdout);
+		}
 	}
 	return 0;
 }
@@ -158,7 +189,7 @@ static void print_types(struct fg_profile *const profiles[FG_PROFILE_TYPE_COUNT]
 	}
 }
 
-static int profile(const struct fg_profiler_options *options, uint64_t duration_ns,
+static int profile(const struct fg_profiler_options *options, const struct length *length,
 		   struct fg_err *err)
 {
 	struct fg_profiler_program programs[8];
@@ -178,7 +209,7 @@ static int profile(const struct fg_profiler_options *options, uint64_t duration_
 	printf("info start_ms %.1f\n", (double)(start_ns - begin_ns) / 1e6);
 	printf("ready\n");
 	(void)fflush(stdout);
-	if (read_for(profiler, duration_ns, &read_err) != 0)
+	if (read_for(profiler, length, &read_err) != 0)
 		printf("lost %s\n", read_err.message);
 	const struct fg_profiler_phase phase = {"measure", start_ns, fg_clock_monotonic_ns()};
 
@@ -232,21 +263,30 @@ static enum fg_profiler_source source_of(const char *name)
 	return strcmp(name, "perf") == 0 ? FG_PROFILER_PERF : FG_PROFILER_BPF;
 }
 
+static bool take_number(const char *word, const char *key, uint64_t *ret)
+{
+	size_t len = strlen(key);
+
+	return strncmp(word, key, len) == 0 &&
+	       fg_num_u64(word + len, strlen(word + len), ret, NULL) == 0;
+}
+
 int main(int argc, char **argv)
 {
 	enum { PIDS_MAX = 64, FIRST_PID = 4 };
 	uint32_t pids[PIDS_MAX];
-	uint64_t seconds, hz, pid;
+	uint64_t seconds, hz, pid, types = 0;
+	struct length length = {0};
 	struct fg_err err = {0};
 	struct fg_profiler_options options = {.pids = pids};
 
-	if (argc > 1 && strncmp(argv[1], "types=", 6) == 0) {
-		if (fg_num_u64(argv[1] + 6, strlen(argv[1] + 6), &pid, &err) != 0)
-			return 2;
-		options.types = (uint32_t)pid;
+	(void)signal(SIGTERM, on_signal);
+	while (argc > 1 && (take_number(argv[1], "types=", &types) ||
+			    take_number(argv[1], "samples=", &length.samples))) {
 		argc--;
 		argv++;
 	}
+	options.types = (uint32_t)types;
 	if (argc == 3 && strcmp(argv[2], "probe") == 0)
 		return print_probes(argv[1]);
 	if (argc <= FIRST_PID || argc > FIRST_PID + PIDS_MAX ||
@@ -263,7 +303,8 @@ int main(int argc, char **argv)
 	options.helper_path = argv[1];
 	options.frequency_hz = (uint32_t)hz;
 	options.source = source_of(getenv("FG_SOURCE"));
-	int rc = profile(&options, seconds * FG_NS_PER_S, &err);
+	length.duration_ns = seconds * FG_NS_PER_S;
+	int rc = profile(&options, &length, &err);
 
 	if (rc)
 		printf("error %s %s\n", fg_err_code_name((enum fg_err_code) - rc), err.message);

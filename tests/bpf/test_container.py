@@ -10,7 +10,6 @@ import argparse
 import os
 import subprocess
 import sys
-import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import test_profiler  # noqa: E402
@@ -23,12 +22,10 @@ def start_hidden(bench, setup, mode="threads", then=""):
     """zoo_native as /x/zoo_hidden on a file system that only its own mount namespace has."""
     shell = (f"mkdir -p {bench.dir}/x && {setup} && cp {bench.zoo}/zoo_native {bench.dir}/x/{MODULE} && "
              f"exec {bench.dir}/x/{MODULE} {mode} 20")
-    if then:
-        shell = shell.replace("exec ", "") + f" & sleep 0.5; {then}; wait"
+    if then:  # once it runs
+        shell = (f"mkfifo {bench.dir}/said; " + shell.replace("exec ", "") +
+                 f" >{bench.dir}/said & read said <{bench.dir}/said; {then}; echo $said; wait")
     child = bench.start(bench.need("unshare"), "--mount", "/bin/sh", "-c", shell, ready="ready")
-    deadline = time.monotonic() + 10
-    while then and time.monotonic() < deadline and is_mounted(bench, child.pid):
-        time.sleep(0.02)
     check(is_mounted(bench, child.pid) != bool(then), "the mount is not as the case needs it")
     return child
 
@@ -39,7 +36,7 @@ def is_mounted(bench, pid):
 
 
 def profile(bench, pid, *before, seconds=2):
-    argv = [*before, bench.tool, bench.helper, str(seconds), "997", str(pid)]
+    argv = [*before, bench.tool, f"samples={test_profiler.SAMPLES_ASKED}", bench.helper, str(seconds), "997", str(pid)]
     done = subprocess.run(argv, stdout=subprocess.PIPE, text=True, timeout=60,
                           env={**os.environ, "FG_SOURCE": "bpf"})
     result = Result(done.stdout)

@@ -16,10 +16,9 @@ import subprocess
 import sys
 import urllib.request
 
-from test_profiler import Bench, Skip, check, incomplete, wait_port
+from test_profiler import SAMPLES_MIN, Bench, Skip, check, incomplete, wait_port
 
 COMPLETE_PERCENT_MIN = 99.0
-SAMPLES_MIN = 50
 ROOTS = ("runtime.goexit", "runtime.mstart", "runtime.rt0_go", "runtime.mcall", "runtime.morestack",
          "runtime.gogo", "gogo", "_rt0_amd64", "_rt0_amd64_linux", "_start", "__clone3", "clone3",
          "__clone", "clone")
@@ -27,6 +26,7 @@ COMPILERS = {"debian": glob.glob("/usr/lib/go-*/bin/go"), "local": ["/usr/local/
 VARIANTS = {
     "plain": ("zoo_go.go", [], {}),
     "stripped": ("zoo_go.go", ["-ldflags=-s -w"], {}),
+    "ratio": ("zoo_go_ratio.go", [], {}),  # of test_labels.py
     "cgo": ("zoo_cgo.go", [], {"CGO_ENABLED": "1"}),
     "cgo_stripped": ("zoo_cgo.go", ["-ldflags=-s -w"], {"CGO_ENABLED": "1"}),
     # .gopclntab among what is relocated

@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Generated code on real runtimes: test_jit.py CASE --build DIR. Needs root."""
 
+import ctypes
+import fcntl
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -13,7 +14,8 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import test_profiler
-from test_profiler import (Result, SAMPLES_MIN, SEEN_MIN, Skip, check, free_port, incomplete)
+from test_profiler import (Result, SAMPLES_ASKED, SAMPLES_MIN, SEEN_MIN, Skip, check, cpu_s, free_port, incomplete,
+                           read_to, wait_until)
 
 NODE_FLAGS = ("--perf-basic-prof", "--interpreted-frames-native-stack")
 JAVA_FLAG = "-XX:+PreserveFramePointer"
@@ -39,17 +41,14 @@ class JitResult(Result):
 
 
 def profile(bench, *pids, seconds=3, during=None):
-    argv = [bench.tool, bench.helper, str(seconds), "997", *map(str, pids)]
+    """`during` is called with what was started when it records; what that returns ends the recording."""
+    argv = [bench.tool, f"samples={SAMPLES_ASKED}", bench.helper, str(seconds), "997", *map(str, pids)]
     child = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True, start_new_session=True)
     bench.children.append(child)
-    head = ""
-    while not head.endswith("ready\n"):
-        line = child.stdout.readline()
-        check(line, f"profile_pid: {head}")
-        head += line
-    if during:
-        during()
-    text = head + child.stdout.read()
+    text = read_to(child, "ready")
+    if during and during(child):
+        child.terminate()
+    text += child.stdout.read()
     check(child.wait(timeout=60) == 0, f"profile_pid: {text}")
     result = JitResult(text)
     check(not result.errors, f"profile_pid: {result.errors}")
@@ -82,11 +81,22 @@ def node(bench, *arguments, flags=NODE_FLAGS, prefix=(), zoo=None):
     return bench.start(*prefix, program, *flags, f"{zoo}/zoo_node.js", *arguments, ready="ready")
 
 
+def java_classes(bench):
+    """Compiled once for all cases, by whichever comes first."""
+    place, source = os.path.join(bench.zoo, "java"), f"{bench.source}/zoo/Zoo.java"
+    os.makedirs(place, exist_ok=True)
+    with open(os.path.join(bench.zoo, "java.lock"), "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        made = os.path.join(place, "Zoo.class")
+        if not os.path.exists(made) or os.stat(made).st_mtime < os.stat(source).st_mtime:
+            done = subprocess.run([bench.need("javac"), "-d", place, source], stderr=subprocess.PIPE, text=True)
+            check(done.returncode == 0, done.stderr)
+    return place
+
+
 def java(bench, *arguments, flags=(JAVA_FLAG,), prefix=()):
-    compiler, program = bench.need("javac"), bench.need("java")
-    done = subprocess.run([compiler, "-d", bench.dir, f"{bench.source}/zoo/Zoo.java"],
-                          stderr=subprocess.PIPE, text=True)
-    check(done.returncode == 0, done.stderr)
+    program = bench.need("java")
+    shutil.copytree(java_classes(bench), bench.dir, dirs_exist_ok=True)  # a place that anybody may read
     return bench.start(*prefix, program, *flags, "-cp", bench.dir, "Zoo", *arguments, ready="ready")
 
 
@@ -109,6 +119,33 @@ def forget(path):
         os.unlink(path)
     except FileNotFoundError:
         pass
+
+
+class Removals:
+    """Files that go from a directory, however short they were there (inotify)."""
+
+    IN_DELETE = 0x200
+
+    def __init__(self, directory):
+        libc = ctypes.CDLL(None, use_errno=True)
+        self.fd = libc.inotify_init1(os.O_CLOEXEC | os.O_NONBLOCK)
+        check(self.fd >= 0 and libc.inotify_add_watch(self.fd, directory.encode(), self.IN_DELETE) >= 0,
+              f"inotify: {os.strerror(ctypes.get_errno())}")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        os.close(self.fd)
+
+    def wait(self, name, seconds):
+        def gone():
+            try:
+                return name.encode() + b"\0" in os.read(self.fd, 65536)
+            except BlockingIOError:
+                return False
+
+        wait_until(gone, seconds, f"the removal of {name}")
 
 
 # -- node -----------------------------------------------------------------------------------------
@@ -186,8 +223,14 @@ def case_node_two(bench):
 
 def case_node_killed(bench):
     child = node(bench, "spin", "victim")
-    result = profile(bench, child.pid, seconds=4,
-                     during=lambda: (time.sleep(2), os.kill(child.pid, signal.SIGKILL)))
+
+    def kill(tool):
+        read_to(tool, "enough")
+        child.kill()
+        child.wait()
+        return True
+
+    result = profile(bench, child.pid, seconds=60, during=kill)
     check(result.info["samples"] >= SAMPLES_MIN, f"only {result.info['samples']:g} samples")
     check(result.having("victim /zoo/victim.js") > SEEN_MIN, "a dead process lost its names")
     check_advice(result, "node")
@@ -204,7 +247,7 @@ def case_node_exec(bench):
     bench.children.append(child)
     check(child.stdout.readline() == "ready\n", "the shell said nothing")
 
-    def go():
+    def go(tool):
         child.stdin.write("go\n")
         child.stdin.flush()
 
@@ -362,14 +405,24 @@ def case_java_no_signal(bench):
     check(child.poll() is None, "the profiler killed it")
     check(result.info["samples"] >= SAMPLES_MIN, f"only {result.info['samples']:g} samples")
     check(result.runtimes["java"]["unnamed"] > 0, "something was named")
-    time.sleep(0.1)
+    # A signal sent at the end would have come by then.
+    used_s = cpu_s(child.pid)
+    wait_until(lambda: child.poll() is not None or cpu_s(child.pid) > used_s + 0.2, 30, "CPU time of the VM")
     check(child.poll() is None, "the profiler killed it")
 
 
 def case_java_killed(bench):
     child = java(bench, "spin")
-    result = profile(bench, child.pid, seconds=5,
-                     during=lambda: (time.sleep(3.5), os.kill(child.pid, signal.SIGKILL)))
+
+    def kill(tool):  # once the map that it was asked for has been read, and removed
+        removals.wait(os.path.basename(perf_map(child.pid)), 20)
+        read_to(tool, "enough")
+        child.kill()
+        child.wait()
+        return True
+
+    with Removals("/tmp") as removals:
+        result = profile(bench, child.pid, seconds=60, during=kill)
     check(result.having("Zoo.burn") > SEEN_MIN, "what was learned before its death is lost")
 
 
@@ -388,10 +441,8 @@ def case_java_elsewhere(bench):
     unshare = bench.need("unshare")
     script = 'mount -t tmpfs -o size=64m none /tmp && exec "$@"'
     classes = "/run/fg-jit-classes"
-    os.makedirs(classes, exist_ok=True)
     try:
-        subprocess.run([bench.need("javac"), "-d", classes, f"{bench.source}/zoo/Zoo.java"],
-                       check=True)
+        shutil.copytree(java_classes(bench), classes, dirs_exist_ok=True)
         child = bench.start(unshare, "-m", "-p", "-f", "--mount-proc", "sh", "-c", script, "sh",
                             bench.need("java"), JAVA_FLAG, "-cp", classes, "Zoo", "spin",
                             ready="ready")

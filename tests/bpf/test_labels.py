@@ -22,7 +22,8 @@ import threading
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from test_profiler import Bench, Skip, check, free_port, wait_port  # noqa: E402
+import test_go  # noqa: E402
+from test_profiler import Bench, Skip, check, cpu_s, free_port, wait_port, wait_until  # noqa: E402
 
 UNITS = {"ns": 1e-9, "µs": 1e-6, "ms": 1e-3, "s": 1.0}
 # The small one more often, so that both have about as many samples.
@@ -366,9 +367,7 @@ def case_unix(bench):
     file = os.path.join(bench.dir, "nginx.conf")
     open(file, "w").write("daemon off; user root; pid nginx.pid; error_log stderr crit;\n" + conf)
     pid = bench.start(program, "-c", file, "-p", bench.dir).pid
-    deadline = time.monotonic() + 10
-    while not os.path.exists(path) and time.monotonic() < deadline:
-        time.sleep(0.02)
+    wait_until(lambda: os.path.exists(path), 10, "the socket")
     run = lab.run(pid, 80, rate=1000, http=f"http: {{unixSocket: {path}}}", seconds=3)
     check(run.labels.get("attributed") == 0 and run.profile["samples"] > 0, f"attributed{run.text()}")
     check(not run.cpu() and "attribution 0.0 %" in run.out, run.text())
@@ -410,25 +409,6 @@ require('http').createServer((request, response) => {
   response.end(x ? 'ok' : 'no');
 }).listen(+process.argv[2], '127.0.0.1');
 """
-GO = """
-package main
-import ("net/http"; "os"; "io")
-var sink uint64
-func burn(units int) {
-	x := uint64(1)
-	for i := 0; i < units*400000; i++ { x = x*6364136223846793005 + 1442695040888963407 }
-	sink += x
-}
-func main() {
-	for path, units := range map[string]int{"/zero": 0, "/one": 1, "/ten": 10} {
-		n := units
-		http.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) { burn(n); io.WriteString(w, "ok") })
-	}
-	panic(http.ListenAndServe("127.0.0.1:"+os.Args[1], nil))
-}
-"""
-
-
 def case_python(bench):
     lab = Lab(bench)
     server = script(bench, "server.py", PYTHON, sys.executable)
@@ -444,15 +424,9 @@ def case_node(bench):
 def case_go(bench):
     """Goroutines move between threads: an approximation, whose size is printed."""
     lab = Lab(bench)
-    go = bench.need("go") if os.path.exists("/usr/bin/go") else "/usr/local/go/bin/go"
-    if not os.path.exists(go):
-        raise Skip("go is not installed")
-    source, program = os.path.join(bench.dir, "server.go"), os.path.join(bench.dir, "server")
-    open(source, "w").write(GO)
-    env = {**os.environ, "GO111MODULE": "off"}
-    subprocess.run([go, "build", "-o", program, source], check=True, env=env, timeout=280)
+    compiler = next(iter(test_go.compilers()))
     port = free_port()
-    pid = bench.start(program, str(port)).pid
+    pid = bench.start(test_go.program(bench, compiler, "ratio"), str(port)).pid
     wait_port(port)
     check_ratio(lab.run(pid, port, rate=25), "Go net/http", attribution=0.6, slack=0.5)
 
@@ -470,20 +444,27 @@ def helper_of(pid):
     return 0
 
 
+def switches(pid):
+    with open(f"/proc/{pid}/status") as f:
+        return int(re.search(r"^voluntary_ctxt_switches:\s+(\d+)", f.read(), re.M)[1])
+
+
 def case_helper_killed(bench):
     """The generator goes on storing labels into a map that nobody reads any more."""
     lab = Lab(bench)
 
+    server = lab.ratio_server("loop")
+
     def during(child):
-        deadline = time.monotonic() + 10
-        while not helper_of(child.pid) and time.monotonic() < deadline:
-            time.sleep(0.02)
-        helper = helper_of(child.pid)
-        check(helper, "no helper")
-        time.sleep(2)
+        helper = wait_until(lambda: helper_of(child.pid), 20, "the helper")
+        # The server's work begins after the profiler's: so much of it is two hundred samples.
+        used_s = cpu_s(server[0])
+        wait_until(lambda: cpu_s(server[0]) > used_s + 0.2, 20, "the server's work")
+        turns = switches(helper)  # between two looks at the samples it sleeps
+        wait_until(lambda: switches(helper) > turns + 2, 20, "the helper's work")
         os.kill(helper, signal.SIGKILL)
 
-    run = lab.run(*lab.ratio_server("loop"), during=during, seconds=5)
+    run = lab.run(*server, during=during, seconds=5)
     check(run.code == 0, f"the run failed{run.text()}")
     check(run.profile["partial"] and run.profile["samples"] > 50, f"not partial{run.text()}")
     check(run.attribution > 0.9, f"attribution {run.attribution}{run.text()}")

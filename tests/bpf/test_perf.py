@@ -40,11 +40,11 @@ class NobodyBench(Bench):
         self.zoo = self.dir
         self.note = ""
 
-    def start(self, *argv, ready=None):
-        return super().start(*self.nobody, *argv, ready=ready)
+    def start(self, *argv, **options):
+        return super().start(*self.nobody, *argv, **options)
 
-    def run_tool(self, *pids, seconds=2, hz=499, **options):
-        argv = [*self.nobody, self.tool, self.helper, str(seconds), str(hz), *map(str, pids)]
+    def run_tool(self, *pids, seconds=2, hz=499, samples=test_profiler.SAMPLES_ASKED, **options):
+        argv = [*self.nobody, self.tool, f"samples={samples}", self.helper, str(seconds), str(hz), *map(str, pids)]
         return subprocess.run(argv, stdout=subprocess.PIPE, text=True, timeout=60, **options).stdout
 
     def profile(self, *pids, seconds=2, hz=499):
@@ -115,12 +115,7 @@ def case_python(bench):
 
 
 def case_cpp(bench):
-    compiler = bench.need("g++")
-    program = os.path.join(bench.dir, "zoo_cpp")
-    subprocess.run([compiler, "-O2", "-fomit-frame-pointer", "-s", "-o", program,
-                    os.path.join(bench.source, "zoo/zoo_cpp.cpp")], check=True)
-    os.chmod(program, 0o755)
-    child = bench.start(program, ready="ready")
+    child = bench.start(bench.compiled_cpp(), ready="ready")
     check_complete(bench.profile(child.pid))
 
 

@@ -16,11 +16,12 @@ import subprocess
 import sys
 import time
 
-from test_profiler import Bench, Skip, check
+from test_profiler import Bench, Skip, check, wait_until
 
 CPU, OFFCPU, WALL, FAULTS = 1, 2, 4, 8
 SUM_TOLERANCE = 0.05
 SECONDS = 3
+NANOSLEEP = ("35", "230", "101", "115")  # nanosleep and clock_nanosleep of x86-64 and arm64
 PERF_TYPE_SOFTWARE, PERF_COUNT_SW_TASK_CLOCK, SYS_PERF_EVENT_OPEN = 1, 1, 298
 
 
@@ -116,10 +117,17 @@ class Types:
             check(verified <= 10000, f"{name}: the verifier walked {verified} instructions")
 
 
+def is_asleep(pid, tid):
+    with open(f"/proc/{pid}/task/{tid}/syscall") as f:
+        return f.read().split()[0] in NANOSLEEP
+
+
 def waits(bench, mode, *more, types=OFFCPU, **options):
     os.chdir(bench.dir)
     child = bench.start(f"{bench.zoo}/zoo_waits", mode, "9", *more, ready="ready")
-    time.sleep(0.2)  # its threads
+    if mode == "sleeper":
+        wait_until(lambda: all(is_asleep(child.pid, tid) for tid in os.listdir(f"/proc/{child.pid}/task")
+                               if int(tid) != child.pid), 10, "the sleeper's sleep")
     return child, Types(bench, child.pid, types, **options)
 
 

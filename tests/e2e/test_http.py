@@ -104,10 +104,10 @@ target: {{ url: "{url}" }}
 http: {http_options}
 scenarios:
   a:
-    executor: constant-arrival-rate
-    rate: 5
-    duration: 1s
-    preAllocatedVUs: 5
+    executor: per-vu-iterations
+    vus: 5
+    iterations: 1
+    maxDuration: 30s
     steps:
 {steps}
 """)

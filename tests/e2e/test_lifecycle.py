@@ -7,7 +7,6 @@ import contextlib
 import os
 import pathlib
 import pty
-import re
 import select
 import signal
 import socket
@@ -89,10 +88,6 @@ scenarios:
         except OSError:
             return False
         return f"({name})" in text and ") Z " not in text
-
-    @staticmethod
-    def turns(pid):
-        return int(re.search(r"^voluntary_ctxt_switches:\s+(\d+)", pathlib.Path(f"/proc/{pid}/status").read_text(), re.M)[1])
 
     def no_half_bundle(self):
         runs = self.dir / ".flamegate" / "runs"
@@ -208,8 +203,8 @@ scenarios:
         process = self.spawn("run", self.scenario("6s"))
         self.wait_for_load(process)
         helper = kit.wait_until(lambda: helpers_of(process.pid).get("flamegate-profi"), 10, "the helper")
-        begin = self.turns(helper)  # it sleeps between two looks at the ring: after twenty, samples have been sent
-        kit.wait_until(lambda: self.turns(helper) > begin + 20, 20, "the helper's work")
+        begin = kit.switches(helper)  # it sleeps between two looks at the ring: after twenty, samples have been sent
+        kit.wait_until(lambda: kit.switches(helper) > begin + 20, 20, "the helper's work")
         os.kill(helper, signal.SIGKILL)
         out, err = process.communicate(timeout=60)
         self.assertEqual(process.returncode, 0, out + err)

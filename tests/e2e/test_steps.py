@@ -92,10 +92,10 @@ target: {{ url: "http://127.0.0.1:{self.api.port}" }}
 {top}
 scenarios:
   a:
-    executor: constant-arrival-rate
-    rate: 4
-    duration: 1s
-    preAllocatedVUs: 4
+    executor: per-vu-iterations
+    vus: 4
+    iterations: 1
+    maxDuration: 30s
     {scenario}
     steps:
 {steps}

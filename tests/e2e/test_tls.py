@@ -69,8 +69,7 @@ version: 1
 target: {{ url: "https://{host}:{port}" }}
 http: {{ version: "1.1", timeout: 10s, tls: {{ {tls} }} }}
 scenarios:
-  s: {{ executor: constant-arrival-rate, rate: 8, timeUnit: 1s, duration: 1s, arrivals: uniform,
-       preAllocatedVUs: 2, maxVUs: 2, steps: [ {{ get: / }} ] }}
+  s: {{ executor: per-vu-iterations, vus: 2, iterations: 4, steps: [ {{ get: / }} ] }}
 """)
         done = self.flamegate("run", "--engine", "native", "--no-profile", "--quiet", "s.yaml")
         self.assertIn(" requests in ", done.out, done.err)

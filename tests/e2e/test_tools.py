@@ -143,13 +143,28 @@ class Profile(Tools):
         for options, code, status in (((), 0, "completed"), (("-d", "60s"), 105, "interrupted")):
             with self.subTest(options=options):
                 bundle = self.dir / f"rec{code}"
-                process = self.spawn("profile", "--pid", self.busy().pid, "--bundle", bundle, *options)
-                time.sleep(2)
+                target = self.busy()
+                process = self.spawn("profile", "--pid", target.pid, "--bundle", bundle, *options)
+                self.until_samples(process, target)
                 process.send_signal(signal.SIGINT)
                 done = self.finish(process, options, 30)
                 self.assertEqual(done.code, code, done.err)
                 self.assertEqual(self.run_json(bundle)["status"], status)
                 self.assertGreater(self.run_json(bundle)["profile"]["samples"], 0)
+
+    def until_samples(self, process, target):
+        """Until the recording is announced, the target has worked and the helper has looked at the samples of that."""
+        text = b""
+        while b"Ctrl-C ends it" not in text:
+            piece = os.read(process.stderr.fileno(), 65536)
+            self.assertTrue(piece, text)
+            text += piece
+        (helper,) = [p for p in children(process.pid) if name_of(p) == "flamegate-profi"]
+        used_s = kit.cpu_s(target.pid)
+        kit.wait_until(lambda: kit.cpu_s(target.pid) > used_s + 0.2, 30, "the target's work")
+        turns = kit.switches(helper)
+        kit.wait_until(lambda: kit.switches(helper) > turns + 2, 30, "the helper's work")
+        return helper
 
     def test_a_signal_for_us_alone_reaches_the_command(self):
         process = self.spawn("profile", "--", sys.executable, "-c",
@@ -241,10 +256,9 @@ class Profile(Tools):
                      env={"FLAMEGATE_PROFILER": "/nonexistent"})
 
     def test_helper_that_dies(self):
-        process = self.spawn("profile", "--pid", self.busy().pid, "-d", "60s")
-        helper = kit.wait_until(lambda: [p for p in children(process.pid) if name_of(p) == "flamegate-profi"], 20, "the helper")
-        time.sleep(1.5)
-        os.kill(helper[0], signal.SIGKILL)
+        target = self.busy()
+        process = self.spawn("profile", "--pid", target.pid, "-d", "60s")
+        os.kill(self.until_samples(process, target), signal.SIGKILL)
         done = self.finish(process, (), 40)
         self.assertEqual(done.code, 16, done.out + done.err)
         self.assertRegex(done.out, r"INVALID: the recording was cut after \d\.\d s")

@@ -3,7 +3,8 @@
  * A target that comes and goes: zoo_life MODE SECONDS [NUMBER].
  *
  * Stands alone, so that tests can build it in every layout that linkers know. Prints "ready" once
- * it burns; ends after SECONDS of wall time whatever happens.
+ * it burns (`forks`: once it waits for a byte, or the end, of standard input); ends after SECONDS
+ * of wall time whatever happens.
  */
 #include <pthread.h>
 #include <stdint.h>
@@ -11,11 +12,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { PAGE = 4096, LOOPS = 20000, DIGITS_MAX = 9 };
+enum { PAGE = 4096, LOOPS = 20000, DIGITS_MAX = 9, CHILD_MS = 5, CHILD_BITS = 10 };
 
 #ifdef __clang__
 #define ZOO_APART __attribute__((noinline))
@@ -87,21 +89,56 @@ static void mode_deep(void)
 	sink += zoo_recurse(number);
 }
 
-ZOO_APART static void zoo_child(void)
+/* Its number is its stack: a frame for each bit, the lowest outermost. */
+ZOO_APART static void zoo_child(unsigned index, unsigned bits);
+
+ZOO_APART static void zoo_bit_clear(unsigned index, unsigned bits)
 {
-	spin_ms(1);
+	zoo_child(index, bits);
+	sink++; /* not a tail call */
 }
 
-/* Eight at a time. */
+ZOO_APART static void zoo_bit_set(unsigned index, unsigned bits)
+{
+	zoo_child(index, bits);
+	sink += 2;
+}
+
+ZOO_APART static void zoo_child(unsigned index, unsigned bits)
+{
+	if (!bits)
+		spin_ms(CHILD_MS);
+	else if (index & 1)
+		zoo_bit_set(index / 2, bits - 1);
+	else
+		zoo_bit_clear(index / 2, bits - 1);
+	sink++;
+}
+
+static uint64_t cpu_of_children_ns(void)
+{
+	struct rusage usage;
+
+	if (getrusage(RUSAGE_CHILDREN, &usage) != 0)
+		return 0;
+	return (uint64_t)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000000000u +
+	       (uint64_t)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) * 1000u;
+}
+
+/* Eight at a time. Says at the end how many there were, and the CPU time of them and of forking. */
 static void mode_forks(void)
 {
 	unsigned started = 0, running = 0;
+	uint64_t own_ns;
+	char go;
 
+	(void)!read(STDIN_FILENO, &go, 1);
+	own_ns = now_ns(CLOCK_PROCESS_CPUTIME_ID);
 	while (!over() && (started < number || running)) {
 		pid_t pid = started < number && running < 8 ? fork() : -1;
 
 		if (pid == 0) {
-			zoo_child();
+			zoo_child(started, CHILD_BITS);
 			_exit(0);
 		}
 		if (pid > 0) {
@@ -111,6 +148,10 @@ static void mode_forks(void)
 			running--;
 		}
 	}
+	own_ns = now_ns(CLOCK_PROCESS_CPUTIME_ID) - own_ns;
+	(void)printf("children %u cpu_ns %llu\n", started,
+		     (unsigned long long)(own_ns + cpu_of_children_ns()));
+	(void)fflush(stdout);
 	while (!over())
 		(void)usleep(10000);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * zoo_waits MODE SECONDS: a target whose waits are known. Says "ready" and its modes' work begins;
- * at the end, or at SIGTERM, prints `KEY nanoseconds` lines of what its own clock saw.
+ * zoo_waits MODE SECONDS: a target whose waits are known. Says "ready" when all its threads are
+ * there; at the end, or at SIGTERM, prints `KEY nanoseconds` lines of what its own clock saw.
  *
  *   short    one thread, the shortest naps there are, as many as it can
  *   long     one thread, waits of 50 ms in nanosleep
@@ -96,6 +96,12 @@ NOINLINE static uint64_t wait_short(uint64_t ns)
 	return waited;
 }
 
+static void ready(void)
+{
+	printf("ready\n");
+	(void)fflush(stdout);
+}
+
 static void report(const char *key, uint64_t ns)
 {
 	printf("%s %llu\n", key, (unsigned long long)ns);
@@ -105,6 +111,7 @@ static void run_short(void)
 {
 	uint64_t waited = 0;
 
+	ready();
 	while (goes_on())
 		waited += wait_short(1000);
 	report("short", waited);
@@ -114,6 +121,7 @@ static void run_long(void)
 {
 	uint64_t waited = 0;
 
+	ready();
 	while (goes_on())
 		waited += wait_long();
 	report("long", waited);
@@ -123,6 +131,7 @@ static void run_mix(void)
 {
 	uint64_t shorts = 0, longs = 0, rare = 0, next_ns = now_ns();
 
+	ready();
 	while (goes_on()) {
 		shorts += wait_short(1000);
 		if (now_ns() < next_ns)
@@ -159,6 +168,7 @@ static void run_threads(void *(*work)(void *), int count)
 	for (int i = 0; i < count; i++)
 		if (pthread_create(&threads[i], NULL, work, NULL) != 0)
 			abort();
+	ready();
 	for (int i = 0; i < count; i++)
 		pthread_join(threads[i], NULL);
 }
@@ -186,6 +196,7 @@ static void run_disk(void)
 
 	if (fd < 0)
 		abort();
+	ready();
 	while (goes_on()) {
 		from_ns = now_ns();
 		write_here(fd);
@@ -226,6 +237,7 @@ static void run_epoll(void)
 
 	if (pthread_create(&server, NULL, server_thread, NULL) != 0)
 		abort();
+	ready();
 	while (goes_on()) {
 		nap(20000000);
 		if (write(pipes[1], &byte, 1) != 1 || read(answers[0], &byte, 1) != 1)
@@ -253,6 +265,7 @@ static void run_grow(void)
 {
 	uint64_t pages = 0;
 
+	ready();
 	while (goes_on()) {
 		grow_here(4 << 20);
 		pages += (4 << 20) / 4096;
@@ -270,6 +283,11 @@ static void *sleeper_thread(void *argument)
 
 static void run_sleeper(void)
 {
+	pthread_t sleeper;
+
+	if (pthread_create(&sleeper, NULL, sleeper_thread, NULL) != 0)
+		abort();
+	ready();
 	while (goes_on())
 		nap(100000000);
 }
@@ -277,17 +295,11 @@ static void run_sleeper(void)
 int main(int argc, char **argv)
 {
 	const char *mode = argc > 2 ? argv[1] : "";
-	pthread_t sleeper;
 
 	if (argc < 3 || pipe(pipes) != 0 || pipe(answers) != 0)
 		return 2;
 	(void)signal(SIGTERM, on_signal);
-	if (strcmp(mode, "sleeper") == 0 &&
-	    pthread_create(&sleeper, NULL, sleeper_thread, NULL) != 0)
-		return 2;
 	end_ns = now_ns() + (uint64_t)(argv[2][0] - '0') * 10 * NS_PER_S; /* tens of seconds */
-	printf("ready\n");
-	(void)fflush(stdout);
 	if (strcmp(mode, "short") == 0)
 		run_short();
 	else if (strcmp(mode, "long") == 0)
