@@ -102,7 +102,7 @@ static __always_inline bool take_receive(struct sock *sk, struct fg_bpf_label_st
 
 	if (request < 0)
 		return false;
-	__u32 tid = (__u32)bpf_get_current_task_btf()->pid; /* a load, where a helper is a call */
+	__u32 tid = (__u32)bpf_get_current_pid_tgid();
 	__u32 place = tid & (FG_LABEL_THREADS - 1);
 	__u64 *word = bpf_map_lookup_elem(&fg_requests, &place);
 

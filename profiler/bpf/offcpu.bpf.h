@@ -94,12 +94,7 @@ enum {
 	FG_TASK_DEAD = 0x80,
 };
 
-/* Numbers as the helper sees them; plain loads where those are the kernel's own. */
-static __always_inline __u32 fg_wait_tgid(struct task_struct *task)
-{
-	return fg_ns_inum ? fg_tgid_of(task) : (__u32)task->tgid;
-}
-
+/* A thread's number as the helper sees it; a plain load where that is the kernel's own. */
 static __always_inline __u32 fg_wait_tid(struct task_struct *task)
 {
 	return fg_ns_inum ? fg_tid_of(task) : (__u32)task->pid;
@@ -323,11 +318,11 @@ fg_wait_settle(struct task_struct *task, __u32 tid, __u32 tgid, const struct fg_
 	return thread;
 }
 
-/* A thread that is seen for the first time, or whose place is taken. */
+/* The running thread, seen for the first time or with its place taken. */
 static __always_inline struct fg_bpf_thread *fg_wait_adopt(struct task_struct *task,
 							   struct fg_bpf_type_stats *stats)
 {
-	__u32 tid = fg_wait_tid(task), tgid = fg_wait_tgid(task);
+	__u32 tid = fg_current_tid(), tgid = fg_current_tgid();
 
 	if (!bpf_map_lookup_elem(&fg_targets, &tgid))
 		return 0;

@@ -248,6 +248,20 @@ def case_storm(bench):
     got.check_sound()
 
 
+def case_namespace(bench):
+    """A helper in a container knows threads by other numbers than the scheduler does."""
+    shell = (f"{bench.zoo}/zoo_waits sleeper 9 >/dev/null & sleep 1; FG_SOURCE=bpf {bench.tool} types={OFFCPU} "
+             f"{bench.helper} {SECONDS} 199 $!; kill $!")
+    done = subprocess.run([bench.need("unshare"), "--pid", "--mount", "--fork", "--mount-proc", "/bin/sh", "-c", shell],
+                          capture_output=True, text=True, timeout=100)
+    lines = [line.split() for line in done.stdout.splitlines()]
+    waited = sum(int(words[2]) for words in lines if words[:1] == ["wait"]) / 1e6
+    verified = [int(words[2]) for words in lines if words[:2] == ["program", "fg_switch"]]
+    print(f"  waited {waited:.3f} s, verified {verified}")
+    check(abs(waited / SECONDS - 2) < 0.2, f"two threads that sleep: {waited} s{done.stdout[-500:]}{done.stderr[-500:]}")
+    check(verified and verified[0] <= 10000, f"the verifier walked {verified} instructions")
+
+
 def case_churn(bench):
     """Threads that come and go leave their places: more of them than there are places, one at a time."""
     child, got = waits(bench, "churn", seconds=6)
