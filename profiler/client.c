@@ -244,6 +244,11 @@ size_t fg_profiler_slices(const struct fg_profiler *profiler, const struct fg_pr
 	return profiler->slices_count;
 }
 
+struct fg_profiler_kernel_walks fg_profiler_kernel_walks(const struct fg_profiler *profiler)
+{
+	return profiler->kernel_walks;
+}
+
 uint64_t fg_profiler_samples(const struct fg_profiler *profiler)
 {
 	return profiler->samples.count + profiler->samples.dropped;

@@ -81,6 +81,14 @@ const char *fg_profiler_labels_problem(const struct fg_profiler *profiler);
 int fg_profiler_stop(struct fg_profiler *profiler, struct fg_err *err);
 void fg_profiler_free(struct fg_profiler *profiler); /* kills the helper if it still lives */
 
+/* Stacks of the kernel that the helper's BPF walked itself, instead of having the kernel do it; how
+ * many of them were then compared with the kernel's own, and how many were not the same (one, and
+ * the kernel walks all from then on). As of the last report of the helper. */
+struct fg_profiler_kernel_walks {
+	uint64_t walks, checks, differ;
+};
+struct fg_profiler_kernel_walks fg_profiler_kernel_walks(const struct fg_profiler *profiler);
+
 /* Phases by time: a sample belongs to the one that contains its stamp. */
 struct fg_profiler_phase {
 	const char *name;          /* "warmup", "measure" */

@@ -52,6 +52,12 @@ size_t fg_profiler_slices(const struct fg_profiler *profiler FG_UNUSED,
 	return 0;
 }
 
+struct fg_profiler_kernel_walks
+fg_profiler_kernel_walks(const struct fg_profiler *profiler FG_UNUSED)
+{
+	return (struct fg_profiler_kernel_walks){0};
+}
+
 uint64_t fg_profiler_samples(const struct fg_profiler *profiler FG_UNUSED)
 {
 	return 0;

@@ -79,6 +79,7 @@ struct fg_profiler {
 	size_t module_count, module_capacity;
 	struct fg_client_stats *stats;
 	size_t stats_count, stats_capacity;
+	struct fg_profiler_kernel_walks kernel_walks;
 	uint64_t slice_ns;
 	struct fg_profiler_slice *slices;
 	size_t slices_count, slices_capacity;

@@ -271,6 +271,11 @@ static int take_stats(struct fg_profiler *profiler, const struct fg_wire_message
 			.label_receives = stats->label_receives,
 			.label_ns = stats->label_ns,
 		};
+	profiler->kernel_walks = (struct fg_profiler_kernel_walks){
+		.walks = stats->kernel_walks,
+		.checks = stats->kernel_checks,
+		.differ = stats->kernel_differ,
+	};
 	fg__wire__stats__free_unpacked(stats, NULL);
 	return rc;
 }

@@ -262,6 +262,9 @@ int fg_drain_stats(struct fg_drain *drain, struct fg_err *err)
 	message.lost_events = stats.lost_events;
 	message.bpf_ns = stats.bpf_ns;
 	message.frames = stats.frames;
+	message.kernel_walks = stats.kernel_walks;
+	message.kernel_checks = stats.kernel_checks;
+	message.kernel_differ = stats.kernel_differ;
 	message.helper_cpu_ns = fg_clock_process_cpu_ns();
 	message.processes = (uint32_t)drain->targets->count;
 	message.n_types = FG_SAMPLE_TYPE_COUNT;

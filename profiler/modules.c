@@ -184,6 +184,20 @@ static int place_rows(struct fg_modules *modules, const struct fg_unwind_table *
 	return 0;
 }
 
+int fg_modules_place(struct fg_modules *modules, const struct fg_unwind_table *table,
+		     struct fg_module_part parts[FG_MODULE_PARTS_MAX], size_t *ret_count,
+		     struct fg_err *err)
+{
+	struct fg_module unlisted = {0};
+	int rc = place_rows(modules, table, &unlisted, err);
+
+	if (rc)
+		return rc;
+	memcpy(parts, unlisted.parts, sizeof(unlisted.parts));
+	*ret_count = unlisted.part_count;
+	return 0;
+}
+
 /* The kernel gives every process of a kind the same one: ours serves where the target's may not be
  * read (Yama's ptrace_scope). */
 static ssize_t copy_own_vdso(uint8_t *image, size_t size_bytes)

@@ -55,6 +55,10 @@ int fg_modules_find(struct fg_modules *modules, pid_t pid, const struct fg_mappi
 /** The executable segment that a mapping shows most of; NULL if none (then p_vaddr is unknown). */
 const struct fg_unwind_segment *fg_module_segment(const struct fg_module *module,
 						  const struct fg_mapping *mapping);
+/** Rows that belong to no mapping of a process, among those of the modules. */
+int fg_modules_place(struct fg_modules *modules, const struct fg_unwind_table *table,
+		     struct fg_module_part parts[FG_MODULE_PARTS_MAX], size_t *ret_count,
+		     struct fg_err *err) FG_MUST_USE;
 /** What to take off an address of the mapping to get p_vaddr; `segment` as above. */
 uint64_t fg_module_bias(const struct fg_module *module, const struct fg_mapping *mapping,
 			const struct fg_unwind_segment *segment);

@@ -154,6 +154,15 @@ static void judge_labels(struct fg_probe_list *list, const struct fg_profiler *p
 		fg_probe_fix(probe, "a kernel of 6.3 or newer");
 }
 
+static uint32_t sampler_instructions(const struct fg_profiler *profiler)
+{
+	for (size_t i = 0; i < profiler->program_count; i++) {
+		if (strcmp(profiler->programs[i].name, "fg_sample") == 0)
+			return profiler->programs[i].verified_instructions;
+	}
+	return 0;
+}
+
 static void probe_trial(struct fg_probe_list *list, const char *helper_path)
 {
 	struct fg_profiler *profiler;
@@ -177,7 +186,7 @@ static void probe_trial(struct fg_probe_list *list, const char *helper_path)
 	}
 	(void)snprintf(attach->detail, sizeof(attach->detail),
 		       "%zu load and attach, %u instructions verified for the sampler",
-		       profiler->program_count, profiler->programs[0].verified_instructions);
+		       profiler->program_count, sampler_instructions(profiler));
 	spin(profiler);
 	(void)fg_profiler_stop(profiler, NULL);
 	judge_trial(list, profiler);
@@ -196,6 +205,7 @@ size_t fg_profiler_probe(const char *helper_path, struct fg_probe *out, size_t m
 	fg_probe_capabilities(&list);
 	fg_probe_place(&list);
 	fg_probe_stack_copies(&list);
+	fg_probe_interrupt(&list);
 	if (probe_helper(&list, helper_path))
 		probe_trial(&list, helper_path);
 	return list.count;

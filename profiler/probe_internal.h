@@ -23,6 +23,9 @@ void fg_probe_stack_copies(struct fg_probe_list *list);
 /** Owner, mode and capabilities of the helper, as text. */
 void fg_probe_helper_rights(const char *path, char *text, size_t size_bytes);
 
+/* probe_interrupt.c */
+void fg_probe_interrupt(struct fg_probe_list *list); /* takes 0.2 s */
+
 /* probe_modules.c */
 void fg_probe_modules(struct fg_probe_list *list, uint32_t pid);
 /* probe_package.c */

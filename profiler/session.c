@@ -470,9 +470,48 @@ int fg_session_stats(struct fg_session *session, struct fg_bpf_stats *ret, struc
 		sum.lost_events += session->stats[i].lost_events;
 		sum.bpf_ns += session->stats[i].bpf_ns;
 		sum.frames += session->stats[i].frames;
+		sum.kernel_walks += session->stats[i].kernel_walks;
+		sum.kernel_checks += session->stats[i].kernel_checks;
+		sum.kernel_differ += session->stats[i].kernel_differ;
 	}
 	*ret = sum;
 	return 0;
+}
+
+int fg_session_set_kernel_table(struct fg_session *session, const struct fg_bpf_kernel_table *table,
+				struct fg_err *err)
+{
+	const uint32_t zero = 0;
+
+	if (bpf_map_update_elem(bpf_map__fd(session->object->maps.fg_kernel_table), &zero, table,
+				BPF_ANY) != 0)
+		return fg_err_errno(err, errno, "telling where the kernel's unwind table is");
+	return 0;
+}
+
+int fg_session_copy_kernel(struct fg_session *session, uint64_t from, void *to, size_t bytes,
+			   enum fg_orc_format *ret, struct fg_err *err)
+{
+	LIBBPF_OPTS(bpf_test_run_opts, run);
+	struct fg_sampler__bss *bss = session->object->bss;
+
+	bss->fg_copy_from = from;
+	bss->fg_copy_bytes = (uint32_t)bytes;
+	if (bytes > sizeof(bss->fg_copied) ||
+	    bpf_prog_test_run_opts(bpf_program__fd(session->object->progs.fg_kernel_copy), &run) !=
+		    0)
+		return fg_err_errno(err, errno, "copying the kernel's unwind table");
+	if (run.retval == FG_ORC_FORMAT_NONE || run.retval > FG_ORC_FORMAT_6_4)
+		return fg_err_set(err, FG_E_UNSUPPORTED,
+				  "the kernel's unwind table is unknown or cannot be read");
+	memcpy(to, bss->fg_copied, bytes);
+	*ret = (enum fg_orc_format)run.retval;
+	return 0;
+}
+
+void fg_session_copy_end(struct fg_session *session)
+{
+	bpf_program__unload(session->object->progs.fg_kernel_copy);
 }
 
 int fg_session_sample_ring(const struct fg_session *session)

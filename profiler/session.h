@@ -14,7 +14,7 @@
 struct fg_session;
 struct fg_session_types; /* session_types.h */
 
-enum { FG_SESSION_PROGRAMS_MAX = 8, FG_SESSION_CPUS_MAX = 1024 };
+enum { FG_SESSION_PROGRAMS_MAX = 10, FG_SESSION_CPUS_MAX = 1024 };
 
 struct fg_session_program {
 	const char *name;
@@ -61,6 +61,15 @@ int fg_session_set_target(struct fg_session *session, uint32_t tgid,
 /** Says how the frames of a tgid's interpreter are read; its children inherit that. */
 int fg_session_set_script(struct fg_session *session, uint32_t tgid,
 			  const struct fg_bpf_script *how, struct fg_err *err) FG_MUST_USE;
+/** Copies at most FG_KERNEL_COPY_BYTES of the kernel's memory, and says how its unwind table looks.
+ *  UNSUPPORTED where that is not known. */
+int fg_session_copy_kernel(struct fg_session *session, uint64_t from, void *to, size_t bytes,
+			   enum fg_orc_format *ret, struct fg_err *err) FG_MUST_USE;
+/** Gives up the means to do so. */
+void fg_session_copy_end(struct fg_session *session);
+/** From now on BPF walks the kernel's stacks by this table. */
+int fg_session_set_kernel_table(struct fg_session *session, const struct fg_bpf_kernel_table *table,
+				struct fg_err *err) FG_MUST_USE;
 void fg_session_drop_target(struct fg_session *session, uint32_t tgid);
 /** Sums over the CPUs. */
 int fg_session_stats(struct fg_session *session, struct fg_bpf_stats *ret,

@@ -2,10 +2,13 @@
 /* The BPF programs as a source: session, targets, modules and drain put together. */
 #include "profiler/source.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "gate/base/clock.h"
 #include "profiler/drain.h"
+#include "profiler/kernel_table.h"
 #include "profiler/labels.h"
 #include "profiler/rights.h"
 #include "profiler/script_target.h"
@@ -20,6 +23,7 @@ struct bpf_source {
 	struct fg_scripts *scripts;
 	struct fg_drain *drain;
 	struct fg_labels labels;
+	int kallsyms_fd; /* opened while we might, read when sampling has begun; then -1 */
 };
 
 static_assert((int)FG_SOURCE_PROGRAMS_MAX >= (int)FG_SESSION_PROGRAMS_MAX, "room for each program");
@@ -33,6 +37,16 @@ static int send_kallsyms(struct bpf_source *self, struct fg_err *err)
 	if (!rc)
 		fg_drain_set_kernel(self->drain, &names);
 	return rc;
+}
+
+/* Once. Without it the kernel walks its own stacks, at more expense: nothing to fail for. */
+static void use_kernel_table(struct bpf_source *self)
+{
+	if (self->kallsyms_fd < 0)
+		return;
+	(void)fg_kernel_table_use(self->session, &self->modules, self->kallsyms_fd, NULL);
+	close(self->kallsyms_fd);
+	self->kallsyms_fd = -1;
 }
 
 static int start_source(struct fg_source *source, const Fg__Wire__Start *start, uint64_t period_ns,
@@ -57,6 +71,11 @@ static int start_source(struct fg_source *source, const Fg__Wire__Start *start, 
 		rc = fg_session_attach(self->session, period_ns, err);
 	if (!rc && start->labels)
 		rc = fg_labels_begin(&self->labels, self->session, self->wire, err);
+	self->kallsyms_fd = open("/proc/kallsyms", O_RDONLY | O_CLOEXEC);
+	/* Reading the kernel's memory is nothing to keep on a user's behalf while files are parsed
+	 * that this user may have made. */
+	if (!rc && !fg_rights_client_sees_kernel())
+		use_kernel_table(self);
 	if (!rc)
 		rc = fg_rights_drop(err);
 	for (size_t i = 0; !rc && i < start->n_pids; i++)
@@ -94,7 +113,12 @@ static uint64_t due_ns(const struct fg_source *source)
 
 static int take_samples(struct fg_source *source, struct fg_err *err)
 {
-	return fg_drain_samples(((struct bpf_source *)source)->drain, err);
+	struct bpf_source *self = (struct bpf_source *)source;
+	int rc = fg_drain_samples(self->drain, err);
+
+	if (rc >= 0)
+		use_kernel_table(self); /* the first samples have not waited for it */
+	return rc;
 }
 
 static int take_last(struct fg_source *source, struct fg_err *err)
@@ -140,6 +164,8 @@ static void free_source(struct fg_source *source)
 {
 	struct bpf_source *self = (struct bpf_source *)source;
 
+	if (self->kallsyms_fd >= 0)
+		close(self->kallsyms_fd);
 	fg_drain_free(self->drain);
 	fg_scripts_free(self->scripts);
 	fg_labels_done(&self->labels);
@@ -173,6 +199,7 @@ int fg_source_bpf_new(struct fg_wire *wire, struct fg_source **ret, struct fg_er
 		return fg_err_nomem(err);
 	self->base.ops = &ops;
 	self->wire = wire;
+	self->kallsyms_fd = -1;
 	*ret = &self->base;
 	return 0;
 }

@@ -72,7 +72,7 @@ int fg_fault(struct bpf_perf_event_data *ctx)
 		return 0;
 	state->sample.value = (__u64)FG_FAULT_PERIOD << shift;
 	if (read_user_regs(ctx, state))
-		unwind(state, FG_SLOT_FAULT, target->image);
+		fg_unwind_user(FG_SLOT_FAULT, target->image);
 	stats->samples++;
 	stats->lost += send_sample(state, target);
 	stats->bpf_ns += bpf_ktime_get_ns() - begin_ns;

@@ -393,7 +393,7 @@ static __always_inline bool fg_wait_take(void *ctx, struct fg_bpf_thread *thread
 	if (got > 0)
 		state->sample.kernel_count = (__u16)(got / (long)sizeof(__u64));
 	if (has_regs)
-		unwind(state, FG_SLOT_OFFCPU, target->image);
+		fg_unwind_user(FG_SLOT_OFFCPU, target->image);
 	cpu->stats.samples++;
 	cpu->stats.lost += send_sample(state, target);
 	cpu->busy = 0;

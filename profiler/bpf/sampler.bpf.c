@@ -14,9 +14,14 @@
 #include <bpf/bpf_tracing.h>
 
 #include "profiler/bpf/shared.h"
+
+const volatile __u32 fg_oracle = 0; /* 1: for tests that compare with another unwinder */
+
 #include "profiler/bpf/ids.bpf.h"
 #include "profiler/bpf/label.bpf.h"
 #include "profiler/bpf/unwind.bpf.h"
+#include "profiler/bpf/kernel_copy.bpf.h"
+#include "profiler/bpf/kernel_walk.bpf.h"
 #include "profiler/bpf/script.bpf.h"
 
 char fg_license[] SEC("license") = "Dual BSD/GPL";
@@ -46,7 +51,6 @@ struct {
 } fg_stats SEC(".maps");
 
 __u8 fg_target_marks[FG_TARGET_MARKS] = {0}; /* for those who see all processes */
-const volatile __u32 fg_oracle = 0;          /* 1: for tests that compare with another unwinder */
 
 enum { FIRST_MISS_INTERVAL_MS = 4, LAST_MISS_INTERVAL_MS = 512, FAULT_INTERVAL_MS = 5 };
 
@@ -108,15 +112,21 @@ static __always_inline bool read_user_regs(struct bpf_perf_event_data *ctx,
 	return fg_arch_entry(&state->regs);
 }
 
-/* The user part: native frames, then what an interpreter was doing. */
-static __always_inline void unwind(struct fg_unwind_state *state, __u32 slot, __u32 image)
+/* The user part: native frames, then what an interpreter was doing. A function of its own: the ways
+ * that lead here are not walked through again by the verifier. */
+__attribute__((noinline)) int fg_unwind_user(__u32 slot, __u32 image)
 {
+	struct fg_unwind_state *state = bpf_map_lookup_elem(&fg_state, &slot);
+
+	if (!state)
+		return 0;
 	state->sample.result = FG_BPF_DEPTH;
 	for (int i = 0; i < FG_STACK_FRAMES_MAX; i++) {
 		if (fg_unwind_frame(slot))
 			break;
 	}
 	fg_script(slot, image);
+	return 0;
 }
 
 /* An empty sample of the running thread in the slot's state; NULL never happens. */
@@ -173,8 +183,9 @@ static __always_inline void take_sample(struct bpf_perf_event_data *ctx, __u32 t
 
 	if (!state)
 		return;
-	if (read_user_regs(ctx, state))
-		unwind(state, FG_SLOT_CPU, target->image);
+	if (fg_kernel_walk(ctx, state, stats) ? fg_arch_entry(&state->regs)
+					      : read_user_regs(ctx, state))
+		fg_unwind_user(FG_SLOT_CPU, target->image);
 	stats->samples++;
 	stats->frames += (__u64)state->sample.kernel_count + state->sample.user_count;
 	stats->lost += send_sample(state, target);

@@ -291,6 +291,43 @@ struct fg_bpf_stats {     /* per CPU */
 	uint64_t lost_events;
 	uint64_t bpf_ns; /* inside the program, for targets */
 	uint64_t frames;
+	/* Stacks of the kernel that BPF walked, how many of them the kernel walked too, and how
+	 * many then were not the same. */
+	uint64_t kernel_walks, kernel_checks, kernel_differ;
+};
+
+/* The kernel's unwind table among the rows, x86-64: addresses count from the start of its text.
+ * rbp_offset_8 and cfa_offset_8 as above. */
+enum fg_orc_kind {
+	FG_ORC_UNKNOWN,
+	FG_ORC_END, /* a kernel thread's first function */
+	/* or one of these two */
+	FG_ORC_CALL = 0x80, /* the return address is at CFA − 8 */
+	FG_ORC_REGS = 0x40, /* CFA is where an interrupt or a system call saved all registers */
+	/* with: */
+	FG_ORC_SIGNAL = 0x20,     /* the caller was interrupted: look up its address as it is */
+	FG_ORC_BP_FROM_BP = 0x10, /* RBP is saved at RBP + …, not CFA + … */
+	FG_ORC_BASE = 0x0c,       /* CFA = base + o: */
+	FG_ORC_BASE_SP = 0,
+	FG_ORC_BASE_BP = 4,
+	FG_ORC_BASE_SP_INDIRECT = 8,    /* *RSP + o */
+	FG_ORC_BASE_BP_INDIRECT = 0x0c, /* *(RBP + o) */
+};
+/* How the kernel's table looks; orc_types.h of that version. */
+enum fg_orc_format {
+	FG_ORC_FORMAT_NONE,
+	FG_ORC_FORMAT_4_14,
+	FG_ORC_FORMAT_6_3,
+	FG_ORC_FORMAT_6_4,
+};
+enum { FG_KERNEL_COPY_BYTES = 64 << 10, FG_KERNEL_PARTS_MAX = 2 };
+struct fg_bpf_kernel_part {
+	uint64_t start; /* from here on */
+	uint32_t shard, first_page;
+};
+struct fg_bpf_kernel_table {
+	uint64_t text, text_bytes; /* 0 bytes: not known, or not to be used */
+	struct fg_bpf_kernel_part parts[FG_KERNEL_PARTS_MAX];
 };
 
 /* Per CPU and sample type; that of FG_SAMPLE_CPU stays unused for now (fg_bpf_stats). */

@@ -25,7 +25,7 @@ static __always_inline int fg_step_frame_pointer(struct fg_unwind_state *state, 
 
 	if ((!far && regs->bp - regs->sp >= FG_GUESS_REACH) || (regs->bp & 7))
 		return fg_end(state, failure);
-	if (!fg_see(state, frame, 2 * sizeof(__u64)))
+	if (!fg_see(state, frame, 2 * sizeof(__u64), false))
 		return fg_end(state, FG_BPF_READ_FAULT);
 	ip = fg_arch_plain(fg_seen(state, frame + sizeof(__u64)));
 	if (ip < 4096)
@@ -61,7 +61,7 @@ static __always_inline bool fg_take_saved(struct fg_unwind_state *state, __u8 ki
 	if (!(kind & (FG_A64_SAVES_FP | FG_A64_SAVES_LR)))
 		return true;
 	FG_OPAQUE(words);
-	if (!fg_see(state, slot, words * sizeof(__u64)))
+	if (!fg_see(state, slot, words * sizeof(__u64), false))
 		return false;
 	if (kind & FG_A64_SAVES_LR)
 		regs->lr = fg_seen(state, slot + (words - 1) * sizeof(__u64));

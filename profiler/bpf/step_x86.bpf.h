@@ -14,7 +14,7 @@ static __always_inline int fg_step_frame_pointer(struct fg_unwind_state *state, 
 
 	if ((!far && regs->bp - regs->sp >= FG_GUESS_REACH) || (regs->bp & 7))
 		return fg_end(state, failure);
-	if (!fg_see(state, frame, 2 * sizeof(__u64)))
+	if (!fg_see(state, frame, 2 * sizeof(__u64), false))
 		return fg_end(state, FG_BPF_READ_FAULT);
 	ip = fg_seen(state, frame + sizeof(__u64));
 	if (ip < 4096)
@@ -70,7 +70,7 @@ static __always_inline int fg_step_cfa(struct fg_unwind_state *state, __u64 row)
 		words = 1;
 	__u64 first = cfa - words * sizeof(__u64);
 
-	if (!fg_see(state, first, words * sizeof(__u64)))
+	if (!fg_see(state, first, words * sizeof(__u64), false))
 		return fg_end(state, FG_BPF_READ_FAULT);
 	regs->ip = fg_seen(state, cfa - sizeof(__u64));
 	if (together) {
@@ -78,7 +78,7 @@ static __always_inline int fg_step_cfa(struct fg_unwind_state *state, __u64 row)
 	} else if (rbp_offset_8 != FG_RBP_SAME) {
 		__u64 saved = cfa + (__u64)(rbp_offset_8 * 8);
 
-		if (!fg_see(state, saved, sizeof(saved)))
+		if (!fg_see(state, saved, sizeof(saved), false))
 			return fg_end(state, FG_BPF_READ_FAULT);
 		regs->bp = fg_seen(state, saved);
 	}

@@ -17,6 +17,7 @@
 #include "profiler/bpf/arch.bpf.h"
 
 #define FG_OPAQUE(x) asm volatile("" : "+r"(x))
+#define FG_MIX(x)    ((x)*0x9e3779b97f4a7c15ull)
 
 enum { FG_GO_ON = 0, FG_ENDED = 1 };
 enum { FG_SAVED_MAX = 16 };
@@ -25,8 +26,9 @@ enum { FG_WINDOW_BYTES = 256, FG_PAGE_BYTES = 4096 }; /* powers of two */
 
 struct fg_unwind_state {
 	struct fg_arch_regs regs;
-	__u64 window[FG_WINDOW_BYTES / 8]; /* of the user stack, as far as it was read */
+	__u64 window[FG_WINDOW_BYTES / 8]; /* of the stack, as far as it was read */
 	__u64 window_start, window_bytes;
+	__u64 chain;          /* all frames of the kernel's stack so far, in one word */
 	__u64 pc, frame, row; /* what is looked up, and what was found */
 	__u64 miss;           /* the address that no mapping holds, or 0 */
 	__u64 fault;          /* an address that could not be read, or 0 */
@@ -140,9 +142,9 @@ static __always_inline __u64 fg_row_of_kind(__u8 kind)
 }
 
 /* The last row at or below vaddr between the page's first row and the next page's. */
-static __always_inline __u64 fg_find_row(const struct fg_bpf_mapping *mapping, __u64 vaddr)
+static __always_inline __u64 fg_find_row(__u32 shard_index, __u64 page, __u64 vaddr)
 {
-	__u32 zero = 0, shard_index = mapping->shard;
+	__u32 zero = 0;
 	const struct fg_bpf_pages *pages = bpf_map_lookup_elem(&fg_pages, &zero);
 	void *shard_map = bpf_map_lookup_elem(&fg_shards, &shard_index);
 
@@ -152,7 +154,6 @@ static __always_inline __u64 fg_find_row(const struct fg_bpf_mapping *mapping, _
 
 	if (!shard)
 		return 0;
-	__u64 page = mapping->first_page + (vaddr >> FG_PAGE_SHIFT) - mapping->vaddr_pages;
 	__u64 at = pages->first[page & (FG_PAGES_MAX - 1)];
 	__u64 last = pages->first[(page + 1) & (FG_PAGES_MAX - 1)];
 
@@ -191,14 +192,21 @@ static __always_inline void fg_emit(struct fg_unwind_state *state, __u64 frame)
 	state->sample.user_count++;
 }
 
-/* Makes sure that [address, address + bytes) of the user stack is in the window. Reading is what
- * costs, not how much: a window serves several frames. It ends where the page does, so that it
- * cannot fail where the frame alone would not. */
-static __always_inline bool fg_see(struct fg_unwind_state *state, __u64 address, __u64 bytes)
+static __always_inline bool fg_in_window(const struct fg_unwind_state *state, __u64 address,
+					 __u64 bytes)
 {
 	__u64 offset = address - state->window_start;
 
-	if (offset < state->window_bytes && offset + bytes <= state->window_bytes)
+	return offset < state->window_bytes && offset + bytes <= state->window_bytes;
+}
+
+/* Makes sure that [address, address + bytes) of the stack, the kernel's or user space's, is in the
+ * window. Reading is what costs, not how much: a window serves several frames. It ends where the
+ * page does, so that it cannot fail where the frame alone would not. */
+static __always_inline bool fg_see(struct fg_unwind_state *state, __u64 address, __u64 bytes,
+				   bool kernel)
+{
+	if (fg_in_window(state, address, bytes))
 		return true;
 	__u64 more = FG_PAGE_BYTES - (address & (FG_PAGE_BYTES - 1));
 
@@ -209,10 +217,12 @@ static __always_inline bool fg_see(struct fg_unwind_state *state, __u64 address,
 		more = FG_WINDOW_BYTES;
 	state->window_start = address;
 	state->window_bytes = more;
-	if (!bpf_probe_read_user(state->window, more, (const void *)address))
+	if (kernel ? !bpf_probe_read_kernel(state->window, more, (const void *)address)
+		   : !bpf_probe_read_user(state->window, more, (const void *)address))
 		return true;
 	state->window_bytes = 0;
-	state->fault = address;
+	if (!kernel)
+		state->fault = address;
 	return false;
 }
 
@@ -295,12 +305,12 @@ __attribute__((noinline)) int fg_find_frame(__u32 slot)
 
 	state->frame = (vaddr & FG_FRAME_ADDRESS_MASK) | (__u64)mapping->module
 								 << FG_FRAME_MODULE_SHIFT;
-	state->row = mapping->kind == FG_MAP_ROWS ? fg_find_row(mapping, vaddr)
+	__u64 page = mapping->first_page + (vaddr >> FG_PAGE_SHIFT) - mapping->vaddr_pages;
+
+	state->row = mapping->kind == FG_MAP_ROWS ? fg_find_row(mapping->shard, page, vaddr)
 						  : fg_row_of_mapping(mapping);
 	return 1;
 }
-
-#define FG_MIX(x) ((x)*0x9e3779b97f4a7c15ull)
 
 static __always_inline __u64 fg_known_check(__u64 pc, __u64 generation, __u64 frame, __u64 row)
 {

@@ -103,7 +103,7 @@ static uint64_t first_page(const struct fg_unwind_table *table)
 	return table->vaddr_start & ~(PAGE_BYTES - 1);
 }
 
-static int index_pages(struct fg_unwind_table *table, const char *name, struct fg_err *err)
+int fg_unwind_table_index(struct fg_unwind_table *table, const char *name, struct fg_err *err)
 {
 	if (table->row_count == 0)
 		return 0;
@@ -161,7 +161,7 @@ static int fill(Elf *elf, const char *name, bool rows, struct fg_unwind_table *t
 		rc = fg_gorows_add(elf, &go, table, err);
 	if (rc)
 		return fg_err_wrap(err, "%s", name);
-	return index_pages(table, name, err);
+	return fg_unwind_table_index(table, name, err);
 }
 
 /* Takes `elf`. */

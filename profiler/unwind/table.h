@@ -45,6 +45,9 @@ int fg_unwind_table_describe(int fd, const char *name, struct fg_unwind_table *r
 /** As fg_unwind_table_build(), for an ELF image in memory (the vDSO). */
 int fg_unwind_table_build_memory(const void *image, size_t len, const char *name,
 				 struct fg_unwind_table *ret, struct fg_err *err) FG_MUST_USE;
+/** Makes the page index of rows between vaddr_start and vaddr_end. */
+int fg_unwind_table_index(struct fg_unwind_table *table, const char *name,
+			  struct fg_err *err) FG_MUST_USE;
 /** FG_E_UNSUPPORTED for rows of a machine that this program does not run on: a process may map any
  *  file. */
 int fg_unwind_table_check_own(const struct fg_unwind_table *table, const char *name,

@@ -6,6 +6,8 @@
  * moment: registers and up to 63 KiB of stack. libdwfl unwinds that copy. Both know modules by the
  * same numbers, so stacks are compared frame by frame, module and offset.
  *
+ * The kernel's part is compared in the kernel: every walk by its unwind table is done there twice.
+ *
  * Lines: `oracle KEY COUNT`, and `differ COUNT WHAT` for each place where stacks part, most
  * frequent first. Samples whose stack the copy does not hold whole are compared as far as it goes
  * and counted as `cut`.
@@ -21,6 +23,7 @@
 
 #include "gate/base/clock.h"
 #include "gate/base/num.h"
+#include "profiler/kernel_table.h"
 #include "profiler/perf_space.h"
 #include "profiler/target.h"
 
@@ -318,6 +321,18 @@ static int open_all(struct oracle *o, uint64_t period_ns)
 	return rc;
 }
 
+/* Where there is no table the kernel walks alone, and no walk is counted. */
+static void use_kernel_table(struct oracle *o)
+{
+	int fd = open("/proc/kallsyms", O_RDONLY | O_CLOEXEC);
+	struct fg_err err = {0};
+
+	if (fd < 0 || fg_kernel_table_use(o->session, &o->modules, fd, &err) != 0)
+		(void)fprintf(stderr, "no walks of the kernel's stack: %s\n", err.message);
+	if (fd >= 0)
+		close(fd);
+}
+
 static int compare_places(const void *a, const void *b)
 {
 	const struct place *x = a, *y = b;
@@ -329,6 +344,14 @@ static void print(struct oracle *o)
 {
 	for (int i = 0; i < COUNTS; i++)
 		printf("oracle %s %llu\n", count_names[i], (unsigned long long)o->counts[i]);
+	struct fg_bpf_stats stats = {0};
+
+	if (fg_session_stats(o->session, &stats, &o->err) == 0)
+		printf("oracle kernel_walks %llu\noracle kernel_checks %llu\noracle kernel_differ "
+		       "%llu\n",
+		       (unsigned long long)stats.kernel_walks,
+		       (unsigned long long)stats.kernel_checks,
+		       (unsigned long long)stats.kernel_differ);
 	qsort(o->places, o->place_count, sizeof(o->places[0]), compare_places);
 	for (size_t i = 0; i < o->place_count && i < 20; i++)
 		printf("differ %llu %s\n", (unsigned long long)o->places[i].count,
@@ -346,8 +369,10 @@ static int run(struct oracle *o, uint64_t duration_ns, uint64_t period_ns, char 
 		if (!rc)
 			rc = fg_targets_add_tree(&o->targets, (uint32_t)pid, &o->err);
 	}
-	if (!rc)
+	if (!rc) {
+		use_kernel_table(o);
 		rc = fg_session_enable(o->session, true, &o->err);
+	}
 	if (!rc)
 		printf("ready\n");
 	(void)fflush(stdout);

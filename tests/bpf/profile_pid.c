@@ -10,6 +10,7 @@
  * CPU `typeinfo TYPE key value`, `wait CLASS microseconds`, and stacks after a line `type TYPE`.
  */
 #include <poll.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -118,6 +119,13 @@ static void print_info(const struct fg_profile_info *info)
 		       (unsigned long long)(i ? info->incomplete_by[i] : info->complete));
 }
 
+static void print_kernel_walks(struct fg_profiler_kernel_walks kernel)
+{
+	printf("info kernel_walks %" PRIu64 "\ninfo kernel_checks %" PRIu64
+	       "\ninfo kernel_differ %" PRIu64 "\n",
+	       kernel.walks, kernel.checks, kernel.differ);
+}
+
 static void print_types(struct fg_profile *const profiles[FG_PROFILE_TYPE_COUNT],
 			const struct fg_profile_info *info)
 {
@@ -190,6 +198,7 @@ static int profile(const struct fg_profiler_options *options, uint64_t duration_
 	for (size_t i = 0; i < count; i++)
 		printf("program %s %u %u\n", programs[i].name, programs[i].verified_instructions,
 		       programs[i].code_bytes);
+	print_kernel_walks(fg_profiler_kernel_walks(profiler));
 	fg_profiler_free(profiler);
 	if (rc)
 		return rc;

@@ -17,6 +17,7 @@ from test_profiler import Bench, Skip, check, native  # noqa: E402
 
 AGREE_PERCENT_MIN = 99
 COMPARED_MIN = 50
+KERNEL_WALKS_MIN = {"nginx": 50, "redis": 20, "fork": 20}  # targets that live in the kernel
 
 
 class Compared(Exception):
@@ -77,6 +78,11 @@ for shared in ("recursion", "signal", "vdso", "threads", "fork", "exec", "dlopen
     CASES[shared] = getattr(test_profiler, f"case_{shared}")
 
 
+def kernel_has_table():
+    with open("/proc/kallsyms", encoding="ascii") as names:
+        return any(line.endswith(" __start_orc_unwind_ip\n") for line in names)
+
+
 def judge(name, counts, differences):
     print("  " + ", ".join(f"{key} {value}" for key, value in counts.items()))
     for line in differences:
@@ -86,6 +92,10 @@ def judge(name, counts, differences):
     print(f"  {percent:.2f} % of {whole} whole stacks agree")
     check(whole >= COMPARED_MIN, f"only {whole} stacks could be compared")
     check(percent >= AGREE_PERCENT_MIN, f"{percent:.2f} % agree")
+    check(counts["kernel_differ"] == 0, "a stack of the kernel was walked in two ways with two results")
+    check(counts["kernel_checks"] == counts["kernel_walks"], "not each walk of the kernel's stack was checked")
+    if name in KERNEL_WALKS_MIN and kernel_has_table():
+        check(counts["kernel_walks"] >= KERNEL_WALKS_MIN[name], f"{counts['kernel_walks']} walks of the kernel's stack")
     if name != "signal":  # there the interrupted stack is another one, which no copy holds
         check(counts["cut"] <= counts["compared"] * 0.02, f"{counts['cut']} stacks were cut")
     check(counts["unmatched"] + counts["unmapped"] <= counts["samples"] * 0.2,

@@ -422,7 +422,7 @@ class Doctor(Tools):
         self.assertIn(done.code, (0, 14), done.out + done.err)
         for name in ("CPUs", "clock source", "steal", "open files", "client ports", "disk", "kernel types (BTF)",
                      "perf_event_paranoid", "kptr_restrict", "locked memory", "rights", "PID namespace", "stack copies",
-                     "profiler helper", "BPF programs"):
+                     "timer interrupt", "profiler helper", "BPF programs"):
             self.assertRegex(done.out, rf"(?m)^  [✓✗!] {re.escape(name)} ")
         if os.getuid() == 0:
             self.assertEqual(done.code, 0, done.out)

@@ -261,9 +261,7 @@ static void test_own_overhead(void **state)
 	fg_buf_clear(&out);
 	for (uint64_t percent = 1; percent <= 2; percent++) { /* of the CPUs, for waits */
 		bundle.result->measured_ns = 2000000000 / (percent * info->cpus);
-		assert_ok(fg_report_run_text(bundle.result, bundle.profile, &style, &out, &err),
-			  &err);
-		assert_non_null(strstr(out.data, percent == 1 ? "1.00 % of the CPUs" : "2.00 %"));
+		assert_ok(fg_report_run_text(bundle.result, NULL, &style, &out, &err), &err);
 		assert_int_equal(strstr(out.data, "above its 1 %") != NULL, percent == 2);
 		fg_buf_clear(&out);
 	}

@@ -12,6 +12,7 @@
 
 static void *bpf_map_lookup_elem(void *map, const void *key);
 static long bpf_probe_read_user(void *ret, __u64 len, const void *address);
+static long bpf_probe_read_kernel(void *ret, __u64 len, const void *address);
 static unsigned long bpf_get_current_task(void);
 static struct task_struct *bpf_get_current_task_btf(void);
 static long bpf_task_pt_regs(struct task_struct *task);
