@@ -266,13 +266,11 @@ def case_namespace(bench):
 
 def case_churn(bench):
     """Threads that come and go leave their places: more of them than there are places, one at a time."""
-    child, got = waits(bench, "churn", seconds=6)
+    child, got = waits(bench, "churn", seconds=8)
     got.check_sound()
     child.terminate()
     threads = int(child.stdout.read().split()[1])
-    print(f"  {threads} threads in all")
-    if threads < 1.5 * THREADS_MAX:
-        raise Skip(f"only {threads} threads on so busy a machine")
+    print(f"  {threads} threads in all; places are only used up by more than {THREADS_MAX}")
     # Each is switched away at least for its nap and at its end.
     check(got.info["offcpu"]["events"] > 1.5 * threads * got.seconds / (got.seconds + 3), "not all are followed")
 
