@@ -43,6 +43,8 @@ static void add_parts(const struct fg_result *result, double cpu_ns, struct fg_b
 	if (result->measured_ns)
 		fg_buf_addf(out, " (%.1f %% of a core)",
 			    100.0 * (double)info->helper_cpu_ns / (double)result->measured_ns);
+	/* Nobody has measured that, and in a virtual machine it is as much again. */
+	fg_buf_add_str(out, "; the timer's interrupts come on top (flamegate doctor)");
 }
 
 void fg_report_own_cost(const struct fg_result *result, struct fg_buf *out)
