@@ -62,8 +62,8 @@ struct fg_profiler {
 	struct fg_wire wire;
 	pid_t helper_pid; /* 0: none, or reaped */
 	enum fg_client_state state;
-	struct fg_err failure; /* what the helper reported, or why it is gone */
-	char notice[200];      /* what the helper wants people to know */
+	struct fg_err failure;     /* what the helper reported, or why it is gone */
+	struct fg_notices notices; /* what the helper wants people to know */
 	uint32_t *pids;
 	size_t pid_count;
 	uint32_t frequency_hz;

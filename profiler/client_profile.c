@@ -199,9 +199,7 @@ static void fill_totals(const struct fg_profiler *profiler,
 	if (info->partial)
 		(void)snprintf(info->why_absent, sizeof(info->why_absent), "partial: %.240s",
 			       profiler->failure.message);
-	else if (profiler->notice[0])
-		(void)snprintf(info->why_absent, sizeof(info->why_absent), "incomplete: %s",
-			       profiler->notice);
+	info->notices = profiler->notices;
 	fill_source(profiler, user_ns, info);
 }
 

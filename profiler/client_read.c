@@ -111,9 +111,11 @@ static int add_module(struct fg_profiler *profiler, const Fg__Wire__Module *from
 		return rc;
 	}
 	set_range(module, from);
-	if (from->problem[0] && !profiler->notice[0])
-		(void)snprintf(profiler->notice, sizeof(profiler->notice), "%.80s: %.110s",
-			       from->path, from->problem);
+	/* Most problems name the file themselves. */
+	if (fg_str_starts_with(from->problem, from->path))
+		fg_notices_add(&profiler->notices, "%s", from->problem);
+	else if (from->problem[0])
+		fg_notices_add(&profiler->notices, "%.80s: %.110s", from->path, from->problem);
 	module->fd = fd;
 	if (fd >= 0 && fstat(fd, &module->status) != 0)
 		memset(&module->status, 0, sizeof(module->status));
@@ -334,7 +336,7 @@ static int take_notice(struct fg_profiler *profiler, const struct fg_wire_messag
 
 	if (!notice)
 		return malformed("NOTICE", err);
-	(void)snprintf(profiler->notice, sizeof(profiler->notice), "%.199s", notice->text);
+	fg_notices_add(&profiler->notices, "%s", notice->text);
 	fg__wire__notice__free_unpacked(notice, NULL);
 	return 0;
 }

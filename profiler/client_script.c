@@ -22,8 +22,7 @@ void fg_client_scripts_done(struct fg_client_scripts *scripts)
 
 static void notice(struct fg_profiler *profiler, const char *what, const char *why)
 {
-	if (!profiler->notice[0])
-		(void)snprintf(profiler->notice, sizeof(profiler->notice), "%s: %s", what, why);
+	fg_notices_add(&profiler->notices, "%s: %s", what, why);
 }
 
 static int tell_helper(struct fg_profiler *profiler, uint32_t id, const struct fg_interp *interp,

@@ -38,10 +38,9 @@ void fg_client_limit_types(struct fg_profiler *profiler)
 	    fg_client_sample_types(profiler) == 1u << FG_SAMPLE_CPU)
 		return;
 	profiler->types = 1u << FG_PROFILE_CPU;
-	(void)snprintf(
-		profiler->notice, sizeof(profiler->notice),
-		"waits and page faults are sampled by BPF programs alone, which were refused: "
-		"only CPU time is here");
+	fg_notices_add(&profiler->notices,
+		       "waits and page faults are sampled by BPF programs alone, which were "
+		       "refused: only CPU time is here");
 }
 
 /* -- as they come ------------------------------------------------------------------------------

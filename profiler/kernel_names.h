@@ -4,7 +4,9 @@
  *
  * A helper with CAP_SYSLOG reads real addresses; handing them on would undo the kernel's address
  * randomisation for whoever may start it. Such a client gets names and samples at shifted
- * addresses: they still fit each other, and tell nothing.
+ * addresses: they still fit each other, and tell nothing. (Not root, and kptr_restrict or
+ * perf_event_paranoid > 1 forbid it.) Modules and BPF programs are shifted by a distance of their
+ * own, because where they lie is nearly the same everywhere.
  */
 #ifndef FG_PROFILER_KERNEL_NAMES_H
 #define FG_PROFILER_KERNEL_NAMES_H

@@ -263,7 +263,7 @@ static uint64_t stamp_of(pid_t pid, const struct fg_mapping *mapping)
 
 	(void)snprintf(path, sizeof(path), "/proc/%d/map_files/%llx-%llx", (int)pid,
 		       (unsigned long long)mapping->start, (unsigned long long)mapping->end);
-	if (stat(path, &status) != 0)
+	if (fg_mapping_is_slow(pid, mapping) || stat(path, &status) != 0)
 		return 0;
 	const uint64_t key[] = {(uint64_t)status.st_mtim.tv_sec, (uint64_t)status.st_mtim.tv_nsec,
 				(uint64_t)status.st_size};

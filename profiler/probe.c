@@ -99,16 +99,24 @@ static void spin(struct fg_profiler *profiler)
 	}
 }
 
-/* The error text says "…; fix: command": the two halves are the two fields. */
-static void split_fix(struct fg_probe *probe, const char *message)
+/* The error text says "…; fix: command, or another way": what was found, and a line for each fix,
+ * so that a command can be copied as it stands. */
+static void split_fix(struct fg_probe_list *list, struct fg_probe *probe, const char *message)
 {
-	const char *fix = strstr(message, "; fix: ");
+	static const char mark[] = "; fix: ", other_mark[] = ", or ";
+	const char *fix = strstr(message, mark);
 	size_t len = fix ? (size_t)(fix - message) : strlen(message);
 
 	(void)snprintf(probe->detail, sizeof(probe->detail), "%.*s",
 		       (int)FG_MIN(len, sizeof(probe->detail) - 1), message);
-	(void)snprintf(probe->fix, sizeof(probe->fix), "%.250s",
-		       fix ? fix + strlen("; fix: ") : "see the message");
+	fix = fix ? fix + strlen(mark) : "see the message";
+	const char *other = strstr(fix, other_mark);
+
+	len = other ? (size_t)(other - fix) : strlen(fix);
+	(void)snprintf(probe->fix, sizeof(probe->fix), "%.*s",
+		       (int)FG_MIN(len, sizeof(probe->fix) - 1), fix);
+	if (other)
+		fg_probe_fix(fg_probe_add(list, "", false), "or %s", other + strlen(other_mark));
 }
 
 static void judge_trial(struct fg_probe_list *list, struct fg_profiler *profiler)
@@ -181,7 +189,7 @@ static void probe_trial(struct fg_probe_list *list, const char *helper_path)
 
 	attach->ok = fg_profiler_start(&options, &profiler, &err) == 0;
 	if (!attach->ok) {
-		split_fix(attach, err.message);
+		split_fix(list, attach, err.message);
 		return;
 	}
 	(void)snprintf(attach->detail, sizeof(attach->detail),

@@ -152,7 +152,7 @@ static void tell_rows(struct fg_probe_list *list, const struct tally *tally)
 		fg_probe_fix(probe, "compile it with -fasynchronous-unwind-tables, and do not "
 				    "strip .eh_frame");
 	else if (tally->unreadable)
-		fg_probe_fix(probe, "run flamegate as the target's user or root");
+		fg_probe_fix(probe, "as for its owner");
 }
 
 static void tell_names(struct fg_probe_list *list, const struct tally *tally)
@@ -184,7 +184,7 @@ void fg_probe_modules(struct fg_probe_list *list, uint32_t pid)
 		struct fg_probe *probe = fg_probe_add(list, "mapped files", false);
 
 		fg_probe_detail(probe, "%.200s", err.message);
-		fg_probe_fix(probe, "run flamegate as the target's user or root");
+		fg_probe_fix(probe, "as for its owner");
 		return;
 	}
 	look(&tally, pid, &mappings);

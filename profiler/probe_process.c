@@ -33,6 +33,15 @@ static void tell_process(struct fg_probe_list *list, uint32_t pid, const char *n
 			children == 1 ? "" : "es");
 }
 
+/* An option of sudo: its user, or root where only root may trace it. */
+static const char *as_whom(const struct fg_process_facts *facts, bool traceable, char user[32])
+{
+	if (!traceable || facts->uid == UINT32_MAX)
+		return "--user=root";
+	(void)snprintf(user, 32, "--user='#%u'", facts->uid);
+	return user;
+}
+
 /* Only the kernel knows whether a process may be traced; its directory's owner tells. */
 static void tell_owner(struct fg_probe_list *list, uint32_t pid)
 {
@@ -45,12 +54,14 @@ static void tell_owner(struct fg_probe_list *list, uint32_t pid)
 	(void)snprintf(path, sizeof(path), "/proc/%u", pid);
 	FG_IGNORE(stat(path, &st));
 	bool traceable = st.st_uid == facts.uid;
+	char user[32];
 
 	probe->ok = getuid() == 0 || (facts.uid == getuid() && traceable);
 	fg_probe_detail(probe, "uid %u (we are %u)%s", facts.uid, (unsigned)getuid(),
 			traceable ? "" : ", not dumpable: it changed user or has capabilities");
 	if (!probe->ok)
-		fg_probe_fix(probe, "run flamegate as that user or as root");
+		fg_probe_fix(probe, "sudo %s flamegate doctor --pid %u",
+			     as_whom(&facts, traceable, user), pid);
 }
 
 static bool same_namespace(uint32_t pid, const char *kind, bool *ret)
@@ -75,7 +86,7 @@ static void tell_namespaces(struct fg_probe_list *list, uint32_t pid)
 		    same_namespace(pid, "net", &net);
 	if (!probe->ok) {
 		fg_probe_detail(probe, "may not be read");
-		fg_probe_fix(probe, "run flamegate as the target's user or root");
+		fg_probe_fix(probe, "as for its owner");
 		return;
 	}
 	fg_probe_detail(probe, "%s%s%s%s", pids && mounts && net ? "the same as ours" : "its own:",

@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The helper's privileges: what to grant when something was refused, what to give up when it works.
+ *
+ * Root, or the capabilities below. As non-root it refuses processes of other users and those that
+ * may not be traced. Once attached it keeps only what reading maps and files and making maps needs
+ * (CAP_BPF CAP_SYS_PTRACE CAP_DAC_READ_SEARCH CAP_CHECKPOINT_RESTORE), with no way back; started by
+ * root, it becomes nobody (65534) there, unless a container has taken the right to change the user.
  */
 #ifndef FG_PROFILER_RIGHTS_H
 #define FG_PROFILER_RIGHTS_H

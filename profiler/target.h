@@ -5,6 +5,12 @@
  * The kernel side adds and removes tgids by itself (fork, exec, exit) and tells through events;
  * this file gives each its address space and keeps the exact accounts. A forked child shares its
  * parent's space until it execs or maps something of its own.
+ *
+ * An event of the kernel side wakes the helper at fork, exec and exit. After exec it reads the
+ * mappings at once and again after 2, 10 and 42 ms, because libraries come one by one. Code that
+ * came otherwise (dlopen) shows as an address without mapping, which wakes the helper too; asking
+ * is rate-limited in the kernel (4 ms doubling to 512 ms while it does not help). A page of the
+ * stack that is not in memory ("read-fault") is touched by the helper: the next sample sees it.
  */
 #ifndef FG_PROFILER_TARGET_H
 #define FG_PROFILER_TARGET_H

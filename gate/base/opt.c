@@ -51,6 +51,27 @@ static int unknown_option(const struct parser *p, const char *name, size_t len, 
 	return fg_err_set(err, FG_E_USAGE, "unknown option --%s", word);
 }
 
+/* A field of 0 is an option that was not given: 0 on the command line would silently be the
+ * default.
+ */
+static int store_number(const struct fg_opt *option, const char *text, uint64_t *field,
+			struct fg_err *err)
+{
+	uint64_t value = 0;
+	int rc = option->kind == FG_OPT_DURATION
+			 ? fg_num_duration_ns(text, strlen(text), &value, err)
+			 : fg_num_u64(text, strlen(text), &value, err);
+
+	if (rc)
+		return fg_err_wrap(err, "--%s", option->name);
+	if (!value)
+		return fg_err_set(err, FG_E_USAGE,
+				  "--%s must be more than 0; leave it out for its default",
+				  option->name);
+	*field = value;
+	return 0;
+}
+
 static int store(const struct fg_opt *option, const char *text, void *values, struct fg_err *err)
 {
 	char *field = (char *)values + option->offset;
@@ -64,10 +85,8 @@ static int store(const struct fg_opt *option, const char *text, void *values, st
 		*(const char **)(void *)field = text;
 		return 0;
 	case FG_OPT_U64:
-		rc = fg_num_u64(text, strlen(text), (uint64_t *)(void *)field, err);
-		break;
 	case FG_OPT_DURATION:
-		rc = fg_num_duration_ns(text, strlen(text), (uint64_t *)(void *)field, err);
+		rc = store_number(option, text, (uint64_t *)(void *)field, err);
 		break;
 	case FG_OPT_LIST: {
 		struct fg_opt_list *list = (struct fg_opt_list *)(void *)field;
@@ -79,12 +98,9 @@ static int store(const struct fg_opt *option, const char *text, void *values, st
 		return 0;
 	}
 	}
-	if (rc) {
-		(void)fg_err_wrap(err, "--%s", option->name);
+	if (rc)
 		err->code = FG_E_USAGE;
-		return -FG_E_USAGE;
-	}
-	return 0;
+	return rc ? -FG_E_USAGE : 0;
 }
 
 static int take_value(struct parser *p, const struct fg_opt *option, const char *attached,

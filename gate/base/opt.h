@@ -14,8 +14,8 @@
 enum fg_opt_kind {
 	FG_OPT_FLAG,     /* bool */
 	FG_OPT_STRING,   /* const char * */
-	FG_OPT_U64,      /* uint64_t */
-	FG_OPT_DURATION, /* uint64_t, ns */
+	FG_OPT_U64,      /* uint64_t; not 0, which is a field that was not given */
+	FG_OPT_DURATION, /* uint64_t, ns; not 0 either */
 	FG_OPT_LIST,     /* struct fg_opt_list: may be given several times */
 };
 

@@ -78,6 +78,9 @@ size_t fg_json_count(const struct fg_json_at *array);
 /** Element i as an object. */
 int fg_json_element(const struct fg_json_at *array, size_t i, struct fg_json_at *ret,
 		    struct fg_err *err) FG_MUST_USE;
+/** Element i as a text, copied into a buffer; LIMIT when it does not fit. */
+int fg_json_element_text(const struct fg_json_at *array, size_t i, char *buffer, size_t size_bytes,
+			 struct fg_err *err) FG_MUST_USE;
 /** Element i as an integer. */
 int fg_json_element_u64(const struct fg_json_at *array, size_t i, uint64_t max, uint64_t *ret,
 			struct fg_err *err) FG_MUST_USE;

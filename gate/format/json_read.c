@@ -332,21 +332,25 @@ int fg_json_dup_or_null(const struct fg_json_at *object, const char *key, char *
 	return 0;
 }
 
+static int copy_text(const struct fg_json_at *at, const char *text, char *buffer, size_t size_bytes,
+		     struct fg_err *err)
+{
+	size_t len = strlen(text);
+
+	if (len >= size_bytes)
+		return fg_json_error(at, err, "longer than %zu bytes", size_bytes - 1);
+	memcpy(buffer, text, len + 1);
+	return 0;
+}
+
 int fg_json_text(const struct fg_json_at *object, const char *key, char *buffer, size_t size_bytes,
 		 struct fg_err *err)
 {
 	struct fg_json_at at = member(object, key);
-	const char *text = NULL;
-	size_t len = 0;
-	int rc = fg_json_string(object, key, &text, &len, err);
+	const char *text = "";
+	int rc = fg_json_string(object, key, &text, NULL, err);
 
-	if (rc)
-		return rc;
-	if (len >= size_bytes)
-		return fg_json_error(&at, err, "longer than %zu bytes", size_bytes - 1);
-	assert(text);
-	memcpy(buffer, text, len + 1);
-	return 0;
+	return rc ? rc : copy_text(&at, text, buffer, size_bytes, err);
 }
 
 int fg_json_word(const struct fg_json_at *object, const char *key, const char *const *words,
@@ -396,6 +400,16 @@ int fg_json_element_u64(const struct fg_json_at *array, size_t i, uint64_t max, 
 	struct fg_json_at at = element(array, i);
 
 	return value_u64(&at, max, ret, err);
+}
+
+int fg_json_element_text(const struct fg_json_at *array, size_t i, char *buffer, size_t size_bytes,
+			 struct fg_err *err)
+{
+	struct fg_json_at at = element(array, i);
+	const char *text = "";
+	int rc = fg_json_value_string(&at, &text, err);
+
+	return rc ? rc : copy_text(&at, text, buffer, size_bytes, err);
 }
 
 bool fg_json_next(const struct fg_json_at *object, void **iterator, struct fg_json_at *ret)

@@ -10,6 +10,7 @@
 #ifndef FG_MEASURE_RESULT_H
 #define FG_MEASURE_RESULT_H
 
+#include "gate/measure/notices.h"
 #include "gate/measure/slice.h"
 #include "gate/profile/profile.h"
 #include "gate/profile/wait.h"
@@ -112,7 +113,8 @@ struct fg_profile_info {
 	double samples_per_cpu_s;
 	uint64_t bpf_ns; /* time spent in our BPF program */
 	uint64_t helper_cpu_ns;
-	uint64_t target_cpu_ns; /* measured phase, exact clock */
+	uint64_t target_cpu_ns;    /* measured phase, exact clock */
+	struct fg_notices notices; /* of a profile that is there */
 	struct fg_runtime_info runtimes[FG_RUNTIMES_MAX];
 	size_t runtime_count;
 	uint64_t lost_by[FG_LOSS_COUNT];

@@ -415,6 +415,7 @@ static int get_profile(const struct fg_json_at *root, struct fg_profile_info *p,
 	FG_JSON_TRY(rc, fg_json_u64(&at, "bpfNs", INT64_MAX, &p->bpf_ns, err));
 	FG_JSON_TRY(rc, fg_json_u64(&at, "helperCpuNs", INT64_MAX, &p->helper_cpu_ns, err));
 	FG_JSON_TRY(rc, fg_json_u64(&at, "targetCpuNs", INT64_MAX, &p->target_cpu_ns, err));
+	FG_JSON_TRY(rc, fg_run_json_notices(&at, &p->notices, err));
 	FG_JSON_TRY(rc, fg_run_json_runtimes(&at, p, err));
 	FG_JSON_TRY(rc, fg_bundle_get_types(&at, p, err));
 	FG_JSON_TRY(rc, get_lost(&at, p, err));

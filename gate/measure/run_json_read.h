@@ -20,5 +20,9 @@ void fg_run_json_put_runtimes(struct fg_json_writer *w, const struct fg_profile_
 /** A document without them has none. */
 int fg_run_json_runtimes(const struct fg_json_at *profile, struct fg_profile_info *info,
 			 struct fg_err *err) FG_MUST_USE;
+void fg_run_json_put_notices(struct fg_json_writer *w, const struct fg_notices *notices);
+/** A document without them has none. */
+int fg_run_json_notices(const struct fg_json_at *profile, struct fg_notices *notices,
+			struct fg_err *err) FG_MUST_USE;
 
 #endif

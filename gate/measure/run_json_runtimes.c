@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The language runtimes of a profile in run.json. */
+/* The language runtimes of a profile and the notices about it in run.json. */
 #include "gate/measure/run_json_read.h"
 
 void fg_run_json_put_runtimes(struct fg_json_writer *w, const struct fg_profile_info *info)
@@ -52,6 +52,34 @@ int fg_run_json_runtimes(const struct fg_json_at *profile, struct fg_profile_inf
 		rc = fg_json_element(&list, i, &at, err);
 		FG_JSON_TRY(rc, get_runtime(&at, &info->runtimes[i], err));
 		info->runtime_count = i + 1;
+	}
+	return rc;
+}
+
+void fg_run_json_put_notices(struct fg_json_writer *w, const struct fg_notices *notices)
+{
+	if (!notices->count)
+		return;
+	fg_json_begin_array(w, "notices");
+	for (size_t i = 0; i < notices->count; i++)
+		fg_json_put_string(w, NULL, notices->texts[i]);
+	fg_json_end(w);
+}
+
+int fg_run_json_notices(const struct fg_json_at *profile, struct fg_notices *notices,
+			struct fg_err *err)
+{
+	struct fg_json_at list;
+
+	notices->count = 0;
+	if (!fg_json_has(profile, "notices"))
+		return 0;
+	int rc = fg_json_array(profile, "notices", FG_NOTICES_MAX, &list, err);
+
+	for (size_t i = 0; rc == 0 && i < fg_json_count(&list); i++) {
+		rc = fg_json_element_text(&list, i, notices->texts[i], sizeof(notices->texts[i]),
+					  err);
+		notices->count = i + 1;
 	}
 	return rc;
 }

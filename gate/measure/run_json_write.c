@@ -126,6 +126,7 @@ static void put_profile(struct fg_json_writer *w, const struct fg_profile_info *
 	fg_json_put_u64(w, "bpfNs", p->bpf_ns);
 	fg_json_put_u64(w, "helperCpuNs", p->helper_cpu_ns);
 	fg_json_put_u64(w, "targetCpuNs", p->target_cpu_ns);
+	fg_run_json_put_notices(w, &p->notices);
 	fg_run_json_put_runtimes(w, p);
 	fg_bundle_put_types(w, p);
 	fg_json_begin(w, "lostBy");

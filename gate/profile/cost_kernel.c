@@ -23,7 +23,7 @@ static const char *line_name(const struct fg_profile *profile, const struct fg_p
 /* Appends "sys_writev" for a function that implements a system call. */
 static bool add_syscall(const char *name, struct fg_buf *out)
 {
-	static const char *const inner[] = {"ksys_", "SyS_"};
+	static const char *const inner[] = {"ksys_", "SyS_", "__sys_"};
 
 	for (size_t i = 0; i < FG_ARRAY_LEN(inner); i++) {
 		if (fg_str_starts_with(name, inner[i])) {
@@ -41,6 +41,64 @@ static bool add_syscall(const char *name, struct fg_buf *out)
 		return true;
 	return out->data && (fg_str_starts_with(out->data + before, "sys_") ||
 			     fg_str_starts_with(out->data + before, "compat_sys_"));
+}
+
+/* A wrapper like __x64_sys_writev() that ends in a call of its worker jumps there and leaves no
+ * frame: then the worker stands right below the entry. Where several system calls share one it is
+ * the usual one's. Names that stand for nothing else, from Linux 5.8 to 6.18; what is not listed
+ * stays "syscall". */
+static const char *worker_syscall(const char *name)
+{
+	static const char *const workers[][2] = {
+		{"common_nsleep", "sys_clock_nanosleep"},
+		{"do_dup3", "sys_dup3"},
+		{"do_epoll_create", "sys_epoll_create1"},
+		{"do_epoll_ctl", "sys_epoll_ctl"},
+		{"do_epoll_pwait", "sys_epoll_pwait"},
+		{"do_epoll_wait", "sys_epoll_wait"},
+		{"do_eventfd", "sys_eventfd2"},
+		{"do_execveat_common", "sys_execve"},
+		{"do_faccessat", "sys_faccessat"},
+		{"do_fchmodat", "sys_fchmodat"},
+		{"do_fchownat", "sys_fchownat"},
+		{"do_fsync", "sys_fsync"},
+		{"do_futex", "sys_futex"},
+		{"do_group_exit", "sys_exit_group"},
+		{"do_linkat", "sys_linkat"},
+		{"do_madvise", "sys_madvise"},
+		{"do_mkdirat", "sys_mkdirat"},
+		{"do_mprotect_pkey", "sys_mprotect"},
+		{"do_pipe2", "sys_pipe2"},
+		{"do_preadv", "sys_preadv"},
+		{"do_pselect", "sys_pselect6"},
+		{"do_pwritev", "sys_pwritev"},
+		{"do_readlinkat", "sys_readlinkat"},
+		{"do_readv", "sys_readv"},
+		{"do_recvmmsg", "sys_recvmmsg"},
+		{"do_renameat2", "sys_renameat2"},
+		{"do_sched_yield", "sys_sched_yield"},
+		{"do_sendfile", "sys_sendfile64"},
+		{"do_sys_ftruncate", "sys_ftruncate"},
+		{"do_sys_open", "sys_openat"},
+		{"do_sys_openat2", "sys_openat"},
+		{"do_sys_poll", "sys_poll"},
+		{"do_sys_truncate", "sys_truncate"},
+		{"do_timerfd_settime", "sys_timerfd_settime"},
+		{"do_unlinkat", "sys_unlinkat"},
+		{"do_writev", "sys_writev"},
+		{"hrtimer_nanosleep", "sys_nanosleep"},
+		{"kern_select", "sys_select"},
+		{"kernel_clone", "sys_clone"},
+		{"kernel_wait4", "sys_wait4"},
+		{"kernel_waitid", "sys_waitid"},
+		{"__vm_munmap", "sys_munmap"},
+	};
+
+	for (size_t i = 0; i < FG_ARRAY_LEN(workers); i++) {
+		if (strcmp(name, workers[i][0]) == 0)
+			return workers[i][1];
+	}
+	return NULL;
 }
 
 static const char *entry_group(const char *name)
@@ -88,14 +146,39 @@ static const char *entry_group(const char *name)
 	return NULL;
 }
 
+struct walk {
+	const char *group;  /* the entry's, "interrupt" */
+	bool is_past_entry; /* a function that is none of the entry's was met */
+};
+
+/* One frame on the way from the root; true if `name` holds the system call. */
+static bool take_frame(struct walk *walk, const char *text, struct fg_buf *name)
+{
+	fg_buf_clear(name);
+	if (add_syscall(text, name))
+		return true;
+	const char *entry = entry_group(text), *call = NULL;
+
+	if (!entry && !walk->is_past_entry && name->data && walk->group &&
+	    strcmp(walk->group, "syscall") == 0)
+		call = worker_syscall(name->data);
+	walk->is_past_entry |= !entry;
+	if (!walk->group)
+		walk->group = entry;
+	if (!call)
+		return false;
+	fg_buf_clear(name);
+	fg_buf_add_str(name, call);
+	return !name->failed;
+}
+
 bool fg_cost_kernel_group(const struct fg_profile *profile, const struct fg_pstack *stack,
 			  struct fg_buf *out)
 {
-	const char *group = NULL;
+	FG_AUTO_BUF struct fg_buf name = {.max = (size_t)2 * FG_NORMALISE_MAX};
+	struct walk walk = {0};
 	bool kernel = false;
-	struct fg_buf name;
 
-	fg_buf_init(&name, (size_t)2 * FG_NORMALISE_MAX);
 	/* From the root: an interrupt inside of a system call belongs to that call. */
 	for (size_t i = stack->frame_count; i-- > 0;) {
 		const struct fg_plocation *location = frame(profile, stack, i);
@@ -104,20 +187,14 @@ bool fg_cost_kernel_group(const struct fg_profile *profile, const struct fg_psta
 			continue;
 		kernel = true;
 		for (size_t k = location->line_count; k-- > 0;) {
-			const char *text = line_name(profile, location, k);
-
-			fg_buf_clear(&name);
-			if (add_syscall(text, &name)) {
+			if (take_frame(&walk, line_name(profile, location, k), &name)) {
 				fg_buf_addf(out, "[kernel] %s", name.data);
-				fg_buf_done(&name);
 				return true;
 			}
-			if (!group)
-				group = entry_group(text);
 		}
 	}
-	fg_buf_done(&name);
 	if (kernel)
-		fg_buf_addf(out, group ? "[kernel] %s" : "[kernel]%s", group ? group : "");
+		fg_buf_addf(out, walk.group ? "[kernel] %s" : "[kernel]%s",
+			    walk.group ? walk.group : "");
 	return kernel;
 }

@@ -4,7 +4,13 @@
  *
  * The kernel part names the cause; where it is a futex the user part tells a lock from a wait for
  * work. What cannot be told is OTHER, never a guess. A read from a socket is NETWORK whether the
- * peer is a database or a client that has not asked yet: the stacks are the same.
+ * peer is a database or a client that has not asked yet: the stacks are the same. A condition that
+ * is used as a lock counts as idle unless its function is known (Python's GIL, HotSpot's monitors);
+ * the time between wake-up and running belongs to the wait.
+ *
+ * Waiting for work stays out of flame graphs and of what is published; profile.offcpu.pb.gz and
+ * -o pprof.offcpu= keep it. Idle and network waits have no request class: the thread may be through
+ * with its last request. Wall time is CPU ticks plus waits, in microseconds.
  */
 #ifndef FG_PROFILE_WAIT_H
 #define FG_PROFILE_WAIT_H

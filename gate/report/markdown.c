@@ -312,6 +312,11 @@ static int put_how(struct page *page, const struct fg_result *result, struct fg_
 		escape_prose(advice, &line);
 		fg_buf_add_str(&line, "\n");
 	}
+	for (size_t i = 0; i < fg_report_notice_count(&result->profile); i++) {
+		fg_buf_add_str(&line, "- ");
+		escape_prose(result->profile.notices.texts[i], &line);
+		fg_buf_add_str(&line, "\n");
+	}
 	put(page, &line, 1);
 	return 0;
 }

@@ -6,14 +6,6 @@
 #include "gate/report/table.h"
 #include "gate/report/top.h"
 
-/* What the profiler wants known about a profile that is there. */
-static void write_notice(const struct fg_report_pen *pen, const struct fg_profile_info *info)
-{
-	fg_buf_add_str(pen->out, "  profile: ");
-	fg_text_wrap(info->why_absent, 11, 11, pen->width, pen->out);
-	fg_buf_add_char(pen->out, '\n');
-}
-
 static void write_title(const struct fg_report_pen *pen, const struct fg_result *result)
 {
 	FG_AUTO_BUF struct fg_buf line = {.max = 4096};
@@ -47,9 +39,17 @@ static int write_table(const struct fg_report_pen *pen, const struct fg_result *
 	fg_report_samples(&result->profile, &line);
 	fg_report_wrapped(pen, 6, 6, &line);
 	fg_report_incomplete(pen, &result->profile);
+	fg_report_runtimes(pen, &result->profile);
+	fg_report_notices(pen, &result->profile);
 	rc = fg_top_rows_text(top, pen, err);
 	fg_top_free(top);
 	return rc;
+}
+
+static void write_nothing(const struct fg_report_pen *pen, const struct fg_profile_info *info)
+{
+	fg_buf_add_str(pen->out, "  profile: no samples, the target used no CPU\n");
+	fg_report_notices(pen, info);
 }
 
 int fg_report_recording(const struct fg_report_pen *pen, const struct fg_result *result,
@@ -61,12 +61,10 @@ int fg_report_recording(const struct fg_report_pen *pen, const struct fg_result 
 	write_title(pen, result);
 	if (!profile || result->profile.partial)
 		fg_report_why_absent(pen, &result->profile);
-	else if (result->profile.why_absent[0])
-		write_notice(pen, &result->profile);
 	if (profile && profile->sample_count > 0)
 		rc = write_table(pen, result, profile, err);
 	else if (profile)
-		fg_buf_add_str(pen->out, "  profile: no samples, the target used no CPU\n");
+		write_nothing(pen, &result->profile);
 	if (rc || !profile)
 		return rc;
 	fg_report_other_types(pen, result);

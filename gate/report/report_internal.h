@@ -58,6 +58,9 @@ void fg_report_samples(const struct fg_profile_info *info, struct fg_buf *out);
 /* run_runtimes.c: a line for each runtime whose options hide something. */
 size_t fg_report_runtime_count(const struct fg_profile_info *info);
 void fg_report_runtimes(const struct fg_report_pen *pen, const struct fg_profile_info *info);
+/** The same of what the profiler could not do: the first ones, and how many more there are. */
+size_t fg_report_notice_count(const struct fg_profile_info *info);
+void fg_report_notices(const struct fg_report_pen *pen, const struct fg_profile_info *info);
 /** "waiting per request: network 1.2 ms, lock 80 µs; …"; false when there is nothing to say. */
 bool fg_report_waits(const struct fg_result *result, struct fg_buf *out);
 /** "page faults: 1 234 from 12 samples, 0.4 per request". */

@@ -295,6 +295,7 @@ static int write_cpu(const struct fg_report_pen *pen, const struct fg_result *re
 		fg_report_wrapped(pen, 6, 6, &line);
 		fg_report_incomplete(pen, &result->profile);
 		fg_report_runtimes(pen, &result->profile);
+		fg_report_notices(pen, &result->profile);
 		fg_report_labels(pen, &result->profile);
 		rc = write_functions(pen, result, cost, err);
 		if (rc == 0)
@@ -302,6 +303,7 @@ static int write_cpu(const struct fg_report_pen *pen, const struct fg_result *re
 	} else if (cost) {
 		fg_buf_add_str(pen->out, "  profile: no samples, the target used no CPU while "
 					 "measured\n");
+		fg_report_notices(pen, &result->profile);
 	}
 	fg_cost_free(cost);
 	return rc;

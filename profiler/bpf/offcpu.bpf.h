@@ -24,6 +24,15 @@
  * lines, which lie where its number says. Hashes, registers of preempted threads, whose request it
  * is and the clock's second reading are for those that need them.
  *
+ * The stack is sent at once and matched with the end (thread + time of the switch) by the client: a
+ * pending stack needs no room in the kernel, and the one ring and the scheduler's order guarantee
+ * that it comes first. Threads that sleep when profiling begins are noted then, those that sleep
+ * when it ends are counted so far.
+ *
+ * Against the scheduler: /proc/PID/schedstat adds about 10 us per switch to a thread's CPU time
+ * here (the idle task's way to the switch), perf's task clock does not; the sums are tested against
+ * the latter.
+ *
  * The scheduler calls with interrupts off, so nothing nests but a profiler's NMI, which has another
  * slot; the flag is there to be counted if a kernel should ever do otherwise.
  */

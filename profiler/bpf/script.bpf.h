@@ -5,6 +5,27 @@
  * Like the unwinder one step per call of a global function, so that the verifier walks each once.
  * Knows no interpreter: struct fg_bpf_script says where things lie. Everything it reads belongs to
  * the target and may be garbage; a walk is bounded, and one that breaks is told from one that ends.
+ *
+ * The client finds _PyRuntime or executor_globals, the version and the loop's code ranges (its
+ * .cold part too, by following jumps) in a module's file, and tells the helper, which says per
+ * program image where threads, frames and code lie. CPython 3.8-3.12 and PHP by tables from their
+ * headers; from 3.13 on CPython publishes its offsets in _PyRuntime, believed within bounds. A
+ * thread is found by its pthread_t, the base of its TLS; remembered and checked each time. A frame
+ * is two words: the code object, and a check over its name, file, line and the name's length and
+ * hash, with the place of execution. What a code object is stands for 50 ms, unless one was seen to
+ * be replaced in that program. One met for the first time sends its texts along, because PHP
+ * without opcache and generated Python free it before anybody could ask.
+ *
+ * In the client (client_script.c) each native frame of the loop becomes the functions it ran: 3.11
+ * marks where native code entered, later versions put a frame between, before each function has a
+ * loop of its own; PHP marks calls from C. C functions keep their place. Name: co_qualname (co_name
+ * before 3.11), Class::method, {main}; file, first line and line are set; module python3.11. Where
+ * both do not fit, or the walk broke, the result is "interpreter" and the stack is incomplete. At
+ * the leaf one may be ahead of the other by one (the loop is being entered or left).
+ *
+ * Not read: PHP built thread-safe or run by opcache's JIT, several interpreters in one thread,
+ * versions that the tables (script_layout.c) do not name, any interpreter where samples are stack
+ * copies: native frames, and the report says so; the same for Ruby and .NET.
  */
 #ifndef FG_PROFILER_BPF_SCRIPT_BPF_H
 #define FG_PROFILER_BPF_SCRIPT_BPF_H

@@ -22,6 +22,7 @@
 #include "gate/base/file.h"
 #include "gate/base/num.h"
 #include "gate/base/vec.h"
+#include "profiler/unwind/slow_file.h"
 
 struct slice {
 	const char *at, *end;
@@ -351,14 +352,13 @@ static int open_in_root(pid_t pid, const struct fg_mapping *mapping)
 	return (int)syscall(SYS_openat2, dir, mapping->path, &how, sizeof(how));
 }
 
-int fg_mapping_open(pid_t pid, const struct fg_mapping *mapping, struct fg_err *err)
+/* -1 and errno of the first way when there is none. */
+static int open_proven(pid_t pid, const struct fg_mapping *mapping)
 {
 	static int (*const ways[])(pid_t, const struct fg_mapping *) = {open_map_file,
 									open_in_root};
 	int first_errno = 0;
 
-	if (mapping->kind != FG_MAPPING_FILE)
-		return fg_err_set(err, FG_E_UNSUPPORTED, "%s: not a file mapping", mapping->path);
 	for (size_t i = 0; i < FG_ARRAY_LEN(ways); i++) {
 		int fd = ways[i](pid, mapping);
 
@@ -369,5 +369,41 @@ int fg_mapping_open(pid_t pid, const struct fg_mapping *mapping, struct fg_err *
 		if (fd >= 0)
 			close(fd);
 	}
-	return fg_err_errno(err, first_errno, "%s of process %d", mapping->path, pid);
+	errno = first_errno;
+	return -1;
+}
+
+struct slow_mapping {
+	pid_t pid;
+	const struct fg_mapping *mapping;
+};
+
+static int put_slow(const void *context, int memory)
+{
+	const struct slow_mapping *slow = context;
+	int fd = open_proven(slow->pid, slow->mapping);
+
+	return fd < 0 ? FG_SLOW_UNREADABLE : fg_slow_put_file(memory, fd);
+}
+
+bool fg_mapping_is_slow(pid_t pid, const struct fg_mapping *mapping)
+{
+	return mapping->kind == FG_MAPPING_FILE &&
+	       fg_slow_device(pid, mapping->dev_major, mapping->dev_minor);
+}
+
+int fg_mapping_open(pid_t pid, const struct fg_mapping *mapping, struct fg_err *err)
+{
+	const struct slow_mapping slow = {pid, mapping};
+
+	if (mapping->kind != FG_MAPPING_FILE)
+		return fg_err_set(err, FG_E_UNSUPPORTED, "%s: not a file mapping", mapping->path);
+	if (fg_mapping_is_slow(pid, mapping)) {
+		int copy = fg_slow_run(put_slow, &slow, FG_SLOW_FILE_MS, err);
+
+		return copy < 0 ? fg_err_wrap(err, "%s of process %d", mapping->path, pid) : copy;
+	}
+	int fd = open_proven(pid, mapping);
+
+	return fd < 0 ? fg_err_errno(err, errno, "%s of process %d", mapping->path, pid) : fd;
 }

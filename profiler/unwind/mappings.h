@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * /proc/PID/maps → executable mappings. Pure text parsing (fuzzed) plus one reader.
+ *
+ * Tool, helper and target may be in containers of their own: files are opened through
+ * /proc/PID/map_files, else below /proc/PID/root, proven by inode or content; where neither works
+ * the rows come from the target's memory (memory_elf.c): whole stacks without names.
  */
 #ifndef FG_UNWIND_MAPPINGS_H
 #define FG_UNWIND_MAPPINGS_H
@@ -33,6 +37,9 @@ int fg_mappings_parse(const char *text, size_t len, struct fg_mappings *ret,
 		      struct fg_err *err) FG_MUST_USE;
 int fg_mappings_read(pid_t pid, struct fg_mappings *ret, struct fg_err *err) FG_MUST_USE;
 void fg_mappings_done(struct fg_mappings *mappings);
+/** Its file system is a process's (FUSE), which may keep whoever asks it waiting: not to be touched
+ *  but by fg_mapping_open(), which gives a copy. */
+bool fg_mapping_is_slow(pid_t pid, const struct fg_mapping *mapping);
 /** Opens the mapped file as the kernel sees it: /proc/PID/map_files/…, else /proc/PID/root/path,
  *  checked against inode and device. Returns a descriptor or a negative error code. */
 int fg_mapping_open(pid_t pid, const struct fg_mapping *mapping, struct fg_err *err);

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "gate/base/file.h"
+#include "profiler/unwind/slow_file.h"
 
 #if defined(__x86_64__)
 enum { OWN_MACHINE = EM_X86_64 };
@@ -126,8 +127,8 @@ static bool read_memory(void *context, uint64_t address, void *to, size_t len)
 	return true;
 }
 
-int fg_memory_elf_read(pid_t pid, const struct fg_mapping *mapping, uint8_t **ret_image,
-		       size_t *ret_len, struct fg_err *err)
+static int read_here(pid_t pid, const struct fg_mapping *mapping, uint8_t **ret_image,
+		     size_t *ret_len, struct fg_err *err)
 {
 	enum { STEPS = 64, STEP_BYTES = 4096 };
 	char path[64];
@@ -148,4 +149,45 @@ int fg_memory_elf_read(pid_t pid, const struct fg_mapping *mapping, uint8_t **re
 		rc = fg_memory_elf_build(read_memory, &memory, base, ret_image, ret_len, err);
 	}
 	return rc;
+}
+
+struct slow_memory {
+	pid_t pid;
+	const struct fg_mapping *mapping;
+};
+
+static int put_slow(const void *context, int memory)
+{
+	const struct slow_memory *slow = context;
+	uint8_t *image = NULL;
+	size_t len = 0;
+
+	if (read_here(slow->pid, slow->mapping, &image, &len, NULL) != 0)
+		return FG_SLOW_UNREADABLE;
+	return fg_slow_put(memory, image, len); /* and then the child ends */
+}
+
+static int read_all(int fd, uint8_t **ret_image, size_t *ret_len, struct fg_err *err)
+{
+	FG_AUTO_BUF struct fg_buf bytes = {.max = FG_MEMORY_ELF_MAX + 1};
+	int rc = fg_file_read_fd(fd, "the copy", FG_MEMORY_ELF_MAX, &bytes, err);
+
+	if (rc)
+		return rc;
+	*ret_len = bytes.len;
+	*ret_image = (uint8_t *)fg_buf_take(&bytes, NULL);
+	return *ret_image ? 0 : fg_err_nomem(err);
+}
+
+int fg_memory_elf_read(pid_t pid, const struct fg_mapping *mapping, uint8_t **ret_image,
+		       size_t *ret_len, struct fg_err *err)
+{
+	const struct slow_memory slow = {pid, mapping};
+
+	if (!fg_mapping_is_slow(pid, mapping))
+		return read_here(pid, mapping, ret_image, ret_len, err);
+	/* A page that is not there yet comes from the file system, which may not answer. */
+	FG_AUTO_CLOSE int fd = fg_slow_run(put_slow, &slow, FG_SLOW_FILE_MS, err);
+
+	return fd < 0 ? fd : read_all(fd, ret_image, ret_len, err);
 }

@@ -104,7 +104,7 @@ static enum fg_outcome run(const void *raw, const struct fg_opt_list *arguments,
 	const struct values *values = raw;
 	struct fg_bundle bundles[2] = {0};
 	struct fg_verdict *verdict = NULL;
-	int rc = fg_outputs_check(&values->outs, false, err);
+	int rc = fg_outputs_check(&values->outs, FG_OUTPUTS_BUNDLE, err);
 
 	if (rc == 0)
 		rc = judge(values, arguments, bundles, &verdict, err);

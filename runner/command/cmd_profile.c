@@ -11,7 +11,7 @@ static const struct fg_opt options[] = {
 	{"port", 0, FG_OPT_LIST, AT(ports), "PORT",
 	 "Find the process that listens on this local port; repeatable"},
 	{"duration", 'd', FG_OPT_DURATION, AT(duration_ns), "TIME",
-	 "How long, e.g. 30s (default: until the target ends, or Ctrl-C)"},
+	 "How long, e.g. 30s (left out: until the target ends, or Ctrl-C)"},
 	{"frequency", 'F', FG_OPT_U64, AT(frequency_hz), "HZ",
 	 "Samples per second and CPU (made prime; default 499)"},
 	{"types", 0, FG_OPT_LIST, AT(types), "TYPES",

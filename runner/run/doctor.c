@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "gate/base/str.h"
 #include "gate/format/json.h"
 #include "gate/report/table.h"
 
@@ -57,6 +58,12 @@ enum fg_outcome fg_doctor_outcome(const struct fg_doctor *doctor)
 	return fg_doctor_failed(doctor) ? FG_OUTCOME_NO_PROFILER : FG_OUTCOME_PASSED;
 }
 
+/* A command is one line, however long: broken, it could not be pasted. */
+static bool is_command(const char *fix)
+{
+	return fg_str_starts_with(fix, "sudo ") && !strchr(fix, '(');
+}
+
 /* One line (wrapped), and one per fix. */
 static void add_probe(const struct fg_probe *probe, unsigned width, struct fg_buf *out)
 {
@@ -73,7 +80,10 @@ static void add_probe(const struct fg_probe *probe, unsigned width, struct fg_bu
 	if (probe->ok || !probe->fix[0])
 		return;
 	fg_buf_addf(out, "%*sfix: ", NAME_COLUMNS, "");
-	fg_text_wrap(probe->fix, NAME_COLUMNS + 5, NAME_COLUMNS + 5, width, out);
+	if (is_command(probe->fix))
+		fg_buf_add_str(out, probe->fix);
+	else
+		fg_text_wrap(probe->fix, NAME_COLUMNS + 5, NAME_COLUMNS + 5, width, out);
 	fg_buf_add_char(out, '\n');
 }
 

@@ -5,6 +5,7 @@
  */
 #include "runner/run/merge.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -33,11 +34,37 @@ static int read_bundles(const struct fg_merge_options *options, const struct fg_
 	return 0;
 }
 
+/* A shard's profiler sees the requests of all shards in the target, but knows the classes of its
+ * own alone: divided by the requests of all, they would give too little CPU per request. */
+static void drop_classes(struct fg_bundle *merged)
+{
+	struct fg_profile_info *info = &merged->result->profile;
+
+	for (int type = 0; type < FG_PROFILE_TYPE_COUNT; type++) {
+		/* The bundle's own; a look-up gives what may only be read. */
+		struct fg_profile *profile = (struct fg_profile *)(uintptr_t)fg_bundle_profile(
+			merged, (enum fg_profile_type)type);
+
+		for (size_t i = 0; profile && i < profile->sample_count; i++)
+			profile->samples[i].endpoint = profile->samples[i].latency = 0;
+	}
+	if (!info->labels)
+		return;
+	info->labels = false;
+	info->attributed = 0;
+	info->slow = (struct fg_profile_slow){0};
+	(void)snprintf(info->labels_problem, sizeof(info->labels_problem),
+		       "the profile is one shard's, which knows the classes of its own requests "
+		       "alone; look at its bundle");
+}
+
 /* One profile is the whole's; several are of different machines or times and stay where they are.
  */
 static void take_profile(struct fg_bundle *bundles, size_t count, struct fg_bundle *merged)
 {
-	static const char several[] = "several shards have one each; look at their bundles";
+	static const char several[] = "several shards have one each, of other machines, or of one "
+				      "target that each saw with "
+				      "its own requests alone; look at their bundles";
 	static const char none[] = "no shard has one";
 	struct fg_bundle *only = NULL;
 	size_t found = 0;
@@ -54,6 +81,8 @@ static void take_profile(struct fg_bundle *bundles, size_t count, struct fg_bund
 		only->profile = NULL;
 		memcpy(merged->profiles, only->profiles, sizeof(merged->profiles));
 		memset(only->profiles, 0, sizeof(only->profiles));
+		if (count > 1)
+			drop_classes(merged);
 		return;
 	}
 	memcpy(merged->result->profile.why_absent, found ? several : none,
@@ -153,7 +182,7 @@ static int check_options(const struct fg_merge_options *options, size_t count, s
 		return fg_err_set(err, FG_E_USAGE,
 				  "--bundle %s exists already; a bundle is never overwritten",
 				  options->bundle);
-	return fg_outputs_check(&options->outs, false, err);
+	return fg_outputs_check(&options->outs, FG_OUTPUTS_BUNDLE, err);
 }
 
 int fg_run_merge(const struct fg_merge_options *options, const struct fg_opt_list *bundles,

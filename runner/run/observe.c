@@ -177,6 +177,22 @@ static void note_debug_files(const struct fg_session *s, struct fg_debuginfod *d
 	fg_debuginfod_free(debuginfod);
 }
 
+/* Of one that we started the end is an outcome; of any other it has to be known to read the rest.
+ */
+static void note_end(const struct fg_session *s, struct fg_profile_info *info)
+{
+	char name[FG_PROFILER_NAME_MAX];
+
+	if (s->file->target.command || !s->target_pid ||
+	    fg_profiler_check_pid(s->target_pid, name, NULL) != -FG_E_NOT_FOUND)
+		return;
+	fg_session_note(s, "warning: the target, process %u, ended during the run\n",
+			s->target_pid);
+	fg_notices_add(&info->notices,
+		       "process %u ended during the run: CPU time and profile end there",
+		       s->target_pid);
+}
+
 int fg_session_profile(struct fg_session *s, struct fg_err *err)
 {
 	struct fg_result *result = s->run->bundle.result;
@@ -189,6 +205,7 @@ int fg_session_profile(struct fg_session *s, struct fg_err *err)
 	if (!s->profiler) {
 		(void)snprintf(result->profile.why_absent, sizeof(result->profile.why_absent), "%s",
 			       s->profile_absent);
+		note_end(s, &result->profile);
 		return 0;
 	}
 	uint64_t start_ns = result->started_ns;
@@ -224,6 +241,7 @@ int fg_session_profile(struct fg_session *s, struct fg_err *err)
 	if (!rc) {
 		fg_bundle_take_profiles(&s->run->bundle, profiles);
 		result->profile.slow = slow;
+		note_end(s, &result->profile);
 	}
 	note_debug_files(s, debuginfod);
 	fg_session_endpoints_done(&endpoints);

@@ -5,6 +5,7 @@
  */
 #include "runner/run/outputs.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -114,29 +115,56 @@ static const struct output_kind {
 	const char *name;
 	bool typed;       /* of a profile: NAME.TYPE is that of another type */
 	output_fn *write; /* NULL: not a file */
+	bool recorded;    /* also of a profile without load, which has no requests */
 	bool later;       /* comes with a later issue */
 	bool packed;      /* compressed already, whatever the file's name ends in */
 } kinds[] = {
-	{.name = "json", .write = write_json},
+	{.name = "json", .recorded = true, .write = write_json},
 	{.name = "ndjson", .write = write_ndjson},
 	{.name = "csv", .write = write_csv},
 	{.name = "junit", .write = write_junit},
 	{.name = "k6-summary", .write = write_k6_summary},
 	{.name = "openmetrics", .write = write_openmetrics},
-	{.name = "markdown", .write = write_markdown},
-	{.name = "pprof", .typed = true, .write = write_pprof, .packed = true},
-	{.name = "folded", .typed = true, .write = write_folded},
-	{.name = "speedscope", .typed = true, .write = write_speedscope},
-	{.name = "svg", .typed = true, .write = write_svg},
+	{.name = "markdown", .recorded = true, .write = write_markdown},
+	{.name = "pprof", .recorded = true, .typed = true, .write = write_pprof, .packed = true},
+	{.name = "folded", .recorded = true, .typed = true, .write = write_folded},
+	{.name = "speedscope", .recorded = true, .typed = true, .write = write_speedscope},
+	{.name = "svg", .recorded = true, .typed = true, .write = write_svg},
 	{.name = "verdict", .write = write_verdict},
 	{.name = "prometheus"},
 	{.name = "html", .later = true},
 };
 
-static const char kinds_text[] =
-	"json, ndjson, csv, junit, k6-summary, openmetrics, markdown, "
-	"pprof, folded, speedscope, svg (of other profiles pprof.offcpu, .wall, .faults …), "
-	"verdict and, while a run goes on, prometheus";
+static bool serves(const struct output_kind *kind, enum fg_outputs_of of)
+{
+	if (kind->later)
+		return false;
+	return of == FG_OUTPUTS_RECORDING ? kind->recorded : kind->write || of == FG_OUTPUTS_RUN;
+}
+
+enum { KINDS_TEXT_MAX = 320 };
+
+/* "json, …, svg (of other profiles pprof.offcpu, …)": what this command writes, and nothing else.
+ */
+static const char *kinds_text(enum fg_outputs_of of, char text[KINDS_TEXT_MAX])
+{
+	size_t used = 0;
+	bool typed = false;
+
+	text[0] = '\0';
+	for (size_t i = 0; i < FG_ARRAY_LEN(kinds) && used < KINDS_TEXT_MAX; i++) {
+		if (!serves(&kinds[i], of))
+			continue;
+		typed |= kinds[i].typed;
+		used += (size_t)snprintf(text + used, KINDS_TEXT_MAX - used, "%s%s%s",
+					 used ? ", " : "", kinds[i].name,
+					 kinds[i].write ? "" : " (while the run goes on)");
+	}
+	if (typed && used < KINDS_TEXT_MAX)
+		(void)snprintf(text + used, KINDS_TEXT_MAX - used,
+			       "; of other profiles pprof.offcpu, .wall, .faults …");
+	return text;
+}
 
 /* The type of "pprof.offcpu=PATH"; CPU without a dot, -1 of an unknown one. */
 static int type_of(const char *word, const struct output_kind *kind)
@@ -148,20 +176,25 @@ static int type_of(const char *word, const struct output_kind *kind)
 	return kind->typed ? fg_profile_type_find(dot + 1, strcspn(dot + 1, "=")) : -1;
 }
 
-static int find_kind(const char *word, const struct output_kind **ret, const char **ret_path,
-		     struct fg_err *err)
+static int find_kind(const char *word, enum fg_outputs_of of, const struct output_kind **ret,
+		     const char **ret_path, struct fg_err *err)
 {
 	const char *equals = strchr(word, '=');
 	const char *names[FG_ARRAY_LEN(kinds)];
+	char text[KINDS_TEXT_MAX];
+	size_t name_count = 0;
 
 	if (!equals || equals == word || !equals[1])
-		return fg_err_set(err, FG_E_USAGE,
-				  "--out wants KIND=PATH, got \"%s\"; for example json=run.json",
-				  word);
+		return fg_err_set(
+			err, FG_E_USAGE,
+			"--out wants KIND=PATH, got \"%.100s\"; for example json=run.json; "
+			"kinds: %s",
+			word, kinds_text(of, text));
 	for (size_t i = 0; i < FG_ARRAY_LEN(kinds); i++) {
 		size_t len = strcspn(word, ".=");
 
-		names[i] = kinds[i].name;
+		if (serves(&kinds[i], of))
+			names[name_count++] = kinds[i].name;
 		if (strlen(kinds[i].name) == len && memcmp(kinds[i].name, word, len) == 0 &&
 		    type_of(word, &kinds[i]) >= 0) {
 			*ret = &kinds[i];
@@ -174,27 +207,34 @@ static int find_kind(const char *word, const struct output_kind **ret, const cha
 
 	if (rc)
 		return rc;
-	const char *nearest = fg_str_nearest(kind, names, FG_ARRAY_LEN(names));
+	const char *nearest = fg_str_nearest(kind, names, name_count);
 
-	return fg_err_set(err, FG_E_USAGE, "--out: unknown kind \"%s\"%s%s%s; there are %s", kind,
-			  nearest ? "; did you mean \"" : "", nearest ? nearest : "",
-			  nearest ? "\"?" : "", kinds_text);
+	return fg_err_set(err, FG_E_USAGE, "--out: unknown kind \"%.100s\"%s%s%s; there are %s",
+			  kind, nearest ? "; did you mean \"" : "", nearest ? nearest : "",
+			  nearest ? "\"?" : "", kinds_text(of, text));
 }
 
 /* What the kind needs to be usable here, before its path is looked at. */
-static int check_kind(const struct output_kind *kind, bool live, struct fg_err *err)
+static int check_kind(const struct output_kind *kind, enum fg_outputs_of of, struct fg_err *err)
 {
+	char text[KINDS_TEXT_MAX];
+
+	if (serves(kind, of))
+		return 0;
 	if (kind->later)
 		return fg_err_set(err, FG_E_USAGE,
 				  "--out %s comes with a later version of flamegate; this one "
 				  "writes %s",
-				  kind->name, kinds_text);
-	if (!kind->write && !live)
+				  kind->name, kinds_text(of, text));
+	if (of == FG_OUTPUTS_RECORDING)
 		return fg_err_set(err, FG_E_USAGE,
-				  "--out %s sends while a run goes on; for a bundle there is "
-				  "flamegate publish --prometheus URL",
-				  kind->name);
-	return 0;
+				  "--out %s is about requests, and a recording has none; there are "
+				  "%s",
+				  kind->name, kinds_text(of, text));
+	return fg_err_set(err, FG_E_USAGE,
+			  "--out %s sends while a run goes on; for a bundle there is "
+			  "flamegate publish --prometheus URL",
+			  kind->name);
 }
 
 static int check_url(const char *url, struct fg_err *err)
@@ -206,15 +246,15 @@ static int check_url(const char *url, struct fg_err *err)
 			  "http://127.0.0.1:9090/api/v1/write");
 }
 
-int fg_outputs_check(const struct fg_opt_list *outs, bool live, struct fg_err *err)
+int fg_outputs_check(const struct fg_opt_list *outs, enum fg_outputs_of of, struct fg_err *err)
 {
 	for (size_t i = 0; i < outs->count; i++) {
 		const struct output_kind *kind = NULL;
 		const char *path = NULL;
-		int rc = find_kind(outs->items[i], &kind, &path, err);
+		int rc = find_kind(outs->items[i], of, &kind, &path, err);
 
 		if (rc == 0)
-			rc = check_kind(kind, live, err);
+			rc = check_kind(kind, of, err);
 		if (rc == 0 && !kind->write)
 			rc = check_url(path, err);
 		else if (rc == 0 && strcmp(path, "-") != 0)
@@ -241,8 +281,8 @@ const char *fg_outputs_prometheus(const struct fg_opt_list *outs, size_t index)
 		const struct output_kind *kind = NULL;
 		const char *path = NULL;
 
-		if (find_kind(outs->items[i], &kind, &path, NULL) == 0 && !kind->write &&
-		    !kind->later && index-- == 0)
+		if (find_kind(outs->items[i], FG_OUTPUTS_RUN, &kind, &path, NULL) == 0 &&
+		    !kind->write && !kind->later && index-- == 0)
 			return path;
 	}
 	return NULL;
@@ -282,7 +322,7 @@ static int write_one(const char *word, const struct source *source,
 	const struct output_kind *kind = NULL;
 	const char *path = NULL;
 	struct fg_outputs_file file;
-	int rc = find_kind(word, &kind, &path, err);
+	int rc = find_kind(word, FG_OUTPUTS_RUN, &kind, &path, err);
 
 	if (rc || !kind->write)
 		return rc;

@@ -14,9 +14,16 @@ struct fg_outputs_options {
 	void *context;
 };
 
-/** Checks every KIND=PATH before a run, so that a typo does not cost one. `live`: a run follows, so
- *  what is sent while it goes on (prometheus=URL) is allowed. */
-int fg_outputs_check(const struct fg_opt_list *outs, bool live, struct fg_err *err) FG_MUST_USE;
+/* Of what is written; it decides which kinds there are. */
+enum fg_outputs_of {
+	FG_OUTPUTS_RUN,       /* one that follows: also what is sent meanwhile (prometheus=URL) */
+	FG_OUTPUTS_BUNDLE,    /* one that is over */
+	FG_OUTPUTS_RECORDING, /* a profile without load */
+};
+
+/** Checks every KIND=PATH before a run, so that a typo does not cost one. */
+int fg_outputs_check(const struct fg_opt_list *outs, enum fg_outputs_of of,
+		     struct fg_err *err) FG_MUST_USE;
 /** True if one of them goes to "-": then that alone must be on standard output. */
 bool fg_outputs_use_stdout(const struct fg_opt_list *outs);
 /** The i-th URL of kind `prometheus`, or NULL. */

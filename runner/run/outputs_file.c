@@ -11,8 +11,7 @@
 #include "gate/base/str.h"
 #include "gate/format/gzip.h"
 
-/* A target that exists and is not a regular file (/dev/stdout, a FIFO) is written in place. */
-static bool is_special(const char *path)
+bool fg_outputs_file_is_special(const char *path)
 {
 	struct stat st;
 
@@ -28,7 +27,7 @@ int fg_outputs_file_open(struct fg_outputs_file *file, const char *path,
 	if (strcmp(path, "-") == 0)
 		return 0;
 	file->gzip = fg_str_ends_with(path, ".gz");
-	if (is_special(path)) {
+	if (fg_outputs_file_is_special(path)) {
 		file->fd = open(path, O_WRONLY | O_CLOEXEC);
 		return file->fd < 0 ? fg_err_errno(err, errno, "cannot open %s", path) : 0;
 	}

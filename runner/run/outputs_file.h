@@ -17,6 +17,9 @@ struct fg_outputs_file {
 	void *text_context;
 };
 
+/** Whether it exists and is no regular file (/dev/stdout, a FIFO): such a one is written in place.
+ */
+bool fg_outputs_file_is_special(const char *path);
 /** Opens what --out named; `text` takes what goes to "-". */
 int fg_outputs_file_open(struct fg_outputs_file *file, const char *path,
 			 void (*text)(void *context, const char *text, size_t len),

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* -o KIND=PATH of commands with kinds of their own; the rules about paths that all share. */
 #include <string.h>
+#include <unistd.h>
 
 #include "gate/base/str.h"
 #include "runner/run/outputs.h"
@@ -21,6 +22,9 @@ int fg_outputs_check_place(const char *path, struct fg_err *err)
 		return fg_err_set(err, FG_E_USAGE, "--out: %s is a directory", path);
 	if (!fg_file_is_dir(dir))
 		return fg_err_set(err, FG_E_USAGE, "--out %s: there is no directory %s", path, dir);
+	if (access(dir, W_OK) != 0 && !fg_outputs_file_is_special(path))
+		return fg_err_set(err, FG_E_USAGE, "--out %s: no file can be made in %s", path,
+				  dir);
 	return 0;
 }
 

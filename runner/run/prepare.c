@@ -275,11 +275,29 @@ static int wait_for_it(const struct fg_session *s, struct fg_err *err)
 	return rc;
 }
 
+/* Who gives a number means that process: measuring another target's latency, or none's CPU, would
+ * be no answer. One that is only hidden from us is profiling's matter and told there. */
+static int check_given_pid(const struct fg_session *s, struct fg_err *err)
+{
+	const char *option = s->options->pid ? "--pid" : "target.process.pid";
+	const uint32_t pid =
+		s->options->pid ? (uint32_t)s->options->pid : s->file->target.process_pid;
+	char name[FG_PROFILER_NAME_MAX];
+	struct fg_err why = {0};
+
+	if (!pid || fg_profiler_check_pid(pid, name, &why) != -FG_E_NOT_FOUND)
+		return 0;
+	*err = why;
+	return fg_err_wrap(err, "%s", option);
+}
+
 static int find_target(struct fg_session *s, struct fg_err *err)
 {
 	const struct fg_target *target = &s->file->target;
 	int rc = fg_str_dup(target->url ? target->url : "", &s->target_url, err);
 
+	if (rc == 0)
+		rc = check_given_pid(s, err);
 	if (rc)
 		return rc;
 	rc = wait_for_it(s, err);
@@ -302,6 +320,12 @@ static int find_target(struct fg_session *s, struct fg_err *err)
 
 int fg_session_prepare_target(struct fg_session *s, struct fg_err *err)
 {
+	if (s->file->target.command && s->options->pid) {
+		fg_session_outcome(s, FG_OUTCOME_USAGE);
+		return fg_err_set(err, FG_E_USAGE,
+				  "--pid names a process that runs already, but this scenario "
+				  "starts its own target (target.start); leave out one");
+	}
 	int rc = s->file->target.command ? start_target(s, err) : find_target(s, err);
 
 	if (rc)

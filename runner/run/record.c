@@ -20,7 +20,7 @@ enum { TEXT_MAX = 16 << 20, DEFAULT_FREQUENCY_HZ = 499, FREQUENCY_MAX_HZ = 10000
 
 static int check_options(const struct fg_record_options *options, struct fg_err *err)
 {
-	int rc = fg_outputs_check(&options->outs, false, err);
+	int rc = fg_outputs_check(&options->outs, FG_OUTPUTS_RECORDING, err);
 
 	if (rc)
 		return rc;

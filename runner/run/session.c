@@ -389,7 +389,7 @@ int fg_run_scenario(const struct fg_run_options *options, const struct fg_run_io
 	struct fg_err place_err = {0};
 
 	*ret = (struct fg_run){.outcome = FG_OUTCOME_PASSED};
-	int rc = fg_outputs_check(&options->outs, true, err);
+	int rc = fg_outputs_check(&options->outs, FG_OUTPUTS_RUN, err);
 
 	if (rc == 0)
 		rc = check_options(options, err);

@@ -114,6 +114,8 @@ static void print_info(const struct fg_profile_info *info)
 	for (size_t i = 0; i < FG_ARRAY_LEN(lines); i++)
 		printf("info %s %.6g\n", lines[i].key, lines[i].value);
 	printf("note %s\n", info->why_absent);
+	for (size_t i = 0; i < info->notices.count; i++)
+		printf("note %s\n", info->notices.texts[i]);
 	for (int i = 0; i < FG_STACK_RESULT_COUNT; i++)
 		printf("info result_%s %llu\n", fg_stack_result_name((enum fg_stack_result)i),
 		       (unsigned long long)(i ? info->incomplete_by[i] : info->complete));

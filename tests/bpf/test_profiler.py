@@ -38,7 +38,7 @@ class Result:
                 key, value = rest.split()
                 self.info[key] = float(value)
             elif word == "note":
-                self.note = rest
+                self.note = " | ".join(filter(None, (self.note, rest)))
             elif word == "program":
                 name, verified, _ = rest.split()
                 self.programs[name] = int(verified)

@@ -10,8 +10,10 @@ import pty
 import re
 import select
 import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
 import unittest
 
@@ -289,6 +291,55 @@ thresholds:
             with self.subTest(args=args):
                 done = self.flamegate("run", "-u", 1, "-d", "1s", *args, url, check=2, timeout=10)
                 self.assertIn(text, done.err)
+
+    @unittest.skipUnless(ROOT_USER, "needs root to be somebody else")
+    def test_a_place_that_cannot_be_written_is_said_before_the_run(self):
+        self.dir.chmod(0o755)
+        for out, text in (("json=x", "no file can be made in ."), (f"json={self.dir}/x", "no file can be made in")):
+            done = self.flamegate("run", "-u", 1, "-d", "1s", "-o", out, "http://127.0.0.1:1/", user="nobody", check=2, timeout=10)
+            self.assertIn(text, done.err)
+        _, port = self.nginx()  # a device is written in place
+        done = self.flamegate("run", "-u", 1, "-d", "1s", "-o", "json=/dev/null", f"http://127.0.0.1:{port}/", user="nobody", timeout=30)
+        self.assertNotEqual(done.code, 2, done.err)
+
+    def test_a_pid_that_is_given_must_be_a_process(self):
+        """Exit 13 before anything is sent, also where only latency is measured; the scenario's pid as well."""
+        server = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(server.close)
+        server.setblocking(False)
+        url = f"http://127.0.0.1:{server.getsockname()[1]}/"
+        zombie = subprocess.Popen(["true"])
+        self.addCleanup(zombie.wait)
+        kit.wait_until(lambda: pathlib.Path(f"/proc/{zombie.pid}/stat").read_text().split()[2] == "Z", 10, "a zombie")
+        scenario = self.write("pid.yaml", f"version: 1\ntarget: {{ url: '{url}', process: {{ pid: {zombie.pid} }} }}\n"
+                              "scenarios: { a: { executor: constant-vus, vus: 1, duration: 1s, steps: [{ get: / }] } }\n")
+        cases = [(("-u", 1, "-d", "1s", "--pid", "999999999", url), "--pid: there is no process 999999999"),
+                 (("-u", 1, "-d", "1s", "--pid", zombie.pid, url), "a zombie"),
+                 (("-u", 1, "-d", "1s", "--pid", "2", url), "is a kernel thread"),
+                 (("-u", 1, "-d", "1s", "--no-profile", "--pid", "999999999", url), "there is no process"),
+                 ((scenario,), f"target.process.pid: process {zombie.pid} (true) has ended already")]
+        for args, text in cases:
+            with self.subTest(args=args):
+                self.assertIn(text, self.flamegate("run", *args, check=13, timeout=20).err)
+        with self.assertRaises(BlockingIOError, msg="nothing was sent"):
+            server.accept()
+
+    def test_a_target_of_somebody_else_that_ends(self):
+        """k6 would see failed requests; here it is said whose end they are."""
+        _, port = self.nginx()
+        other = subprocess.Popen(["sleep", "2"])
+        self.addCleanup(other.kill)
+        reaper = threading.Thread(target=other.wait)
+        reaper.start()
+        self.addCleanup(reaper.join)
+        done = self.flamegate("run", "-r", 20, "-d", "4s", "--pid", other.pid, "--bundle", "b", f"http://127.0.0.1:{port}/")
+        self.assertIn(f"warning: the target, process {other.pid}, ended during the run", done.err)
+        self.assertIn(f"process {other.pid} ended during the run: CPU", str(self.run_json(self.dir / "b")["profile"]["notices"]))
+
+    def test_a_pid_beside_a_started_target(self):
+        path = self.write("start.yaml", "version: 1\ntarget: { url: 'http://127.0.0.1:1/', start: { command: [sleep, '60'] } }\n"
+                          "scenarios: { a: { executor: constant-vus, vus: 1, duration: 1s, steps: [{ get: / }] } }\n")
+        self.assertIn("--pid", self.flamegate("run", "--pid", os.getpid(), path, check=2, timeout=20).err)
 
     def test_nothing_but_failures_is_not_green(self):
         _, port = self.nginx()

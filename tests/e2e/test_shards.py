@@ -2,10 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Three processes with --shard i/3 against one counting server: together exactly the schedule of one; and
 `flamegate merge` makes one bundle and one verdict of them."""
+import gzip
 import json
+import os
 import pathlib
+import shutil
 import sys
 import time
+import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
 from tests.kit import counter, kit
@@ -132,6 +136,30 @@ class Shards(kit.TestCase):
             refused = self.flamegate("run", "--no-profile", *args, scenario, check=2)
             self.assertIn(text, refused.err)
         self.assertEqual(self.server.seen, [])
+
+
+class OneProfile(kit.TestCase):
+    @unittest.skipUnless(os.getuid() == 0, "needs root")
+    def test_the_profile_of_one_shard(self):
+        """Its target also worked for the others' requests, whose classes it does not know: none are told of the whole."""
+        _, port = self.nginx()
+        scenario = self.write("p.yaml", f"version: 1\nname: p\ntarget: {{ url: 'http://127.0.0.1:{port}' }}\nscenarios: {{ a: {{ executor: "
+                              "constant-arrival-rate, rate: 400, duration: 2s, preAllocatedVUs: 20, steps: [ { get: / } ] } }\n")
+        for i, more in ((1, ()), (2, ("--no-profile",))):
+            self.assertIn(self.flamegate("run", "-q", "--shard", f"{i}/2", "--bundle", f"b{i}", *more, scenario).code, (0, 16))
+        self.assertTrue(self.run_json(self.dir / "b1")["profile"]["labels"]["present"], "nothing to test without request classes")
+        self.assertIn(b"GET /", gzip.decompress((self.dir / "b1" / "profile.pb.gz").read_bytes()))
+        merged = self.flamegate("merge", "--bundle", "whole", "b1", "b2")
+        self.assertIn("no request classes: the profile is one shard's", " ".join(merged.out.split()))
+        whole = self.run_json(self.dir / "whole")["profile"]
+        self.assertEqual((whole["labels"]["present"], whole["samples"]), (False, self.run_json(self.dir / "b1")["profile"]["samples"]))
+        self.assertNotIn(b"GET /", gzip.decompress((self.dir / "whole" / "profile.pb.gz").read_bytes()))
+        shutil.rmtree(self.dir / "b2")
+        shutil.copytree(self.dir / "b1", self.dir / "b2")
+        run = self.run_json(self.dir / "b2")
+        (self.dir / "b2" / "run.json").write_text(json.dumps({**run, "shard": {"index": 1, "count": 2}}))
+        merged = self.flamegate("merge", "--bundle", "both", "b1", "b2")
+        self.assertIn("profile: off, several shards have one each", " ".join(merged.out.split()))
 
 
 if __name__ == "__main__":

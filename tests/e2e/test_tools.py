@@ -205,7 +205,9 @@ class Profile(Tools):
                  (("--pid", "1", "--", "true"), "not both"), (("--pid", "1", "-d", "5"), "needs a unit"),
                  (("--pid", "1", "-F", "999999"), "--frequency goes up to"), (("--pid", "1", "-o", "html=x"), "later version"),
                  (("--pid", "1", "-o", "svg"), "KIND=PATH"), (("--pid", "1", "-o", "svg=/no/such/dir/x"), "no directory"),
-                 (("--pid", "1", "--frequncy", "9"), "frequency"), (("--pid", "1", "--bundle", "."), "exists already")]
+                 (("--pid", "1", "--frequncy", "9"), "frequency"), (("--pid", "1", "-d", "0s"), "--duration must be more than 0"),
+                 (("--pid", "1", "-o", "foo"), "kinds: json, markdown, pprof, folded, speedscope, svg;"),
+                 (("--pid", "1", "-o", "csv=x"), "is about requests"), (("--pid", "1", "--bundle", "."), "exists already")]
         for args, text in cases:
             with self.subTest(args=args):
                 self.refused(2, text, "profile", *args)
@@ -497,7 +499,8 @@ class Doctor(Tools):
                               capture_output=True, timeout=60)
         self.assertEqual(done.returncode, 14, done.stdout)
         self.assertRegex(done.stdout, r"✗ BPF programs .*refused")
-        self.assertIn("sudo setcap", done.stdout)
+        self.assertRegex(done.stdout, r"(?m)^ +fix: or run as root \(in a container: --cap-add BPF")
+        self.assertRegex(done.stdout, rf"(?m)^ +fix: sudo --user='#0' flamegate doctor --pid {os.getpid()}$")
         self.assertRegex(done.stdout, r"rights +uid 65534, no capabilities")
         self.assertRegex(done.stdout, r"✗ owner +uid 0 \(we are 65534\)")
         self.assertIn("things are missing for CPU profiles; latency", done.stdout)
@@ -506,6 +509,13 @@ class Doctor(Tools):
                                   timeout=60)
             self.assertEqual(done.returncode, 14, done.stdout)
             self.assertIn("is missing for complete CPU profiles; until then stack copies", done.stdout)
+        # The fix is one line that works as it stands.
+        command = re.search(r"(?m)^ +fix: sudo (setcap .*)$", done.stdout).group(1)
+        subprocess.run(["sh", "-c", f"PATH=$PATH:/usr/sbin:/sbin; {command}"], check=True, timeout=20)
+        done = subprocess.run([*NOBODY, str(place / "flamegate"), "doctor"], cwd=self.dir, text=True, capture_output=True,
+                              timeout=60)
+        self.assertRegex(done.stdout, r"✓ BPF programs +\d+ load and attach")
+        self.assertEqual(done.returncode, 0, done.stdout)
 
     @ROOT
     def test_inside_a_namespace(self):

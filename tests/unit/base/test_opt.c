@@ -78,6 +78,8 @@ static void test_errors(void **state)
 		{"--quiet=1", "--quiet takes no value"},
 		{"-u ten", "--vus: expected a whole number, got \"ten\""},
 		{"-d 10", "--duration: duration needs a unit: 5s, 500ms, 2m"},
+		{"-u 0", "--vus must be more than 0; leave it out for its default"},
+		{"-d 0s", "--duration must be more than 0; leave it out for its default"},
 		{"-u -5", "--vus: expected a whole number, got \"-5\""},
 	};
 

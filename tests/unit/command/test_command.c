@@ -194,7 +194,7 @@ static void test_output_kinds(void **state)
 	for (size_t i = 0; i < FG_ARRAY_LEN(cases); i++) {
 		struct fg_opt_list outs = {.items = {cases[i].word}, .count = 1};
 		struct fg_err err = {0};
-		int rc = fg_outputs_check(&outs, true, &err);
+		int rc = fg_outputs_check(&outs, FG_OUTPUTS_RUN, &err);
 
 		if (!cases[i].message) {
 			assert_ok(rc, &err);
@@ -215,15 +215,52 @@ static void test_outputs_of_a_bundle(void **state)
 	struct fg_err err = {0};
 
 	(void)state;
-	assert_int_equal(fg_outputs_check(&live, false, &err), -FG_E_USAGE);
+	assert_int_equal(fg_outputs_check(&live, FG_OUTPUTS_BUNDLE, &err), -FG_E_USAGE);
 	assert_non_null(strstr(err.message, "flamegate publish --prometheus"));
-	assert_int_equal(fg_outputs_check(&twice, false, &err), -FG_E_USAGE);
-	assert_ok(fg_outputs_check(&files, false, &err), &err);
+	assert_int_equal(fg_outputs_check(&twice, FG_OUTPUTS_BUNDLE, &err), -FG_E_USAGE);
+	assert_ok(fg_outputs_check(&files, FG_OUTPUTS_BUNDLE, &err), &err);
 	assert_true(fg_outputs_use_stdout(&twice));
 	assert_false(fg_outputs_use_stdout(&files));
 	assert_string_equal(fg_outputs_prometheus(&live, 0), "http://x/api/v1/write");
 	assert_null(fg_outputs_prometheus(&live, 1));
 	assert_null(fg_outputs_prometheus(&files, 0));
+}
+
+/* A recording's message names only what `profile` writes. */
+static void test_outputs_of_a_recording(void **state)
+{
+	static const char there_are[] =
+		"json, markdown, pprof, folded, speedscope, svg; of other profiles pprof.offcpu, "
+		".wall, .faults …";
+	static const struct {
+		const char *word, *message; /* NULL: accepted */
+	} cases[] = {
+		{"svg=-", NULL},
+		{"pprof.offcpu=a", NULL},
+		{"json=a", NULL},
+		{"foo", "got \"foo\""},
+		{"foo=x", "unknown kind \"foo\""},
+		{"csv=x", "is about requests"},
+		{"junit=x", "is about requests"},
+		{"verdict=x", "is about requests"},
+		{"prometheus=http://x/", "is about requests"},
+		{"html=x", "later version"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < FG_ARRAY_LEN(cases); i++) {
+		struct fg_opt_list outs = {.items = {cases[i].word}, .count = 1};
+		struct fg_err err = {0};
+		int rc = fg_outputs_check(&outs, FG_OUTPUTS_RECORDING, &err);
+
+		if (!cases[i].message) {
+			assert_ok(rc, &err);
+			continue;
+		}
+		assert_int_equal(rc, -FG_E_USAGE);
+		if (!strstr(err.message, cases[i].message) || !strstr(err.message, there_are))
+			fail_msg("%s: %s", cases[i].word, err.message);
+	}
 }
 
 static void test_github_branch(void **state)
@@ -271,6 +308,7 @@ int main(void)
 		cmocka_unit_test(test_pairs),
 		cmocka_unit_test(test_output_kinds),
 		cmocka_unit_test(test_outputs_of_a_bundle),
+		cmocka_unit_test(test_outputs_of_a_recording),
 		cmocka_unit_test(test_github_branch),
 	};
 

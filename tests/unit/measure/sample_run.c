@@ -404,6 +404,9 @@ void fg_sample_same_profile_info(const struct fg_profile_info *a, const struct f
 {
 	assert_true(a->present == b->present && a->partial == b->partial);
 	assert_string_equal(a->why_absent, b->why_absent);
+	assert_int_equal(a->notices.count, b->notices.count);
+	for (size_t i = 0; i < a->notices.count; i++)
+		assert_string_equal(a->notices.texts[i], b->notices.texts[i]);
 	assert_true(a->frequency_hz == b->frequency_hz && a->cpus == b->cpus);
 	assert_true(a->samples == b->samples && a->lost == b->lost && a->complete == b->complete);
 	assert_memory_equal(a->lost_by, b->lost_by, sizeof(a->lost_by));

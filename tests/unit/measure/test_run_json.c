@@ -262,6 +262,8 @@ static void test_nothing_is_lost(void **state)
 	for (size_t i = 0; i < FG_ARRAY_LEN(runs); i++) {
 		struct fg_result *result = fg_sample_result(&runs[i]);
 
+		fg_notices_add(&result->profile.notices, "more than 1023 address spaces");
+		fg_notices_add(&result->profile.notices, "/opt/größe: %*d", 300, 1); /* cut */
 		for (int s = 0; s < FG_RUN_STATUS_COUNT; s++) {
 			result->status = (enum fg_run_status)s;
 			round_trip(result);
@@ -338,64 +340,59 @@ static char *replaced(const char *text, const char *from, const char *to)
 	return copy;
 }
 
+static const struct {
+	const char *from, *to, *message;
+} refused[] = {
+	{"\"version\": 1,", "\"version\": 2,",
+	 "run.json: bundle version 2; this flamegate (" FG_VERSION ") reads version 1"},
+	{"\"version\": 1,", "", "run.json: version: expected an integer, found nothing"},
+	{"\"version\": 1,", "\"version\": \"1\",", "version: expected an integer"},
+	{"\"version\": 1,", "\"version\": 1, \"version\": 1,", "duplicate"},
+	{"\"id\": \"", "\"id\": \"01234567890123456789012345678901234", "id: longer than 32"},
+	{"\"status\": \"interrupted\"", "\"status\": \"fine\"", "status: unknown word \"fine\""},
+	{"\"exitCode\": 99", "\"exitCode\": 99.5", "exitCode is not an integer"},
+	{"\"exitCode\": 99", "\"exitCode\": 256", "exitCode: 256 is not between"},
+	{"\"seed\": \"", "\"seed\": \"-", "seed"},
+	{"\"pid\": 4711", "\"pid\": 4294967296", "target.pid: 4294967296 is not between"},
+	{"\"durationNs\": ", "\"durationNs\": -", "time.durationNs: -60123456789 is not"},
+	{"\"cores\": 4", "\"cores\": 4.0", "environment.cores: expected an integer"},
+	{"\"kernel\": ", "\"kernel\": null, \"k\": ", "environment.kernel: expected a string"},
+	{"\"level\": \"error\"", "\"level\": \"loud\"", "thresholds[0].level: unknown word"},
+	{"\"aborted\": true", "\"aborted\": 1", "thresholds[0].aborted: expected true or false"},
+	{"\"targetPerSecondNs\": [", "\"targetPerSecondNs\": [null,",
+	 "cpu.targetPerSecondNs[0]: expected an integer, found null"},
+	{"\"ring\": 1", "\"ring\": -1", "profile.lostBy.ring: -1 is not between"},
+	{"\"gap\": 60", "\"gap\": \"60\"", "profile.incompleteBy.gap: expected an integer"},
+	{"\"unnamedShare\": 0.004", "\"unnamedShare\": 1.004", "profile.unnamedShare: 1.004"},
+	{"\"runtimes\": [", "\"notices\": [\"a\", 1], \"runtimes\": [",
+	 "profile.notices[1]: expected a string"},
+	{"\"runtimes\": [", "\"notices\": \"a\", \"runtimes\": [",
+	 "profile.notices: expected a list"},
+	{"\"runtimes\": [", "\"runtimes\": [{},", "profile.runtimes[0].name: expected"},
+	{"\"processes\": 3", "\"processes\": -3", "profile.runtimes[0].processes: -3"},
+	{"\"class\": 0", "\"class\": 2", "no such scenario or class"},
+	{"\"class\": 0", "\"class\": -1", "checks[0].class: -1 is not between"},
+	{"\"name\": \"late\"", "\"name\": \"browse\"", "scenario \"browse\" is there twice"},
+	{"\"name\": \"browse\"", "\"name\": \"\"", "a scenario needs a name"},
+	{"\"startNs\": 0", "\"startNs\": 9223372036854775808", "not valid JSON"},
+	{"\"targetRatePerS\": 200.1", "\"targetRatePerS\": -1", "targetRatePerS: -1 is not"},
+	{"\"tier\": \"a\"", "\"tier\": 7", "scenarios[0].tags.tier: expected a string"},
+	{"\"scenario\": 1,\n   \"name\": \"GET /late\"",
+	 "\"scenario\": 0,\n   \"name\": \"GET /items/0\"", "this request class is there twice"},
+	{"\"503\": ", "\"503\": -", "statuses.503: -"},
+	{"\"status\": 1", "\"status\": true", "errors.status: expected an integer"},
+	{"\"hdr\": \"HIST", "\"hdr\": \"XIST", "not a compressed HdrHistogram"},
+	{"\"hdr\": \"", "\"hdr\": \"*", "base64"},
+	{"\"lowerBounds\": 0", "\"lowerBounds\": 99999999", "lowerBounds does not fit"},
+	{"\"minNs\": ", "\"minNs\": 1", "does not fit the histogram"},
+	{"\"sumNs\": ", "\"sumNs\": 1", "does not fit the histogram"},
+	{"\"classes\": [", "\"classes\": {}, \"x\": [",
+	 "classes: expected a list, found an object"},
+	{"\"checks\": [", "\"checks\": [1,", "checks[0]: expected an object, found an integer"},
+};
+
 static void test_refuses_run_json(void **state)
 {
-	static const struct {
-		const char *from, *to, *message;
-	} cases[] = {
-		{"\"version\": 1,", "\"version\": 2,",
-		 "run.json: bundle version 2; this flamegate (" FG_VERSION ") reads version 1"},
-		{"\"version\": 1,", "", "run.json: version: expected an integer, found nothing"},
-		{"\"version\": 1,", "\"version\": \"1\",", "version: expected an integer"},
-		{"\"version\": 1,", "\"version\": 1, \"version\": 1,", "duplicate"},
-		{"\"id\": \"", "\"id\": \"01234567890123456789012345678901234",
-		 "id: longer than 32"},
-		{"\"status\": \"interrupted\"", "\"status\": \"fine\"",
-		 "status: unknown word \"fine\""},
-		{"\"exitCode\": 99", "\"exitCode\": 99.5", "exitCode is not an integer"},
-		{"\"exitCode\": 99", "\"exitCode\": 256", "exitCode: 256 is not between"},
-		{"\"seed\": \"", "\"seed\": \"-", "seed"},
-		{"\"pid\": 4711", "\"pid\": 4294967296", "target.pid: 4294967296 is not between"},
-		{"\"durationNs\": ", "\"durationNs\": -", "time.durationNs: -60123456789 is not"},
-		{"\"cores\": 4", "\"cores\": 4.0", "environment.cores: expected an integer"},
-		{"\"kernel\": ", "\"kernel\": null, \"k\": ",
-		 "environment.kernel: expected a string"},
-		{"\"level\": \"error\"", "\"level\": \"loud\"",
-		 "thresholds[0].level: unknown word"},
-		{"\"aborted\": true", "\"aborted\": 1",
-		 "thresholds[0].aborted: expected true or false"},
-		{"\"targetPerSecondNs\": [", "\"targetPerSecondNs\": [null,",
-		 "cpu.targetPerSecondNs[0]: expected an integer, found null"},
-		{"\"ring\": 1", "\"ring\": -1", "profile.lostBy.ring: -1 is not between"},
-		{"\"gap\": 60", "\"gap\": \"60\"", "profile.incompleteBy.gap: expected an integer"},
-		{"\"unnamedShare\": 0.004", "\"unnamedShare\": 1.004",
-		 "profile.unnamedShare: 1.004"},
-		{"\"runtimes\": [", "\"runtimes\": [{},", "profile.runtimes[0].name: expected"},
-		{"\"processes\": 3", "\"processes\": -3", "profile.runtimes[0].processes: -3"},
-		{"\"class\": 0", "\"class\": 2", "no such scenario or class"},
-		{"\"class\": 0", "\"class\": -1", "checks[0].class: -1 is not between"},
-		{"\"name\": \"late\"", "\"name\": \"browse\"",
-		 "scenario \"browse\" is there twice"},
-		{"\"name\": \"browse\"", "\"name\": \"\"", "a scenario needs a name"},
-		{"\"startNs\": 0", "\"startNs\": 9223372036854775808", "not valid JSON"},
-		{"\"targetRatePerS\": 200.1", "\"targetRatePerS\": -1",
-		 "targetRatePerS: -1 is not"},
-		{"\"tier\": \"a\"", "\"tier\": 7", "scenarios[0].tags.tier: expected a string"},
-		{"\"scenario\": 1,\n   \"name\": \"GET /late\"",
-		 "\"scenario\": 0,\n   \"name\": \"GET /items/0\"",
-		 "this request class is there twice"},
-		{"\"503\": ", "\"503\": -", "statuses.503: -"},
-		{"\"status\": 1", "\"status\": true", "errors.status: expected an integer"},
-		{"\"hdr\": \"HIST", "\"hdr\": \"XIST", "not a compressed HdrHistogram"},
-		{"\"hdr\": \"", "\"hdr\": \"*", "base64"},
-		{"\"lowerBounds\": 0", "\"lowerBounds\": 99999999", "lowerBounds does not fit"},
-		{"\"minNs\": ", "\"minNs\": 1", "does not fit the histogram"},
-		{"\"sumNs\": ", "\"sumNs\": 1", "does not fit the histogram"},
-		{"\"classes\": [", "\"classes\": {}, \"x\": [",
-		 "classes: expected a list, found an object"},
-		{"\"checks\": [", "\"checks\": [1,",
-		 "checks[0]: expected an object, found an integer"},
-	};
 	struct fg_result *result = fg_sample_result(&small);
 	struct fg_buf text;
 	struct fg_err err = {0};
@@ -405,13 +402,13 @@ static void test_refuses_run_json(void **state)
 	fg_slice_class(result->totals, 0, false)->errors[FG_NET_HTTP_STATUS] = 1;
 	fg_slice_statuses(fg_slice_class(result->totals, 0, false))[503] = 1;
 	assert_ok(fg_bundle_run_json(result, &text, &err), &err);
-	for (size_t i = 0; i < FG_ARRAY_LEN(cases); i++) {
-		char *bad = replaced(text.data, cases[i].from, cases[i].to);
+	for (size_t i = 0; i < FG_ARRAY_LEN(refused); i++) {
+		char *bad = replaced(text.data, refused[i].from, refused[i].to);
 		struct fg_result *back = NULL;
 		int rc = fg_bundle_parse_run_json(bad, strlen(bad), &back, &err);
 
-		if (rc == 0 || !strstr(err.message, cases[i].message))
-			fail_msg("%s: %s", cases[i].to, rc ? err.message : "accepted");
+		if (rc == 0 || !strstr(err.message, refused[i].message))
+			fail_msg("%s: %s", refused[i].to, rc ? err.message : "accepted");
 		assert_null(back);
 		free(bad);
 	}

@@ -125,6 +125,24 @@ static void test_kernel_is_grouped_by_system_call(void **state)
 		{{"k:clear_page", "k:exc_page_fault", "k:asm_exc_page_fault", "main"},
 		 "[kernel] page_fault"},
 		{{"k:syscall_exit_to_user_mode", "k:do_syscall_64", "main"}, "[kernel] syscall"},
+		/* nginx's writev on 6.18: the wrapper's last call is a jump */
+		{{"k:tcp_sendmsg", "k:do_iter_readv_writev", "k:vfs_writev", "k:do_writev",
+		  "k:do_syscall_64", "k:entry_SYSCALL_64_after_hwframe", "writev", "main"},
+		 "[kernel] sys_writev"},
+		{{"k:ep_send_events", "k:do_epoll_wait.isra.0", "k:x64_sys_call", "k:do_syscall_64",
+		  "main"},
+		 "[kernel] sys_epoll_wait"},
+		{{"k:tcp_recvmsg", "k:__sys_recvfrom", "k:do_syscall_64", "main"},
+		 "[kernel] sys_recvfrom"},
+		{{"k:vfs_writev", "k:do_writev", "k:invoke_syscall", "k:el0_svc", "main"},
+		 "[kernel] sys_writev"},
+		/* not right below the entry: somebody else's work */
+		{{"k:do_writev", "k:task_work_run", "k:exit_to_user_mode_loop", "k:do_syscall_64",
+		  "main"},
+		 "[kernel] syscall"},
+		{{"k:do_writev", "k:io_wq_worker", "k:ret_from_fork"}, "[kernel]"},
+		/* below an interrupt or a fault there is no system call's worker */
+		{{"k:do_futex", "k:asm_exc_page_fault", "main"}, "[kernel] page_fault"},
 		{{"k:schedule", "k:kthread", "k:ret_from_fork"}, "[kernel]"},
 	};
 

@@ -356,25 +356,49 @@ static void test_cut_stack_gets_a_root(void **state)
 	stage_close(&stage);
 }
 
-/* What the helper could not do reaches the report. */
-static void test_notice_is_told(void **state)
+static void say_notice(struct stage *stage, char *text)
+{
+	Fg__Wire__Notice notice;
+	struct fg_err err = {0};
+
+	fg__wire__notice__init(&notice);
+	notice.text = text;
+	say(stage, FG_WIRE_NOTICE, &notice.base);
+	assert_ok(fg_client_take(stage->client, &err), &err);
+}
+
+/* Whatever the helper could not do reaches the report: all of it, each once. */
+static void test_notices_are_told(void **state)
 {
 	(void)state;
-	char text[] = "more than 1023 address spaces";
-	Fg__Wire__Notice notice;
+	char spaces[] = "more than 1023 address spaces", files[] = "/lib/x.so: no rows";
+	char cut[] = "a file \xc3", number[] = "notice 00";
 	struct fg_profile_info info;
 	struct fg_profile *profile;
-	struct fg_err err = {0};
 	struct stage stage;
 
 	stage_begin(&stage);
-	fg__wire__notice__init(&notice);
-	notice.text = text;
-	say(&stage, FG_WIRE_NOTICE, &notice.base);
-	assert_ok(fg_client_take(stage.client, &err), &err);
+	say_notice(&stage, spaces);
+	say_notice(&stage, files);
+	say_notice(&stage, spaces);
+	say_notice(&stage, cut);
 	build(&stage, &profile, &info);
 	assert_false(info.partial);
-	assert_string_equal(info.why_absent, "incomplete: more than 1023 address spaces");
+	assert_string_equal(info.why_absent, "");
+	assert_int_equal(info.notices.count, 3);
+	assert_string_equal(info.notices.texts[0], spaces);
+	assert_string_equal(info.notices.texts[1], files);
+	assert_string_equal(info.notices.texts[2], "a file \xef\xbf\xbd");
+	fg_profile_free(profile);
+	for (int i = 0; i < 40; i++) {
+		number[7] = (char)('0' + i / 10);
+		number[8] = (char)('0' + i % 10);
+		say_notice(&stage, number);
+	}
+	build(&stage, &profile, &info);
+	assert_int_equal(info.notices.count, FG_NOTICES_MAX);
+	assert_string_equal(info.notices.texts[FG_NOTICES_MAX - 1],
+			    "more than 15 notices: later ones are left out");
 	fg_profile_free(profile);
 	stage_close(&stage);
 }
@@ -465,7 +489,7 @@ int main(void)
 		cmocka_unit_test(test_silence_times_out),
 		cmocka_unit_test(test_killed_mid_stream),
 		cmocka_unit_test(test_cut_stack_gets_a_root),
-		cmocka_unit_test(test_notice_is_told),
+		cmocka_unit_test(test_notices_are_told),
 		cmocka_unit_test(test_same_stacks_are_kept_once),
 		cmocka_unit_test(test_stats_between),
 		cmocka_unit_test(test_slices_are_kept),

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the report says about request classes and slow requests, and when it keeps silent. */
+/* What the report says about request classes and slow requests, and when it keeps silent; notices.
+ */
 #include "gate/report/report_internal.h"
 #include "gate/report/table.h"
 
@@ -46,6 +47,33 @@ static void test_attribution(void **state)
 		if (strncmp(out.data, cases[i].text, strlen(cases[i].text)) != 0 ||
 		    (!cases[i].text[0] && out.data[0]))
 			fail_msg("case %zu: \"%s\"", i, out.data);
+	}
+}
+
+/* Of many the first ones, and where the others are. */
+static void test_notices(void **state)
+{
+	static const char *const texts[] = {
+		"",
+		"      ! notice 0\n",
+		"      ! notice 0\n      ! notice 1\n",
+		"      ! notice 0\n      ! notice 1\n      ! notice 2\n",
+		"      ! notice 0\n      ! notice 1\n      ! notice 2\n      ! notice 3\n",
+		"      ! notice 0\n      ! notice 1\n      ! notice 2\n"
+		"      ! and 2 more: profile.notices in run.json\n",
+	};
+	struct fg_profile_info info = {0};
+
+	(void)state;
+	for (size_t i = 0; i < FG_ARRAY_LEN(texts); i++) {
+		FG_AUTO_BUF struct fg_buf out = {.max = 4096};
+		struct fg_report_pen pen = {.width = 80, .out = &out};
+
+		fg_report_notices(&pen, &info);
+		fg_buf_add(&out, "", 1);
+		assert_string_equal(out.data, texts[i]);
+		fg_notices_add(&info.notices, "notice %zu", i);
+		fg_notices_add(&info.notices, "notice %zu", i);
 	}
 }
 
@@ -259,9 +287,13 @@ static void test_numbers_are_not_torn(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_numbers_are_not_torn),  cmocka_unit_test(test_attribution),
-		cmocka_unit_test(test_when_classes_are_told), cmocka_unit_test(test_slow_functions),
-		cmocka_unit_test(test_slow_restraint),        cmocka_unit_test(test_slow_seconds),
+		cmocka_unit_test(test_numbers_are_not_torn),
+		cmocka_unit_test(test_attribution),
+		cmocka_unit_test(test_notices),
+		cmocka_unit_test(test_when_classes_are_told),
+		cmocka_unit_test(test_slow_functions),
+		cmocka_unit_test(test_slow_restraint),
+		cmocka_unit_test(test_slow_seconds),
 		cmocka_unit_test(test_class_texts),
 	};
 

@@ -1,0 +1,70 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Targets whose program lies on a file system that another process serves: test_fuse.py CASE --build DIR.
+
+Cases, targets and checks as in test_profiler.py, whose bench this uses; the server is fuse_server.py.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import test_profiler as base
+from test_profiler import check
+
+
+class Mount:
+    """zoo_life on FUSE, running; unmounted at the end, whatever came between."""
+
+    def __init__(self, bench):
+        if not os.access("/dev/fuse", os.R_OK | os.W_OK):
+            raise base.Skip("no /dev/fuse")
+        self.place = os.path.join(bench.dir, "mount")
+        os.mkdir(self.place)
+        here = os.path.dirname(os.path.abspath(__file__))
+        self.server = bench.start(sys.executable, f"{here}/fuse_server.py", f"{bench.zoo}/zoo_life", self.place, ready="ready")
+        self.target = bench.start(f"{self.place}/zoo_life", "sort", "40", ready="ready")
+
+    def mute(self):
+        self.server.send_signal(signal.SIGUSR1)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        # The end of the server is the end of everybody's waiting.
+        self.server.kill()
+        self.server.wait()
+        subprocess.run(["umount", "-l", self.place], check=True, timeout=20)
+
+
+def case_answers(bench):
+    """An AppImage, a rootless container: stacks and names as from any disk."""
+    with Mount(bench) as mount:
+        result = bench.profile(mount.target.pid)
+        base.check_complete(result)
+        check(result.having("compare_words") + result.having("zoo_spin") + result.having("mode_sort") > result.info["samples"] * 0.5,
+              f"names are missing: {result.stacks[:3]}")
+        check(not result.note, f"note {result.note!r}")
+
+
+def case_does_not_answer(bench):
+    """Nobody waits for it: the profile comes, the library's part of it named, and what is missing is said."""
+    with Mount(bench) as mount:
+        mount.mute()
+        begin = time.monotonic()
+        result = bench.profile(mount.target.pid)
+        took = time.monotonic() - begin
+        print(f"  {took:.1f} s, note {result.note!r}")
+        check(result.info["samples"] > base.SAMPLES_MIN, f"{result.info['samples']:g} samples")
+        check(not result.info["partial"], "the helper was lost")
+        check("did not answer within 1000 ms" in result.note, f"note {result.note!r}")
+        check(took < 20, f"it took {took:.1f} s")
+
+
+CASES = {name[len("case_"):]: value for name, value in sorted(globals().items()) if name.startswith("case_")}
+
+if __name__ == "__main__":
+    sys.exit(base.main(CASES))
