@@ -11,9 +11,15 @@
 /* Frames of one raw stack. */
 struct fg_stack_frames {
 	uint16_t all;         /* of the program and its runtime */
-	uint16_t unnamed;     /* generated code without a name */
+	uint16_t generated;   /* code that is in no file */
+	uint16_t unnamed;     /* of it, without a name */
 	uint16_t interpreted; /* functions that node's interpreter hides behind its own name */
 	bool counted;
+};
+
+/* Of one runtime's frames. */
+struct fg_runtime_counts {
+	uint64_t interpreted, generated;
 };
 
 struct fg_runtimes {
@@ -22,7 +28,7 @@ struct fg_runtimes {
 	uint8_t *seen;                  /* processes that were sampled */
 	struct fg_runtime_info items[FG_RUNTIME_COUNT];
 	uint32_t flags[FG_RUNTIME_COUNT]; /* that all of its processes have */
-	uint64_t interpreted[FG_RUNTIME_COUNT];
+	struct fg_runtime_counts counts[FG_RUNTIME_COUNT];
 	const char *problems[FG_RUNTIME_COUNT]; /* of reading their perf maps; the client's */
 	uint32_t trampoline;                    /* string */
 };
@@ -35,9 +41,10 @@ void fg_runtimes_count(struct fg_runtimes *runtimes, const struct fg_raw_sample 
 /** Writes those that were seen, with advice. */
 void fg_runtimes_report(struct fg_runtimes *runtimes, struct fg_profile_info *info);
 
-/** What to do about it, in one line; "" when nothing is missing. Pure. `interpreted` counts among
+/** What to do about it, in one line; "" when nothing is missing. Pure. `counts` are among
  *  info->frames; `problem` is why names are missing, or NULL. */
-void fg_runtime_advice(enum fg_runtime runtime, uint32_t flags, uint64_t interpreted,
-		       const char *problem, struct fg_runtime_info *info);
+void fg_runtime_advice(enum fg_runtime runtime, uint32_t flags,
+		       const struct fg_runtime_counts *counts, const char *problem,
+		       struct fg_runtime_info *info);
 
 #endif

@@ -189,15 +189,29 @@ static size_t count_loops(const struct fg_client_scripts *scripts, const struct 
 	return loops;
 }
 
-/* `skip`: loops at the leaf that ran nothing yet. */
+/* Compiled code runs functions without a loop, and where it was called from is a guess. */
+static size_t count_holes(const struct fg_raw_stack *stack, const uint64_t *frames)
+{
+	size_t holes = 0;
+
+	for (size_t i = 0; i < stack->user_count; i++)
+		holes += (frames[stack->kernel_count + i] & FG_FRAME_GUESSED) != 0;
+	return holes;
+}
+
+/* `skip`: loops at the leaf that ran nothing yet; `holes`: guesses that stand for functions. */
 static void put_stack(struct merge *merge, const struct fg_raw_stack *stack, const uint64_t *frames,
-		      size_t skip)
+		      size_t skip, size_t holes)
 {
 	size_t native_count = (size_t)stack->kernel_count + stack->user_count;
 
 	for (size_t i = 0; i < native_count; i++) {
 		bool loop = i >= stack->kernel_count && is_loop(merge->scripts, frames[i]);
 
+		if (holes && i >= stack->kernel_count && frames[i] & FG_FRAME_GUESSED) {
+			put_group(merge);
+			holes--;
+		}
 		if (loop && !skip && merge->at < merge->script_count) {
 			put_group(merge);
 		} else {
@@ -221,6 +235,12 @@ size_t fg_client_script_merge(const struct fg_client_scripts *scripts,
 		.out = out,
 	};
 	size_t loops = count_loops(scripts, stack, frames), groups = count_groups(&merge);
+	size_t holes = *result == FG_STACK_GUESSED && groups > loops
+			       ? FG_MIN(groups - loops, count_holes(stack, frames))
+			       : 0;
+
+	loops += holes;
+
 	bool whole = *result == FG_STACK_COMPLETE || *result == FG_STACK_GUESSED;
 	/* Where native code is about to enter the loop, or has just left it, one of the two is
 	 * ahead at the leaf: a loop without a function yet, or a function whose loop is not there.
@@ -233,7 +253,7 @@ size_t fg_client_script_merge(const struct fg_client_scripts *scripts,
 	}
 	if (whole && (loops > groups + skip || groups > loops + 1))
 		*result = FG_STACK_SCRIPT;
-	put_stack(&merge, stack, frames, skip);
+	put_stack(&merge, stack, frames, skip, holes);
 	return merge.out_count;
 }
 

@@ -209,7 +209,7 @@ static int make_python(const struct python *from, uint64_t address, struct fg_sc
 	return set_code(layout, words, err);
 }
 
-/* Places of the fields in _Py_DebugOffsets, in words: 3.14 has more of some. */
+/* Places of the fields in _Py_DebugOffsets, in words: each version has more of some. */
 enum field {
 	RUNTIME_HEAD,
 	INTERP_NEXT_FIELD,
@@ -256,6 +256,33 @@ static const uint8_t places_3_14[FIELD_COUNT] = {
 	[STRING_STATE_FIELD] = 78, [STRING_LENGTH_FIELD] = 79, [ASCII_SIZE] = 80,
 	[OBJECT_TYPE_FIELD] = 51,
 };
+static const uint8_t places_3_15[FIELD_COUNT] = {
+	[RUNTIME_HEAD] = 5,        [INTERP_NEXT_FIELD] = 8,    [INTERP_THREADS] = 9,
+	[THREAD_NEXT_FIELD] = 24,  [THREAD_FRAME] = 26,        [THREAD_ID] = 30,
+	[FRAME_PREVIOUS] = 40,     [FRAME_CODE] = 41,          [FRAME_INSTR] = 42,
+	[FRAME_OWNER] = 44,        [CODE_FILE] = 48,           [CODE_NAME] = 49,
+	[CODE_QUALNAME] = 50,      [CODE_TABLE] = 51,          [CODE_LINE] = 52,
+	[CODE_INSTR] = 56,         [BYTES_SIZE_FIELD] = 87,    [BYTES_DATA_FIELD] = 88,
+	[STRING_STATE_FIELD] = 90, [STRING_LENGTH_FIELD] = 91, [ASCII_SIZE] = 92,
+	[OBJECT_TYPE_FIELD] = 59,
+};
+static const struct {
+	uint32_t version;
+	const uint8_t *places;
+} debug_pythons[] = {
+	{PYTHON_DEBUG, places_3_13},
+	{FG_SCRIPT_VERSION(3, 14), places_3_14},
+	{FG_SCRIPT_VERSION(3, 15), places_3_15},
+};
+
+static const uint8_t *find_places(uint32_t version)
+{
+	for (size_t i = 0; i < FG_ARRAY_LEN(debug_pythons); i++) {
+		if (debug_pythons[i].version == version)
+			return debug_pythons[i].places;
+	}
+	return NULL;
+}
 
 static int check_debug(uint32_t version, const uint64_t *debug, struct fg_err *err)
 {
@@ -305,8 +332,7 @@ static int make_debug_python(uint32_t version, uint64_t address, const uint64_t 
 	int rc = check_debug(version, debug, err);
 
 	if (!rc)
-		rc = read_debug(version == PYTHON_DEBUG ? places_3_13 : places_3_14, debug, at,
-				err);
+		rc = read_debug(find_places(version), debug, at, err);
 	if (rc)
 		return rc;
 	uint64_t frame_end = at[FRAME_OWNER] + 1;
@@ -414,8 +440,7 @@ int fg_script_layout_make(uint32_t kind, uint32_t version, uint64_t address, con
 
 	if (kind == FG_RUNTIME_PHP) {
 		rc = make_php(version, address, &layout, err);
-	} else if (kind == FG_RUNTIME_PYTHON && version >= PYTHON_DEBUG &&
-		   version <= FG_SCRIPT_VERSION(3, 14)) {
+	} else if (kind == FG_RUNTIME_PYTHON && find_places(version)) {
 		rc = make_debug_python(version, address, debug, &layout, err);
 	} else {
 		const struct python *known = NULL;

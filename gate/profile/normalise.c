@@ -80,27 +80,31 @@ static size_t clone_suffix(const char *text)
 	return 0;
 }
 
-/* A chain of clone suffixes up to `end`. */
-static bool all_clones(const struct fg_name *name, size_t at, size_t end)
+/* Where a chain of clone suffixes ends: `end` if that is all there is. */
+static size_t behind_clones(const struct fg_name *name, size_t at, size_t end)
 {
 	while (at < end) {
 		size_t len = clone_suffix(name->text + at);
 
 		if (!len || at + len > end)
-			return false;
+			return at;
 		at += len;
 	}
-	return true;
+	return at;
 }
 
 /* ".isra.0.cold" at the end. */
 static bool strip_dotted(struct fg_name *name)
 {
 	for (size_t at = 1; at < name->len; at++) {
-		if (name->text[at] == '.' && all_clones(name, at, name->len)) {
+		size_t behind = name->text[at] == '.' ? behind_clones(name, at, name->len) : at;
+
+		if (behind == name->len) {
 			fg_name_erase(name, at, name->len - at);
 			return true;
 		}
+		/* Parts of this chain end where it ends. */
+		at = FG_MAX(at, behind - 1);
 	}
 	return false;
 }
@@ -125,7 +129,8 @@ static bool strip_spelled(struct fg_name *name)
 		size_t from = open - 1 + strlen(forms[i].open);
 
 		if (from < name->len - 1 && name->text[from] == '.' &&
-		    (forms[i].close == ']' || all_clones(name, from, name->len - 1))) {
+		    (forms[i].close == ']' ||
+		     behind_clones(name, from, name->len - 1) == name->len - 1)) {
 			fg_name_erase(name, open - 1, name->len - open + 1);
 			return true;
 		}
@@ -186,11 +191,10 @@ static bool strip_mangled_hash(struct fg_name *name)
 		return true;
 	}
 	for (size_t at = 2; fg_name_starts(name, 0, "_R") && at < name->len; at++) {
-		size_t len = strspn(name->text + at, base62);
-
 		if (!fg_name_starts(name, at, "Cs"))
 			continue;
-		len -= 2;
+		size_t len = strspn(name->text + at + 2, base62);
+
 		if (len < DISAMBIGUATOR_MIN || len > DISAMBIGUATOR_MAX ||
 		    name->text[at + 2 + len] != '_')
 			continue;
@@ -249,6 +253,7 @@ static void normalise(struct fg_name *name)
 	char before[FG_NAME_CAPACITY];
 	bool changed = true;
 
+	name->steps = 0;
 	for (size_t round = 0; round < ROUNDS_MAX && changed; round++) {
 		memcpy(before, name->text, name->len + 1);
 		for (size_t i = 0; i < FG_ARRAY_LEN(passes); i++)
@@ -276,8 +281,9 @@ static void append(const char *text, bool source, struct fg_buf *out)
 
 	memcpy(first, name.text, name.len + 1);
 	normalise(&name);
-	/* A name that consists of decoration only stays as it is: an empty key says nothing. */
-	fg_buf_add_str(out, name.len ? name.text : first);
+	/* A name that consists of decoration only stays as it is: an empty key says nothing. So
+	 * does one that was too much: half of the work would be another half the next time. */
+	fg_buf_add_str(out, name.len && name.steps < FG_NAME_STEPS_MAX ? name.text : first);
 }
 
 void fg_normalise_name(const char *name, struct fg_buf *out)
@@ -295,6 +301,9 @@ void fg_normalise_templates(const char *name, struct fg_buf *out)
 	struct fg_name text;
 
 	take(name, false, &text);
+	text.steps = 0;
 	fg_name_strip_templates(&text);
+	if (text.steps >= FG_NAME_STEPS_MAX)
+		take(name, false, &text);
 	fg_buf_add_str(out, text.text);
 }

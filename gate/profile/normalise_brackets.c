@@ -16,7 +16,8 @@ static size_t operator_len(const struct fg_name *name, size_t at)
 	};
 	static const size_t word = 8;
 
-	if (!fg_name_starts(name, at, "operator") || (at && fg_name_is_word(name->text[at - 1])))
+	if (name->text[at] != 'o' || !fg_name_starts(name, at, "operator") ||
+	    (at && fg_name_is_word(name->text[at - 1])))
 		return 0;
 	size_t space = name->text[at + word] == ' ' ? 1 : 0;
 
@@ -32,18 +33,20 @@ static char closing(char open)
 	return open == '(' ? ')' : open == '[' ? ']' : open == '{' ? '}' : '>';
 }
 
-/* The position of the bracket that closes the one at `open`, or 0. Inside of round ones, angles are
+/* The position of the bracket that closes the one at `open`, or 0; also when the steps are used up,
+ * and the name will stay as it was. Inside of round ones, angles are
  * comparisons as often as brackets, so only round ones count there. */
-static size_t match(const struct fg_name *name, size_t open)
+static size_t match(struct fg_name *name, size_t open)
 {
 	char opening = name->text[open];
 	char close = closing(opening);
 	size_t depth = 0;
 
-	for (size_t at = open; at < name->len; at++) {
+	for (size_t at = open; at < name->len && name->steps < FG_NAME_STEPS_MAX; at++) {
 		char c = name->text[at];
 		size_t symbol = operator_len(name, at);
 
+		name->steps++;
 		if (symbol) {
 			at += symbol - 1;
 		} else if (c == '-' && name->text[at + 1] == '>') {
@@ -222,7 +225,7 @@ static size_t strip_at(struct fg_name *name, size_t at, bool *ret_parameters)
 
 /* Where the function's own name begins: behind the last blank outside of brackets, but an operator
  * ("operator new", "operator unsigned long") and a "… thunk to …" keep theirs. */
-static size_t own_name(const struct fg_name *name)
+static size_t own_name(struct fg_name *name)
 {
 	size_t start = 0;
 

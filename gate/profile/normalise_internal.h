@@ -11,8 +11,14 @@ enum { FG_NAME_CAPACITY = FG_NORMALISE_MAX * 2 + 8 };
 struct fg_name {
 	char text[FG_NAME_CAPACITY];
 	size_t len;
-	bool source; /* keep parameters and closure numbers */
+	bool source;  /* keep parameters and closure numbers */
+	size_t steps; /* of matching brackets, over all rounds */
 };
+
+/* 140 000 names of LLVM, node and rustc need 7 600 at most, a nest of templates that is cut in its
+ * middle 282 000. The time for brackets without an end would grow by the third power of their
+ * number. */
+enum { FG_NAME_STEPS_MAX = 1 << 19 };
 
 void fg_name_erase(struct fg_name *name, size_t at, size_t count);
 /** Replaces `count` bytes by `with`; does nothing if it would not fit. */

@@ -56,7 +56,9 @@ static void strip_go_versions(struct fg_name *name)
 {
 	static const char *const marks[] = {"/v", ".v", "%2ev", "@v"};
 
-	for (size_t at = 1; at < go_path(name); at++) {
+	size_t path = go_path(name);
+
+	for (size_t at = 1; at < path; at++) {
 		for (size_t i = 0; i < FG_ARRAY_LEN(marks); i++) {
 			size_t digits_at = at + strlen(marks[i]);
 
@@ -70,6 +72,7 @@ static void strip_go_versions(struct fg_name *name)
 			if (name->text[at] == '@')
 				len = strcspn(name->text + digits_at, "/ (<[");
 			fg_name_erase(name, at, digits_at - at + len);
+			path = go_path(name);
 		}
 	}
 }

@@ -30,6 +30,8 @@
 #ifndef FG_PROFILER_BPF_SCRIPT_BPF_H
 #define FG_PROFILER_BPF_SCRIPT_BPF_H
 
+#include "profiler/bpf/script_name.bpf.h"
+
 enum {
 	FG_SCRIPT_STEPS_AT_ONCE = 12,
 	FG_SCRIPT_STEPS_MAX = 192,   /* frames and what lies between them */
@@ -41,29 +43,6 @@ enum {
 	FG_NO_THREAD_FIRST_MS = 1,
 	FG_NO_THREAD_LAST_MS = 64,
 };
-
-struct fg_script_work {
-	struct fg_bpf_script how;
-	__u64 self; /* what the interpreter calls this thread: its pthread_t */
-	__u64 interp, thread;
-	__u64 code, flags, check, place, same_at; /* of the frame at hand */
-	__u64 name, file, scope;                  /* strings; of PHP a class */
-	__u32 line;
-	__u64 frame, last; /* `last`: slot of the last frame's first word, 0 if none */
-	__u64 cframe;      /* the innermost, if the version has them */
-	__u64 broken;
-	__u64 now_ns;
-	__u64 frame_buf[FG_SCRIPT_FRAME_BYTES / 8];
-	__u64 code_buf[FG_SCRIPT_CODE_BYTES / 8];
-	__u64 same[2];
-};
-
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, FG_SLOT_COUNT);
-	__type(key, __u32);
-	__type(value, struct fg_script_work);
-} fg_script_works SEC(".maps");
 
 /* By number of the program image. */
 struct {
@@ -77,6 +56,7 @@ struct {
  * (thread 0) is looked for again after a growing while. */
 struct fg_script_thread {
 	__u64 thread;
+	__u64 only; /* interpreter, when there was one; 0: a thread may be inside of several */
 	__u64 next_ns;
 	__u32 wait_ms;
 	__u32 image;
@@ -133,6 +113,7 @@ __attribute__((noinline)) int fg_script_look_at_thread(__u32 slot)
 	interp = work->interp;
 	if (!interp)
 		return FG_ENDED;
+	work->interps++;
 	if (bpf_probe_read_user(&work->interp, sizeof(work->interp),
 				(const void *)(interp + work->how.interp_next)))
 		work->interp = 0;
@@ -227,79 +208,6 @@ __attribute__((noinline)) int fg_script_read_place(__u32 slot)
 		 !bpf_probe_read_user(&line, sizeof(line), (const void *)(instr + how->line_instr)))
 		place = line;
 	work->place = place > FG_SCRIPT_PLACE_MASK ? FG_SCRIPT_PLACE_MASK : place;
-	return 0;
-}
-
-struct {
-	__uint(type, BPF_MAP_TYPE_RINGBUF);
-	__uint(max_entries, FG_SCRIPT_NAME_RING_BYTES);
-} fg_script_names SEC(".maps");
-
-/* Which were sent, by a few bits of their hash; what is forgotten is sent again. */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, FG_SCRIPT_SEEN);
-	__type(key, __u32);
-	__type(value, __u64);
-} fg_script_seen SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct fg_bpf_script_name);
-} fg_script_captures SEC(".maps");
-
-static __always_inline void fg_script_read_text(char *out, __u32 size, __u64 string, __u32 offset)
-{
-	out[0] = 0;
-	if (string && bpf_probe_read_user_str(out, size, (const void *)(string + offset)) < 0)
-		out[0] = 0;
-}
-
-/* Sends the texts of the code at hand; 0 if the ring took them. */
-static __always_inline long fg_script_send_text(struct fg_script_work *work,
-						struct fg_bpf_script_name *to)
-{
-	const struct fg_bpf_script *how = &work->how;
-	__u64 name = work->name, scope = work->scope;
-
-	if (how->kind == FG_SCRIPT_PYTHON) {
-		name = scope; /* the qualified one */
-		scope = 0;
-	} else if (scope && bpf_probe_read_user(&scope, sizeof(scope),
-						(const void *)(scope + how->scope_name))) {
-		scope = 0;
-	}
-	to->word = work->code | (work->flags & FG_SCRIPT_WORD_NATIVE);
-	to->check = work->check;
-	to->image = how->image;
-	to->line = work->line;
-	to->name_state = 0;
-	to->file_state = 0;
-	(void)bpf_probe_read_user(&to->name_state, sizeof(to->name_state),
-				  (const void *)(name + how->string_state));
-	(void)bpf_probe_read_user(&to->file_state, sizeof(to->file_state),
-				  (const void *)(work->file + how->string_state));
-	fg_script_read_text(to->name, sizeof(to->name), name, how->string_data);
-	fg_script_read_text(to->scope, sizeof(to->scope), scope, how->string_data);
-	fg_script_read_text(to->file, sizeof(to->file), work->file, how->string_data);
-	return bpf_ringbuf_output(&fg_script_names, to, sizeof(*to), BPF_RB_NO_WAKEUP);
-}
-
-__attribute__((noinline)) int fg_script_capture(__u32 slot)
-{
-	struct fg_script_work *work = bpf_map_lookup_elem(&fg_script_works, &slot);
-	struct fg_bpf_script_name *to = bpf_map_lookup_elem(&fg_script_captures, &slot);
-
-	if (!work || !to)
-		return 0;
-	__u64 key = fg_script_mix(work->check, work->code);
-	__u32 index = (__u32)(key >> 40) & (FG_SCRIPT_SEEN - 1);
-	__u64 *seen = bpf_map_lookup_elem(&fg_script_seen, &index);
-
-	if (seen && *seen != key && !fg_script_send_text(work, to))
-		*seen = key;
 	return 0;
 }
 
@@ -454,12 +362,11 @@ static __always_inline bool fg_script_is_ours(const struct fg_script_work *work)
 	       id == work->self;
 }
 
-/* Walks the list; 0 if it has no such thread, or runs out on one that is not ours. */
+/* Walks the list from work->interp on; thread 0 if it has no such one, or runs out on one that is
+ * not ours. */
 static __always_inline void fg_script_search(struct fg_script_work *work)
 {
 	work->thread = 0;
-	if (bpf_probe_read_user(&work->interp, sizeof(work->interp), (const void *)work->how.head))
-		return;
 	for (int i = 0; i < FG_SCRIPT_THREADS_MAX / FG_SCRIPT_THREADS_AT_ONCE; i++) {
 		if (fg_script_look_at_threads(0))
 			break;
@@ -468,42 +375,40 @@ static __always_inline void fg_script_search(struct fg_script_work *work)
 		work->thread = 0;
 }
 
-/* The thread's state, remembered or searched; 0 if it has none. */
+/* The thread's state, remembered or searched; 0 if it has none. Interpreters come and go at the
+ * head of their list: it says whether there is still the same one and no other. */
 static __always_inline void fg_script_find(struct fg_script_work *work, __u32 tid, __u64 now_ns)
 {
 	struct fg_script_thread *known = bpf_map_lookup_elem(&fg_script_threads, &tid);
 	struct fg_script_thread found = {.image = work->how.image};
+	__u64 first = 0;
 
+	if (bpf_probe_read_user(&first, sizeof(first), (const void *)work->how.head))
+		first = 0;
 	if (known && known->image == work->how.image) {
 		work->thread = known->thread;
-		if (fg_script_is_ours(work) || (!work->thread && now_ns < known->next_ns))
+		if ((first == known->only && fg_script_is_ours(work)) ||
+		    (!work->thread && now_ns < known->next_ns))
 			return;
 		/* A new thread that has none yet is looked for again at once. */
 		if (!work->thread)
 			found.wait_ms = known->wait_ms ? known->wait_ms * 2 : FG_NO_THREAD_FIRST_MS;
 	}
+	work->interp = first;
 	fg_script_search(work);
 	found.thread = work->thread;
+	found.only = work->interps == 1 && !work->interp ? first : 0;
 	if (found.wait_ms > FG_NO_THREAD_LAST_MS)
 		found.wait_ms = FG_NO_THREAD_LAST_MS;
 	found.next_ns = now_ns + found.wait_ms * 1000000ull;
 	bpf_map_update_elem(&fg_script_threads, &tid, &found, BPF_ANY);
 }
 
-static __always_inline __u64 fg_script_first_frame(struct fg_script_work *work, __u32 tid,
-						   __u64 now_ns)
+/* The innermost frame of work->thread; 0 if it has none. */
+static __always_inline __u64 fg_script_frame_of_thread(struct fg_script_work *work)
 {
 	__u64 frame = 0;
 
-	if (work->how.kind == FG_SCRIPT_PHP) {
-		if (bpf_probe_read_user(&frame, sizeof(frame), (const void *)work->how.head))
-			work->broken = 1;
-		return frame;
-	}
-	work->self = fg_arch_pthread_self();
-	fg_script_find(work, tid, now_ns);
-	if (!work->thread)
-		return 0;
 	if (bpf_probe_read_user(&frame, sizeof(frame),
 				(const void *)(work->thread + work->how.thread_frame))) {
 		work->broken = 1;
@@ -519,6 +424,37 @@ static __always_inline __u64 fg_script_first_frame(struct fg_script_work *work, 
 	return frame;
 }
 
+static __always_inline __u64 fg_script_first_frame(struct fg_script_work *work, __u32 tid,
+						   __u64 now_ns)
+{
+	__u64 frame = 0;
+
+	if (work->how.kind == FG_SCRIPT_PHP) {
+		if (bpf_probe_read_user(&frame, sizeof(frame), (const void *)work->how.head))
+			work->broken = 1;
+		return frame;
+	}
+	work->self = fg_arch_pthread_self();
+	fg_script_find(work, tid, now_ns);
+	return work->thread ? fg_script_frame_of_thread(work) : 0;
+}
+
+/* A thread may call one interpreter from within another and has a state in each. The newest comes
+ * first in the list, and inner ones are newer than those that made them: 1 if there is a further
+ * state to look at. */
+__attribute__((noinline)) int fg_script_outer(__u32 slot)
+{
+	struct fg_script_work *work = bpf_map_lookup_elem(&fg_script_works, &slot);
+
+	if (!work || work->broken || work->frame || !work->interp)
+		return 0;
+	fg_script_search(work);
+	if (!work->thread)
+		return 0;
+	work->frame = fg_script_frame_of_thread(work);
+	return 1;
+}
+
 /* Prepares the walk: 1 if there is one to make. Global so that what it may find does not multiply
  * the ways through the caller's loop. */
 __attribute__((noinline)) int fg_script_begin(__u32 slot, __u32 image)
@@ -531,12 +467,14 @@ __attribute__((noinline)) int fg_script_begin(__u32 slot, __u32 image)
 		return 0;
 	work->how = *how;
 	work->thread = 0;
+	work->interp = 0;
+	work->interps = 0;
 	work->last = 0;
 	work->broken = 0;
 	work->now_ns = state->sample.time_ns;
 	work->frame = fg_script_first_frame(work, (__u32)bpf_get_current_pid_tgid(),
 					    state->sample.time_ns);
-	if (!work->frame && !work->broken)
+	if (!work->frame && !work->broken && !work->interp)
 		return 0;
 	fg_script_put(state, image);
 	return 1;
@@ -579,7 +517,7 @@ __attribute__((noinline)) int fg_script_end(__u32 slot)
  * the loop's head, which kernels before 6.3 take for an endless loop ("back-edge"). */
 __attribute__((noinline)) int fg_script_some(__u32 slot)
 {
-	return fg_script_frames(slot) && !fg_script_again(slot);
+	return fg_script_frames(slot) && !fg_script_again(slot) && !fg_script_outer(slot);
 }
 
 /* After the native stack: appends what the interpreter was doing, if the process runs one. */

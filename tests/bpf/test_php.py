@@ -1,12 +1,18 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""PHP functions in profiles of Debian's PHP: test_php.py CASE --build DIR."""
+"""PHP functions in profiles of Debian's PHP: test_php.py CASE --build DIR.
+
+FLAMEGATE_PHP names another PHP (a program or a script that becomes one).
+"""
 
 import argparse
 import os
+import re
 import socket
+import struct
 import sys
 import threading
+import time
 
 from test_profiler import Bench, Skip, check, check_complete, free_port, wait_port
 
@@ -54,6 +60,22 @@ PAGES = {
 }
 
 
+POOL = """[global]
+error_log = {dir}/error.log
+daemonize = no
+[www]
+user = nobody
+group = nogroup
+listen = {dir}/pool
+pm = static
+pm.max_children = 2
+"""
+
+
+def interpreter(bench):
+    return os.environ.get("FLAMEGATE_PHP") or bench.need("php8.2")
+
+
 def write(bench, name, text):
     path = os.path.join(bench.dir, name)
     with open(path, "w") as file:
@@ -62,7 +84,7 @@ def write(bench, name, text):
 
 
 def run(bench, name):
-    php = bench.need("php8.2")
+    php = interpreter(bench)
     write(bench, "part.php", PART)
     child = bench.start(php, "-n", write(bench, f"{name}.php", PROGRAMS[name]), ready="ready")
     result = bench.profile(child.pid, seconds=3, hz=499)
@@ -80,7 +102,8 @@ def samples_of(result, *path):
     """Samples that pass through these functions in this order."""
     count = 0
     for _, c, frames in result.stacks:
-        rest = iter(frames)
+        # 8.4 writes where a closure stands into its name.
+        rest = iter(re.sub(r"{closure:.*}", "{closure}", frame) for frame in frames)
         count += c * all(step in rest for step in path)
     return count
 
@@ -108,7 +131,7 @@ def case_shapes(bench):
 
 def case_server(bench):
     """Function pointers are used again by each request: names must not be."""
-    php = bench.need("php8.2")
+    php = interpreter(bench)
     port = free_port()
     for name, text in PAGES.items():
         write(bench, name, text)
@@ -141,6 +164,84 @@ def case_server(bench):
     check(gone <= result.info["samples"] * 0.002, f"{gone} names are gone")
     check(a > 20 and b > 20, f"{a} and {b} samples of the two pages")
     check(0.6 < a / b < 1.7, f"{a} and {b} samples of two equal pages")
+
+
+def ask_pool(path, script):
+    """One request as FastCGI has it; returns what came back."""
+    def record(kind, body):
+        return struct.pack(">BBHHBB", 1, kind, 1, len(body), 0, 0) + body
+
+    words = b"".join(bytes([len(key), len(value)]) + key + value for key, value in (
+        (b"SCRIPT_FILENAME", script.encode()), (b"SCRIPT_NAME", b"/"), (b"REQUEST_METHOD", b"GET")))
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(10)
+        connection.connect(path)
+        connection.sendall(record(1, struct.pack(">HB5x", 1, 0)) + record(4, words) +
+                           record(4, b"") + record(5, b""))
+        answer = b""
+        while part := connection.recv(1 << 16):
+            answer += part
+    return answer
+
+
+def case_fpm(bench):
+    """Workers of another user, forked by the process that is profiled, or profiled themselves."""
+    fpm = bench.need("php-fpm8.2")
+    os.chmod(bench.dir, 0o755)
+    pages = [write(bench, name, text) for name, text in PAGES.items()]
+    pool = os.path.join(bench.dir, "pool")
+    master = bench.start(fpm, "-n", "-y", write(bench, "pool.conf", POOL.format(dir=bench.dir)))
+    deadline = time.monotonic() + 10
+    while not os.path.exists(pool):
+        check(time.monotonic() < deadline, "the pool does not listen")
+        time.sleep(0.02)
+    check(b"266" in ask_pool(pool, pages[0]), "the pool does not answer")
+    turns = [0]
+
+    def load():
+        turns[0] += 1
+        ask_pool(pool, pages[turns[0] % 2])
+
+    bench.load(load)
+    with open(f"/proc/{master.pid}/task/{master.pid}/children") as file:
+        workers = [int(pid) for pid in file.read().split()]
+    check(len(workers) == 2, f"{len(workers)} workers")
+    for what, pid in (("master", master.pid), ("worker", workers[0])):
+        result = bench.profile(pid, seconds=3, hz=499)
+        check_complete(result)
+        a, b = (samples_of(result, "php_execute_script", "{main}", page, "burn")
+                for page in ("page_a", "page_b"))
+        gone = result.having("[php: gone]")
+        print(f"  {what}: page_a {a} page_b {b} gone {gone}")
+        check(a > 10 and b > 10, f"{what}: {a} and {b} samples of the two pages")
+        check(gone <= result.info["samples"] * 0.002, f"{gone} names are gone")
+
+
+def case_jit(bench):
+    """Compiled functions keep their names and places; their stacks do not pass for complete."""
+    php = interpreter(bench)
+    # A file that was just written is left alone for a while.
+    options = ("zend_extension=opcache.so", "opcache.enable_cli=1", "opcache.jit_buffer_size=16M",
+               "opcache.jit=1255", "opcache.file_update_protection=0")
+    options = [word for option in options for word in ("-d", option)]
+    child = bench.start(php, "-n", *options, write(bench, "shares.php", PROGRAMS["shares"]),
+                        ready="ready")
+    result = bench.profile(child.pid, seconds=3, hz=499)
+    n = result.info["samples"]
+    check(n > 50, f"{n:g} samples")
+    jit = named = 0
+    for reason, count, frames in result.stacks:
+        if "[jit]" in frames:
+            jit += count
+            check(reason != "complete", f"complete: {frames}")
+            named += count * ("{main}" in frames and "Work::run" in frames)
+    print(f"  jit {jit} of {n:g}, named {named}, complete {result.info['complete']:g}")
+    check(jit > n * 0.9, f"{jit} of {n:g} samples are of compiled code")
+    check(named > jit * 0.98, f"{named} of {jit} have their functions")
+    for name, expected in (("f", 0.6), ("g", 0.3), ("h", 0.1)):
+        got = samples_of(result, "{main}", "Work::run", name, "burn") / n
+        limit = 3.5 * (expected * (1 - expected) / n) ** 0.5 + 0.02
+        check(abs(got - expected) < limit, f"{name} has {got:.3f}, not {expected}")
 
 
 def main():

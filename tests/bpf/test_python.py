@@ -2,7 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Python functions in profiles of real interpreters: test_python.py CASE --build DIR.
 
-Debian's python3 always; every Python of pyenv that is on this machine besides.
+Debian's python3 always; every Python of pyenv that is on this machine besides; and what
+FLAMEGATE_PYTHONS names (paths with colons between them, programs or scripts that become one).
+FLAMEGATE_PYTHONS_ONLY=1 leaves out the others.
 """
 
 import argparse
@@ -133,6 +135,43 @@ print('ready', flush=True)
 before()
 os.execv(sys.executable, [sys.executable, __file__, 'again'])
 """,
+    # One thread inside of two interpreters, half of its time in each.
+    "interpreters": """
+import threading
+try:
+    import _interpreters
+    enter = _interpreters.exec
+except ImportError:
+    import _xxsubinterpreters as _interpreters
+    enter = _interpreters.run_string
+def burn(n):
+    s = 0
+    for i in range(n):
+        s += i * i
+    return s
+inner = _interpreters.create()
+enter(inner, '''
+def burn_inside(n):
+    s = 0
+    for i in range(n):
+        s += i * i
+    return s
+def called():
+    burn_inside(20000)
+''')
+def visit():
+    enter(inner, 'called()')
+    burn(20000)
+def run():
+    while True:
+        visit()
+def elsewhere():
+    while True:
+        burn(1000)
+print('ready', flush=True)
+threading.Thread(target=elsewhere, daemon=True).start()
+run()
+""",
     "short": """
 import subprocess, sys
 print('ready', flush=True)
@@ -176,8 +215,17 @@ Server(('127.0.0.1', int(sys.argv[1])), Handler).serve_forever()
 }
 
 
+def debian(bench):
+    """Static and stripped, other than pyenv's, which may come first in the path."""
+    return "/usr/bin/python3" if os.path.exists("/usr/bin/python3") else bench.need("python3")
+
+
 def interpreters(bench):
-    yield "debian", bench.need("python3")
+    for path in filter(None, os.environ.get("FLAMEGATE_PYTHONS", "").split(":")):
+        yield path, path
+    if os.environ.get("FLAMEGATE_PYTHONS_ONLY"):
+        return
+    yield "debian", debian(bench)
     for path in sorted(glob.glob("/root/.pyenv/versions/3.*/bin/python3")):
         version = path.split("/")[4]
         if int(version.split(".")[1]) >= 8:
@@ -276,8 +324,10 @@ def case_callbacks(bench):
                     continue
                 count += c
                 between = names[names.index(outer):names.index(inner)]
-                right += c * (any(native in f for f in between) or
-                              (native != "list_sort" and len(between) > 1))
+                named = any(native in f for f in between)
+                # Where the file has no names of static functions, that one stands there has to do.
+                unnamed = native != "list_sort" or any("+0x" in f for f in between)
+                right += c * (named or (unnamed and len(between) > 1))
             check(count > 5, f"{inner} below {outer} was seen {count} times")
             check(right == count, f"{native}: {right} of {count}")
 
@@ -304,6 +354,59 @@ def case_fork(bench):
     each(bench, "fork", test, seconds=2)
 
 
+def case_interpreters(bench):
+    """Functions of an interpreter stand above those of the one that called it."""
+    def test(result, version):
+        inside = outside = apart = 0
+        for _, c, frames in result.stacks:
+            names = iter(all_functions(frames))
+            if "burn_inside" in frames:
+                inside += c
+                check(all(step in names for step in ("<module>", "run", "visit", "<module>",
+                                                     "called", "burn_inside")), f"{frames}")
+            elif "visit" in frames:
+                outside += c * ("burn" in frames)
+            else:
+                apart += c * ("elsewhere" in frames)
+        print(f"  inside {inside} outside {outside} apart {apart}")
+        check(apart > 20, "the other thread is missing")
+        check(inside > 20 and 0.6 < inside / outside < 1.7, f"{inside} inside, {outside} outside")
+
+    each(bench, "interpreters", test, seconds=3)
+
+
+def libraries():
+    yield from sorted(glob.glob("/usr/lib/x86_64-linux-gnu/libpython3.*.so.1.0"))
+    for path in sorted(glob.glob("/root/.pyenv/versions/3.*/lib/libpython3.*.so.1.0")):
+        if int(path.split("/")[4].split(".")[1]) >= 8:
+            yield path
+
+
+def case_embedded(bench):
+    """The interpreter is a library that a program of another name loaded."""
+    compiler = bench.need("cc")
+    found = list(libraries())
+    if not found:
+        raise Skip("libpython3 is not installed")
+    program_path = os.path.join(bench.dir, "zoo_embed_python")
+    subprocess.run([compiler, "-O1", "-o", program_path,
+                    os.path.join(bench.source, "zoo/zoo_embed_python.c"), "-ldl"], check=True)
+    script = program(bench, "shares")
+    for library in found:
+        print(f"  -- {library}")
+        home = library.split("/lib/libpython")[0] if "pyenv" in library else "/usr"
+        child = bench.start("env", f"PYTHONHOME={home}", program_path, library, script,
+                            ready="ready")
+        result = bench.profile(child.pid, seconds=2, hz=499)
+        stop(bench, child)
+        check_complete(result)
+        no_loops(result)
+        main = sum(c for _, c, frames in result.stacks
+                   if "main" in frames and "<module>" in frames[frames.index("main"):])
+        check(main > 10, f"{main} samples below main()")
+        check(share(result, "loop") > 0.9, f"loop has {share(result, 'loop'):.2f}")
+
+
 def case_exec(bench):
     for version, python in interpreters(bench):
         print(f"  -- {version}")
@@ -317,7 +420,7 @@ def case_exec(bench):
 
 def case_short(bench):
     """Interpreters that live for some milliseconds: nothing breaks, what is missing is said."""
-    python = bench.need("python3")
+    python = debian(bench)
     result = run(bench, python, "short", seconds=3)
     info = result.info
     check(info["samples"] > 50, f"{info['samples']:g} samples")
@@ -330,7 +433,7 @@ def case_short(bench):
 
 def case_generated(bench):
     """Code objects that die and are born at the same address keep their own names."""
-    python = bench.need("python3")
+    python = debian(bench)
     result = run(bench, python, "generated", seconds=3)
     info = result.info
     check(info["complete_percent"] > 97, f"{incomplete(result)}")
@@ -374,26 +477,39 @@ def case_server(bench):
 
 
 def case_hostile(bench):
-    """A program that pretends to be Python: cycles and garbage end the walk, nothing else."""
+    """Programs that pretend to be an interpreter: cycles and garbage end the walk, nothing else."""
     compiler = bench.need("cc")
-    source = os.path.join(bench.source, "zoo/zoo_false_python.c")
-    path = os.path.join(bench.dir, "python3.11")
-    subprocess.run([compiler, "-O1", "-g0", "-rdynamic", "-o", path, source], check=True)
-    for mode in ("cycle", "threads", "garbage", "strings"):
-        child = bench.start(path, mode, ready="ready")
-        result = bench.profile(child.pid, seconds=1, hz=499)
-        stop(bench, child)
-        info = result.info
-        check(info["samples"] > 10, f"{mode}: {info['samples']:g} samples")
-        check(info["lost"] == 0 and info["partial"] == 0, f"{mode}: lost or partial")
-        if mode in ("cycle", "threads", "garbage"):
-            check(info["complete"] <= info["samples"] * 0.1,
-                  f"{mode}: {info['complete']:g} complete")
-        check(info["bpf_ns_per_sample"] < 1e6, f"{mode}: {info['bpf_ns_per_sample']:g} ns")
-        for _, _, frames in result.stacks:
-            for frame in frames:
-                check(len(frame) < 2048 and frame.isprintable(), f"{mode}: {frame!r}")
-        print(f"  {mode}: {info['bpf_ns_per_sample']:.0f} ns per sample")
+    for source, program, modes in (
+            ("zoo_false_python.c", "python3.11",
+             ("cycle", "threads", "garbage", "interpreters", "strings", "long", "rewrite")),
+            ("zoo_false_php.c", "php8.2", ("cycle", "long", "rewrite"))):
+        path = os.path.join(bench.dir, program)
+        subprocess.run([compiler, "-O1", "-g0", "-rdynamic", "-pthread", "-o", path,
+                        os.path.join(bench.source, "zoo", source)], check=True)
+        for mode in modes:
+            child = bench.start(path, mode, ready="ready")
+            result = bench.profile(child.pid, seconds=1, hz=499)
+            stop(bench, child)
+            check_survived(result, f"{program} {mode}")
+            if mode in ("cycle", "threads", "garbage", "interpreters"):
+                info = result.info
+                check(info["complete"] <= info["samples"] * 0.1,
+                      f"{mode}: {info['complete']:g} complete")
+
+
+def check_survived(result, what):
+    info = result.info
+    print(f"  {what}: {info['bpf_ns_per_sample']:.0f} ns per sample, {info['complete']:g} of "
+          f"{info['samples']:g} complete")
+    check(info["samples"] > 10, f"{what}: {info['samples']:g} samples")
+    check(info["lost"] == 0 and info["partial"] == 0, f"{what}: lost or partial")
+    check(info["bpf_ns_per_sample"] < 1e6, f"{what}: {info['bpf_ns_per_sample']:g} ns")
+    known = sum(info[key] for key in info if key.startswith("result_"))
+    check(known == info["samples"], f"{what}: {known:g} results of {info['samples']:g} samples")
+    for _, _, frames in result.stacks:
+        check(len(frames) <= 260, f"{what}: {len(frames)} frames")
+        for frame in frames:
+            check(len(frame) < 2048 and frame.isprintable(), f"{what}: {frame!r}")
 
 
 def main():

@@ -89,6 +89,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		FG_SCRIPT_VERSION(3, 8),  FG_SCRIPT_VERSION(3, 9),  FG_SCRIPT_VERSION(3, 10),
 		FG_SCRIPT_VERSION(3, 11), FG_SCRIPT_VERSION(3, 12), FG_SCRIPT_VERSION(3, 13),
 		FG_SCRIPT_VERSION(3, 14), FG_SCRIPT_VERSION(8, 2),  FG_SCRIPT_VERSION(8, 4),
+		FG_SCRIPT_VERSION(3, 15),
 	};
 	uint64_t debug[FG_SCRIPT_DEBUG_WORDS] = {0};
 	struct fg_script_layout layout;

@@ -344,6 +344,43 @@ static void test_long_names_are_cut(void **state)
 }
 
 /* profile.symbols.demangle: off leaves names mangled; their keys still outlive a rebuild. */
+/* Fills `name` with `first` up to its middle, `second` behind it, and a clone suffix. */
+static void fill_name(char *name, size_t len, char first, char second)
+{
+	static const char suffix[] = ".isra.0";
+
+	memset(name, first, len);
+	memset(name + len / 2, second, len - len / 2);
+	name[0] = 'f';
+	memcpy(name + len - strlen(suffix), suffix, sizeof(suffix));
+}
+
+/* The work on brackets without an end is bounded; what is too much stays as it is, and few do not
+ * count. */
+static void test_brackets_without_end(void **state)
+{
+	static const char *const cases[] = {"<(", "((", "[[", "{{", "<<"};
+
+	(void)state;
+	for (size_t i = 0; i < FG_ARRAY_LEN(cases); i++) {
+		char name[FG_NORMALISE_MAX + 1];
+		struct fg_buf out;
+
+		fg_buf_init(&out, 8192);
+		fill_name(name, FG_NORMALISE_MAX, cases[i][0], cases[i][1]);
+		fg_normalise_name(name, &out);
+		assert_string_equal(out.data, name);
+		fg_buf_clear(&out);
+		fg_normalise_templates(name, &out);
+		assert_string_equal(out.data, name);
+		fg_buf_clear(&out);
+		fill_name(name, 100, cases[i][0], cases[i][1]);
+		fg_normalise_name(name, &out);
+		assert_int_equal(out.len, 100 - strlen(".isra.0"));
+		fg_buf_done(&out);
+	}
+}
+
 static void test_mangled(void **state)
 {
 	static const struct row rows[] = {
@@ -406,6 +443,7 @@ int main(void)
 		cmocka_unit_test(test_cxx),
 		cmocka_unit_test(test_rust),
 		cmocka_unit_test(test_run_times),
+		cmocka_unit_test(test_brackets_without_end),
 		cmocka_unit_test(test_mangled),
 		cmocka_unit_test(test_templates),
 		cmocka_unit_test(test_interpreted_functions),

@@ -11,8 +11,8 @@
 #include "profiler/unwind/fde.h"
 #include "tests/kit/kit.h"
 
-/* Frames are written as letters, leaf first: k kernel, n native, E the native loop; a digit is a
- * function, behind it ! if native code entered it. */
+/* Frames are written as letters, leaf first: k kernel, n native, g native and found by a guess, E
+ * the native loop; a digit is a function, behind it ! if native code entered it. */
 struct stack {
 	uint64_t frames[64];
 	struct fg_raw_stack raw;
@@ -47,6 +47,8 @@ static struct stack parse(const char *native, const char *script)
 
 		stack.frames[count++] =
 			*native == 'k' ? ~0ull : module | (*native == 'E' ? 150 : 500);
+		if (*native == 'g')
+			stack.frames[count - 1] |= FG_FRAME_GUESSED;
 		stack.raw.kernel_count = (uint16_t)(stack.raw.kernel_count + (*native == 'k'));
 		stack.raw.user_count = (uint16_t)(stack.raw.user_count + (*native != 'k'));
 	}
@@ -71,6 +73,8 @@ static void write_out(const uint64_t *frames, size_t count, char *text)
 			*text++ = 'k';
 		else if (id == FG_MODULE_SCRIPT)
 			*text++ = (char)('0' + (frames[i] >> FG_SCRIPT_NAME_SHIFT & 15));
+		else if (frames[i] & FG_FRAME_GUESSED)
+			*text++ = 'g';
 		else
 			*text++ = (frames[i] & 0xffff) == 150 ? 'E' : 'n';
 		if (id == FG_MODULE_SCRIPT)
@@ -102,6 +106,16 @@ static void test_merge(void **state)
 		{"nEn", "0!1!2!", "n0n12", FG_STACK_COMPLETE, FG_STACK_SCRIPT},
 		{"", "0!1!", "01", FG_STACK_COMPLETE, FG_STACK_SCRIPT},
 		{"EnEnEn", "0!", "0nEnEn", FG_STACK_GUESSED, FG_STACK_SCRIPT},
+		/* compiled code has no loop: its functions stand where it was left by a guess */
+		{"ngn", "01!", "n01gn", FG_STACK_GUESSED, FG_STACK_GUESSED},
+		{"ngngn", "0!1!", "n0gn1gn", FG_STACK_GUESSED, FG_STACK_GUESSED},
+		{"ngEn", "0!1!", "n0g1n", FG_STACK_GUESSED, FG_STACK_GUESSED},
+		{"kng", "0!", "kn0g", FG_STACK_GUESSED, FG_STACK_GUESSED},
+		{"ng", "0!1!", "n1g", FG_STACK_GUESSED, FG_STACK_GUESSED},
+		{"ng", "0!1!2!", "n0g12", FG_STACK_GUESSED, FG_STACK_SCRIPT},
+		/* trampolines of -X perf: as many loops as functions */
+		{"EgEgn", "0!1!", "0g1gn", FG_STACK_GUESSED, FG_STACK_GUESSED},
+		{"ng", "", "ng", FG_STACK_GUESSED, FG_STACK_GUESSED},
 		/* the last function of a walk that was cut */
 		{"EnEn", "0!1", "0n1n", FG_STACK_COMPLETE, FG_STACK_COMPLETE},
 		/* cut stacks agree from the leaf on, and keep their reason */

@@ -23,7 +23,8 @@ static void test_versions(void **state)
 		{FG_RUNTIME_PYTHON, 3, 12, 0},
 		{FG_RUNTIME_PYTHON, 3, 13, -FG_E_INVALID}, /* without its table of offsets */
 		{FG_RUNTIME_PYTHON, 3, 14, -FG_E_INVALID},
-		{FG_RUNTIME_PYTHON, 3, 15, -FG_E_UNSUPPORTED},
+		{FG_RUNTIME_PYTHON, 3, 15, -FG_E_INVALID},
+		{FG_RUNTIME_PYTHON, 3, 16, -FG_E_UNSUPPORTED},
 		{FG_RUNTIME_PYTHON, 2, 7, -FG_E_UNSUPPORTED},
 		{FG_RUNTIME_PYTHON, 0, 0, -FG_E_UNSUPPORTED},
 		{FG_RUNTIME_PHP, 7, 4, -FG_E_UNSUPPORTED},
@@ -53,7 +54,7 @@ static void test_versions(void **state)
 	}
 }
 
-/* 3.13's words as CPython 3.13.0 has them; the rest is not read. */
+/* Words as CPython 3.13.0, 3.14.10 and 3.15.2 have them; the rest is not read. */
 static void fill_debug(uint64_t debug[FG_SCRIPT_DEBUG_WORDS], unsigned minor)
 {
 	static const uint16_t of_3_13[] = {
@@ -63,15 +64,29 @@ static void fill_debug(uint64_t debug[FG_SCRIPT_DEBUG_WORDS], unsigned minor)
 		[66] = 32,  [68] = 32,  [69] = 16,  [70] = 40,
 	};
 	static const uint16_t of_3_14[] = {
-		[5] = 632,  [8] = 7264, [9] = 7344, [24] = 8,   [26] = 72,  [27] = 152,
+		[5] = 808,  [8] = 7272, [9] = 7344, [24] = 8,   [26] = 72,  [27] = 152,
 		[32] = 8,   [33] = 0,   [34] = 56,  [36] = 74,  [40] = 112, [41] = 120,
 		[42] = 128, [43] = 136, [44] = 68,  [48] = 208, [51] = 8,   [75] = 16,
 		[76] = 32,  [78] = 32,  [79] = 16,  [80] = 40,
 	};
+	static const uint16_t of_3_15[] = {
+		[5] = 936,  [8] = 7264, [9] = 7336, [24] = 8,   [26] = 72,  [30] = 176,
+		[40] = 8,   [41] = 0,   [42] = 56,  [44] = 74,  [48] = 112, [49] = 120,
+		[50] = 128, [51] = 136, [52] = 68,  [56] = 208, [59] = 8,   [87] = 16,
+		[88] = 32,  [90] = 32,  [91] = 16,  [92] = 40,
+	};
+	static const struct {
+		const uint16_t *words;
+		size_t count;
+	} tables[] = {
+		{of_3_13, FG_ARRAY_LEN(of_3_13)},
+		{of_3_14, FG_ARRAY_LEN(of_3_14)},
+		{of_3_15, FG_ARRAY_LEN(of_3_15)},
+	};
 
 	memset(debug, 0, FG_SCRIPT_DEBUG_WORDS * sizeof(*debug));
-	for (size_t i = 0; i < FG_ARRAY_LEN(of_3_14); i++)
-		debug[i] = minor == 14 ? of_3_14[i] : i < FG_ARRAY_LEN(of_3_13) ? of_3_13[i] : 0;
+	for (size_t i = 0; i < tables[minor - 13].count; i++)
+		debug[i] = tables[minor - 13].words[i];
 	memcpy(debug, "xdebugpy", 8);
 	debug[1] = 3ull << 24 | (uint64_t)minor << 16 | 0x00f0;
 }
@@ -90,14 +105,20 @@ static void test_debug_offsets(void **state)
 	struct fg_script_layout layout;
 
 	(void)state;
-	for (unsigned minor = 13; minor <= 14; minor++) {
+	static const struct {
+		uint32_t head, threads, owner, thread_id, instr;
+	} expected[] = {
+		{632, 7344, 70, 152, 200}, {808, 7344, 74, 152, 208}, {936, 7336, 74, 176, 208}};
+
+	for (unsigned minor = 13; minor <= 15; minor++) {
 		fill_debug(debug, minor);
 		assert_int_equal(make_debug(debug, minor, &layout), 0);
-		assert_int_equal(layout.bpf.head, BASE + 632);
-		assert_int_equal(layout.bpf.interp_threads, 7344);
+		assert_int_equal(layout.bpf.head, BASE + expected[minor - 13].head);
+		assert_int_equal(layout.bpf.interp_threads, expected[minor - 13].threads);
 		assert_int_equal(layout.bpf.thread_frame, 72);
-		assert_int_equal(layout.bpf.frame_owner, minor == 13 ? 70 : 74);
-		assert_int_equal(layout.bpf.code_instr, minor == 13 ? 200 : 208);
+		assert_int_equal(layout.bpf.thread_id, expected[minor - 13].thread_id);
+		assert_int_equal(layout.bpf.frame_owner, expected[minor - 13].owner);
+		assert_int_equal(layout.bpf.code_instr, expected[minor - 13].instr);
 		assert_int_equal(layout.bpf.code_start + layout.bpf.code_name, 120);
 		assert_int_equal(layout.bpf.code_start + layout.bpf.code_line, 68);
 		assert_int_equal(layout.bytes_data, 32);
@@ -106,7 +127,7 @@ static void test_debug_offsets(void **state)
 		debug[2] = 1; /* free-threaded */
 		assert_int_equal(make_debug(debug, minor, &layout), 0);
 		assert_int_equal(layout.lines, minor == 13 ? FG_LINES_LOCATIONS : FG_LINES_NONE);
-		assert_int_equal(make_debug(debug, 27 - minor, &layout), -FG_E_INVALID);
+		assert_int_equal(make_debug(debug, minor == 13 ? 14 : 13, &layout), -FG_E_INVALID);
 	}
 	fill_debug(debug, 13);
 	debug[0] ^= 1;
@@ -122,7 +143,7 @@ static void test_hostile_debug_offsets(void **state)
 	size_t refused = 0;
 
 	(void)state;
-	for (unsigned minor = 13; minor <= 14; minor++) {
+	for (unsigned minor = 13; minor <= 15; minor++) {
 		for (size_t word = 3; word < FG_SCRIPT_DEBUG_WORDS; word++) {
 			for (size_t v = 0; v < FG_ARRAY_LEN(values); v++) {
 				struct fg_script_layout layout;
