@@ -409,6 +409,7 @@ int fg_session_add_target(struct fg_session *session, uint32_t tgid, struct fg_e
 {
 	const struct fg_bpf_target target = {0};
 
+	session->object->bss->fg_target_marks[tgid & (FG_TARGET_MARKS - 1)] = 1;
 	if (bpf_map_update_elem(bpf_map__fd(session->object->maps.fg_targets), &tgid, &target,
 				BPF_NOEXIST) != 0 &&
 	    errno != EEXIST)

@@ -23,6 +23,7 @@ struct fg_session_types {
 	uint64_t since_ns; /* waits count from here; 0: off */
 	int possible_cpus;
 	struct fg_bpf_type_stats *stats; /* one per possible CPU */
+	struct fg_bpf_wait_cpu *wait_cpus;
 };
 
 /** Between open and load. */

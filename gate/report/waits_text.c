@@ -6,6 +6,9 @@
 
 #include "gate/base/num.h"
 
+/* 1 / FG_WAIT_BUDGET_PART of profiler/bpf/shared.h. */
+enum { WAITS_BUDGET_PERCENT = 1 };
+
 struct cause {
 	enum fg_wait_class wait;
 	uint64_t us;
@@ -74,9 +77,15 @@ static void add_effort(const struct fg_result *result, struct fg_buf *out)
 				    samples),
 		fg_num_format_count(type->events, events), fg_num_format_count(type->lost, lost),
 		type->with_user ? 100.0 * (double)type->complete / (double)type->with_user : 0);
-	if (cpu_ns > 0)
-		fg_buf_addf(out, ", cost %.2f %% of the CPUs",
-			    100.0 * (double)type->bpf_ns / cpu_ns);
+	if (cpu_ns <= 0)
+		return;
+	double percent = 100.0 * (double)type->bpf_ns / cpu_ns;
+
+	fg_buf_addf(out, ", cost %.2f %% of the CPUs", percent);
+	/* Stacks keep to the budget; what is left is that each switch is counted. */
+	if (percent > 1.25 * WAITS_BUDGET_PERCENT)
+		fg_buf_addf(out, ", above its %d %%: so many switches, and each is counted",
+			    WAITS_BUDGET_PERCENT);
 }
 
 bool fg_report_faults(const struct fg_result *result, struct fg_buf *out)

@@ -50,6 +50,8 @@ struct {
 	__type(value, struct fg_bpf_stats);
 } fg_stats SEC(".maps");
 
+__u8 fg_target_marks[FG_TARGET_MARKS] = {0}; /* for those who see all processes */
+
 enum { FIRST_MISS_INTERVAL_MS = 4, LAST_MISS_INTERVAL_MS = 512, FAULT_INTERVAL_MS = 5 };
 
 /* Events are rare and the reader should act at once, so these do wake it. */
@@ -231,6 +233,7 @@ int BPF_PROG(fg_fork, struct task_struct *parent, struct task_struct *child)
 	};
 
 	bpf_map_update_elem(&fg_targets, &tgid, &copy, BPF_ANY);
+	fg_target_marks[(__u32)child->tgid & (FG_TARGET_MARKS - 1)] = 1;
 	send_event(FG_EVENT_FORK, tgid, parent_tgid, 0);
 	return 0;
 }

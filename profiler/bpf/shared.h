@@ -192,7 +192,7 @@ enum fg_wait_word {
 #define FG_WAIT_TOTAL       (1ull << 36) /* no wait: value is the sum of all the thread's short ones */
 
 enum {
-	FG_THREADS_MAX = 16384,    /* threads with an account of their waits */
+	FG_THREADS_MAX = 16384,    /* threads with an account of their waits; a power of two */
 	FG_WAIT_SITES = 8,         /* per thread, direct mapped */
 	FG_FAULT_PERIOD = 97,      /* page faults of a CPU between two looks at them */
 	FG_WAIT_BUDGET_PART = 100, /* of a CPU's time that the accounts may take: 1 / this */
@@ -203,16 +203,17 @@ struct fg_bpf_wait_site {
 	uint32_t usual_us; /* the last long wait, fading by an eighth with each shorter one */
 };
 
-/* Value of the thread table, by the kernel's tid. */
+/* The account of a thread's waits: two cache lines. */
 struct fg_bpf_thread {
-	uint64_t out_ns; /* 0: it runs, or nothing is known */
+	uint32_t pid,
+		group; /* the kernel's numbers of thread and process; pid 0: none at this place */
+	uint32_t tid, tgid; /* the helper's */
+	uint64_t out_ns;    /* 0: it runs, or nothing is known */
 	uint64_t site;
-	uint64_t how; /* as FG_WAIT_HOW */
-	uint32_t tgid;
-	uint32_t long_us; /* a wait of this length counted as long when it began */
-	uint32_t request; /* as fg_bpf_sample's, at the switch away */
-	uint32_t reserved;
+	uint64_t how;      /* as FG_WAIT_HOW */
 	uint64_t short_ns; /* sum of the short waits, with a stack or not */
+	uint32_t long_us;  /* a wait of this length counted as long when it began */
+	uint32_t reserved[3];
 	struct fg_bpf_wait_site sites[FG_WAIT_SITES];
 };
 
@@ -340,6 +341,26 @@ struct fg_bpf_type_stats {
 	uint64_t bpf_ns;
 };
 
+/* One CPU's part in following waits: its counts, its budget and what it used in this window. */
+struct fg_bpf_wait_cpu {
+	struct fg_bpf_type_stats stats;
+	uint64_t last_ns;
+	int64_t credit_ns;
+	uint64_t random;
+	uint32_t scale_us;
+	uint32_t per_us;  /* 2^32 / scale_us */
+	uint32_t uniform; /* probability × 65536 */
+	uint32_t long_us;
+	uint32_t calls;
+	uint32_t busy;
+	uint64_t window_ns, window_events; /* when it began, events until then */
+	uint64_t plain_ns, stacks_ns;      /* in the window */
+	uint64_t stacks;
+};
+
+/* Process numbers, cut, that are or were a target's: others need not be looked for. */
+enum { FG_TARGET_MARKS = 1 << 16 };
+
 enum { FG_SAMPLE_RING_BYTES = 16 << 20, FG_EVENT_RING_BYTES = 256 << 10 };
 
 _Static_assert(sizeof(struct fg_unwind_row) == 8, "rows are 8 bytes");
@@ -347,7 +368,8 @@ _Static_assert(sizeof(struct fg_bpf_shard) == 4 << 20, "the value size that old 
 _Static_assert(sizeof(struct fg_bpf_mapping) == 32, "as both sides see it");
 _Static_assert(sizeof(struct fg_bpf_target) == 48, "as both sides see it");
 _Static_assert(sizeof(struct fg_bpf_sample) == 40 + 8 * FG_SAMPLE_FRAMES, "as both sides see it");
-_Static_assert(sizeof(struct fg_bpf_thread) == 48 + 8 * FG_WAIT_SITES, "as both sides see it");
+_Static_assert(sizeof(struct fg_bpf_thread) == 128, "two cache lines");
+_Static_assert(sizeof(struct fg_bpf_wait_cpu) == 144, "as both sides see it");
 _Static_assert(sizeof(struct fg_bpf_type_stats) == 56, "as both sides see it");
 _Static_assert(sizeof(struct fg_bpf_event) == 24, "as both sides see it");
 _Static_assert(FG_SAMPLE_FRAMES >= FG_STACK_FRAMES_MAX + FG_KERNEL_FRAMES_MAX + FG_SCRIPT_WORDS_MAX,

@@ -2,11 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """CPU per request of each endpoint on a server whose costs are 0 : 1 : 10; what finding the class costs.
 
-usage: bench_endpoints.py BUILD [threads loop prefork receive …] [--samples 30000]
+usage: bench_endpoints.py BUILD [threads loop prefork receive …] [--samples 30000] [--old HELPER [--rounds 3]]
 
 The ratio is (ten - zero) / (one - zero), so that what a request costs by itself is taken away. `receive`
 drives nginx hard and prints the time of our program per receive, as the kernel counts it (bpf_stats, which
-adds a clock reading of its own) and as we do.
+adds a clock reading of its own) and as we do; ours has one clock reading in it. With --old another build's
+helper takes turns with this one: on a shared machine only what such turns show means something.
 """
 import argparse
 import json
@@ -51,7 +52,7 @@ def our_program():
     return (found[-1] if isinstance(found, list) and found else found) or {}
 
 
-def receive(build):
+def receive(build, helper):
     setting = pathlib.Path("/proc/sys/kernel/bpf_stats_enabled")
     before = setting.read_text()
     bench = Bench(build)
@@ -69,13 +70,14 @@ def receive(build):
         port = free_port()
         conf = labels.NGINX.format(workers=1, port=port, tls="")
         pid = labels.nginx(bench, conf, port)
-        run = lab.run(pid, port, seconds=10, rate=8000, vus=16, steps=["get: /zero"], frequency=99, during=during)
+        run = lab.run(pid, port, seconds=10, rate=8000, vus=16, steps=["get: /zero"], frequency=99, during=during,
+                      env={"FLAMEGATE_PROFILER": helper})
     finally:
         setting.write_text(before)
         bench.close()
     kernel = seen[0] if seen else {}
     count = kernel.get("run_cnt", 0)
-    print(f"receive: the kernel says {kernel.get('run_time_ns', 0) / max(count, 1):.0f} ns per receive of the machine ({count}); "
+    print(f"receive, {helper}: the kernel says {kernel.get('run_time_ns', 0) / max(count, 1):.0f} ns per receive of the machine ({count}); "
           f"{labels.label_cost(run)} ({run.labels['receives']}); nginx {run.profile['targetCpuNs'] / 1e9:.2f} s of CPU", flush=True)
 
 
@@ -84,11 +86,16 @@ def main():
     parser.add_argument("build")
     parser.add_argument("what", nargs="*", default=["threads", "loop", "prefork", "receive"])
     parser.add_argument("--samples", type=int, default=30000)
+    parser.add_argument("--old", help="another flamegate-profiler, to take turns with in `receive`")
+    parser.add_argument("--rounds", type=int, default=3, help="turns")
     options = parser.parse_args()
     print(kit.machine())
     for what in options.what:
         if what == "receive":
-            receive(options.build)
+            own = str(pathlib.Path(options.build).resolve() / "profiler/flamegate-profiler")
+            helpers = [options.old, own] * options.rounds if options.old else [own]
+            for helper in helpers:
+                receive(options.build, helper)
         else:
             endpoints(options.build, what, options.samples)
 

@@ -10,6 +10,7 @@ each on a virtual machine), which is no wait of the thread.
 
 import argparse
 import ctypes
+import errno
 import os
 import struct
 import subprocess
@@ -20,20 +21,23 @@ from test_profiler import Bench, Skip, check, wait_until
 
 CPU, OFFCPU, WALL, FAULTS = 1, 2, 4, 8
 SUM_TOLERANCE = 0.05
+THREADS_MAX = 16384  # FG_THREADS_MAX of profiler/bpf/shared.h
 SECONDS = 3
 NANOSLEEP = ("35", "230", "101", "115")  # nanosleep and clock_nanosleep of x86-64 and arm64
 PERF_TYPE_SOFTWARE, PERF_COUNT_SW_TASK_CLOCK, SYS_PERF_EVENT_OPEN = 1, 1, 298
 
 
 class TaskClock:
-    """CPU time of each thread of a process, by perf."""
+    """CPU time of each thread of processes, by perf."""
 
-    def __init__(self, pid):
+    def __init__(self, *pids):
         self.fds = {}
         libc = ctypes.CDLL(None, use_errno=True)
-        for tid in os.listdir(f"/proc/{pid}/task"):
+        for tid in [tid for pid in pids for tid in os.listdir(f"/proc/{pid}/task")]:
             attr = struct.pack("IIQ", PERF_TYPE_SOFTWARE, 112, PERF_COUNT_SW_TASK_CLOCK).ljust(112, b"\0")
             fd = libc.syscall(SYS_PERF_EVENT_OPEN, attr, int(tid), -1, -1, 0)
+            if fd < 0 and ctypes.get_errno() == errno.ESRCH:
+                continue  # it has just ended
             if fd < 0:
                 raise Skip(f"perf_event_open: {os.strerror(ctypes.get_errno())}")
             self.fds[tid] = fd
@@ -51,15 +55,15 @@ def faults_of(pid):
     return int(fields[7]) + int(fields[9])
 
 
-SWITCH_S = 0.8e-6  # per switch without a stack; 0.7 was measured
+SWITCH_S = 0.35e-6  # per switch without a stack; 0.2 was measured, 0.6 with cold caches at few switches
 
 
 class Types:
     """One profile of several types, and what the kernel says of the same stretch of time."""
 
-    def __init__(self, bench, pid, types, seconds=SECONDS, hz=199):
-        clock = TaskClock(pid)
-        argv = [bench.tool, f"types={types}", bench.helper, str(seconds), str(hz), str(pid)]
+    def __init__(self, bench, pid, types, seconds=SECONDS, hz=199, more=()):
+        clock = TaskClock(pid, *more)
+        argv = [bench.tool, f"types={types}", bench.helper, str(seconds), str(hz), str(pid), *map(str, more)]
         tool = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True, start_new_session=True)
         bench.children.append(tool)
         text = ""
@@ -101,12 +105,14 @@ class Types:
         return sum(count for _, count, frames in self.stacks.get(kind, [])
                    if all(any(n in f for f in frames) for n in names))
 
-    def check_sum(self):
-        """All waits together are what the threads did not run."""
+    def check_sum(self, per_switch_s=0):
+        """All waits together are what the threads did not run. Of each switch the perf clock's part comes
+        after the tracepoint's: a microsecond was measured."""
         truth = self.threads - self.cpu_share
+        tolerance = SUM_TOLERANCE + per_switch_s * self.info["offcpu"]["events"] / self.seconds / truth
         measured = sum(self.waits.values()) / self.seconds
         print(f"  waited {measured:.4f} s per second, truth {truth:.4f}: {measured / truth - 1:+.2%}")
-        check(abs(measured / truth - 1) <= SUM_TOLERANCE, f"{measured:.4f} instead of {truth:.4f}")
+        check(abs(measured / truth - 1) <= tolerance, f"{measured:.4f} instead of {truth:.4f}")
 
     def check_sound(self, kind="offcpu"):
         info = self.info[kind]
@@ -223,9 +229,78 @@ def case_faults(bench):
     check("fg_switch" not in got.programs, "the scheduler's program is loaded")
 
 
+def check_budget(got):
+    """1 % of each CPU for everything. Where counting the switches takes that, stacks get an eighth of it."""
+    info = got.info["offcpu"]
+    per_s = info["events"] / got.seconds
+    counting = per_s * SWITCH_S / os.cpu_count()
+    cost = info["bpf_ns"] / (got.seconds * 1e9 * os.cpu_count())
+    print(f"  {per_s:.0f} switches per second, cost {cost:.2%} of the CPUs, {info['events'] - info['skipped']} stacks")
+    check(cost <= max(0.0125, counting + 0.0025), f"the budget is 1 %, used {cost:.2%} at {per_s:.0f}/s")
+
+
+def case_storm(bench):
+    """Two threads and two pipes: as many switches as there can be; and another such pair whose numbers lie
+    FG_THREADS_MAX apart from theirs, so that all four want two places."""
+    children = [bench.start(f"{bench.zoo}/zoo_waits", "pingpong", "9", ready="ready")]
+    first = sorted(int(tid) for tid in os.listdir(f"/proc/{children[0].pid}/task"))
+    children.append(start_at(bench, first[0] + (THREADS_MAX if first[0] < THREADS_MAX else -THREADS_MAX)))
+    second = sorted(int(tid) for tid in os.listdir(f"/proc/{children[1].pid}/task"))
+    print(f"  threads {first} and {second}")
+    check(any((a - b) % THREADS_MAX == 0 for a in first for b in second), "their places differ")
+    for child in children:
+        got = Types(bench, child.pid, OFFCPU)
+        check_budget(got)
+        got.check_sound()
+    got = Types(bench, children[0].pid, OFFCPU, more=[children[1].pid])
+    check(got.threads == 4 and got.info["offcpu"]["events"] > 10000, "all are followed")
+    got.check_sum(per_switch_s=1.5e-6)
+    got.check_sound()
+
+
+def case_namespace(bench):
+    """A helper in a container knows threads by other numbers than the scheduler does."""
+    shell = (f"{bench.zoo}/zoo_waits sleeper 9 >/dev/null & sleep 1; FG_SOURCE=bpf {bench.tool} types={OFFCPU} "
+             f"{bench.helper} {SECONDS} 199 $!; kill $!")
+    done = subprocess.run([bench.need("unshare"), "--pid", "--mount", "--fork", "--mount-proc", "/bin/sh", "-c", shell],
+                          capture_output=True, text=True, timeout=100)
+    lines = [line.split() for line in done.stdout.splitlines()]
+    waited = sum(int(words[2]) for words in lines if words[:1] == ["wait"]) / 1e6
+    verified = [int(words[2]) for words in lines if words[:2] == ["program", "fg_switch"]]
+    print(f"  waited {waited:.3f} s, verified {verified}")
+    check(abs(waited / SECONDS - 2) < 0.2, f"two threads that sleep: {waited} s{done.stdout[-500:]}{done.stderr[-500:]}")
+    check(verified and verified[0] <= 10000, f"the verifier walked {verified} instructions")
+
+
+def case_churn(bench):
+    """Threads that come and go leave their places: more of them than there are places, one at a time."""
+    child, got = waits(bench, "churn", seconds=8)
+    got.check_sound()
+    child.terminate()
+    threads = int(child.stdout.read().split()[1])
+    print(f"  {threads} threads in all; places are only used up by more than {THREADS_MAX}")
+    # Each is switched away at least for its nap and at its end.
+    check(got.info["offcpu"]["events"] > 1.5 * threads * got.seconds / (got.seconds + 3), "not all are followed")
+
+
+def start_at(bench, pid):
+    """zoo_waits pingpong whose process has this number: the kernel gives the one after the last it gave."""
+    for _ in range(50):
+        try:
+            open("/proc/sys/kernel/ns_last_pid", "w").write(str(pid - 1))
+        except OSError as reason:
+            raise Skip(f"ns_last_pid: {reason.strerror}")
+        child = bench.start(f"{bench.zoo}/zoo_waits", "pingpong", "9", ready="ready")
+        if child.pid == pid:
+            return child
+        child.terminate()
+        child.wait()
+    raise Skip(f"the number {pid} could not be had")
+
+
 def case_budget(bench):
     """Python threads that fight for the interpreter's lock switch tens of thousands of times a
-    second; the stacks take their 1 % of the CPUs all the same."""
+    second; that takes at most 1 % of the CPUs all the same."""
     script = ("import threading, sys\n"
               "sys.setswitchinterval(1e-6)\n"
               "a, b = threading.Semaphore(1), threading.Semaphore(0)\n"
@@ -239,14 +314,9 @@ def case_budget(bench):
     child = bench.start(sys.executable, "-c", script, ready="ready")
     got = Types(bench, child.pid, OFFCPU)
     info = got.info["offcpu"]
-    cost = info["bpf_ns"] / (got.seconds * 1e9 * os.cpu_count())
-    print(f"  {info['events'] / got.seconds:.0f} switches per second, cost {cost:.2%} of the CPUs, "
-          f"{info['events'] - info['skipped']} stacks")
     got.check_sum()
     check(info["events"] / got.seconds > 2000, "that is not many")
-    # The budget is of the stacks. That each switch is counted exactly costs SWITCH_S whatever is sampled.
-    floor = info["events"] / got.seconds * SWITCH_S / os.cpu_count()
-    check(cost <= 0.0125 + floor, f"the budget is 1 % besides {floor:.2%}, used {cost:.2%}")
+    check_budget(got)
     check(got.waits["lock"] + got.waits["idle"] > got.seconds / 2, f"{got.waits}")
 
 

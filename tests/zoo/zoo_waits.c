@@ -10,6 +10,8 @@
  *   convoy   four threads that hold a lock for 200 µs in turn
  *   disk     one thread, writes and fsyncs a file in the working directory
  *   epoll    a thread that waits in epoll_wait for requests and answers them, every 20 ms
+ *   pingpong two threads that pass a byte back and forth as fast as they can
+ *   churn    threads that nap once and end, one after the other; `threads` how many
  *   sleeper  a thread that sleeps longer than any test, from before "ready"
  *   grow     maps and touches 16 MiB per second in grow_here()
  *   spin     as many threads as argv[3] says, never waiting: they wait for a CPU
@@ -246,6 +248,55 @@ static void run_epoll(void)
 	pthread_join(server, NULL);
 }
 
+static void *echo_thread(void *argument)
+{
+	char byte;
+
+	(void)argument;
+	while (read(pipes[0], &byte, 1) == 1 && write(answers[1], &byte, 1) == 1)
+		;
+	return NULL;
+}
+
+static void run_pingpong(void)
+{
+	pthread_t echo;
+	uint64_t rounds = 0;
+	char byte = 'x';
+
+	if (pthread_create(&echo, NULL, echo_thread, NULL) != 0)
+		abort();
+	ready();
+	while (goes_on()) {
+		if (write(pipes[1], &byte, 1) != 1 || read(answers[0], &byte, 1) != 1)
+			abort();
+		rounds++;
+	}
+	close(pipes[1]);
+	pthread_join(echo, NULL);
+	report("rounds", rounds);
+}
+
+static void *nap_once(void *argument)
+{
+	(void)wait_short(1000);
+	return argument;
+}
+
+static void run_churn(void)
+{
+	uint64_t threads = 0;
+	pthread_t thread;
+
+	ready();
+	for (; goes_on(); threads++) {
+		if (pthread_create(&thread, NULL, nap_once, NULL) != 0)
+			abort();
+		pthread_join(thread, NULL);
+	}
+	report("threads", threads);
+}
+
 NOINLINE static void grow_here(size_t bytes)
 {
 	char *memory =
@@ -300,7 +351,9 @@ int main(int argc, char **argv)
 		return 2;
 	(void)signal(SIGTERM, on_signal);
 	end_ns = now_ns() + (uint64_t)(argv[2][0] - '0') * 10 * NS_PER_S; /* tens of seconds */
-	if (strcmp(mode, "short") == 0)
+	if (strcmp(mode, "pingpong") == 0)
+		run_pingpong();
+	else if (strcmp(mode, "short") == 0)
 		run_short();
 	else if (strcmp(mode, "long") == 0)
 		run_long();
@@ -314,6 +367,8 @@ int main(int argc, char **argv)
 		run_epoll();
 	else if (strcmp(mode, "sleeper") == 0)
 		run_sleeper();
+	else if (strcmp(mode, "churn") == 0)
+		run_churn();
 	else if (strcmp(mode, "grow") == 0)
 		run_grow();
 	else if (strcmp(mode, "spin") == 0)
