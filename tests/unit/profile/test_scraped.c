@@ -212,6 +212,24 @@ static void test_wrong(void **state)
 	}
 }
 
+/* Number 0, spelt in two bytes: a reader takes it and keeps it, and what it then writes in one byte
+ * nobody can read. */
+static void test_field_of_no_number(void **state)
+{
+	static const char field[] = "\x85\x00\x04\x01\x10\x02";
+	const struct heap good = {HEAP_TYPES, 1, before_sites, FG_ARRAY_LEN(before_sites), 0};
+	FG_AUTO_BUF struct fg_buf odd = {.max = 1 << 20}, out = {.max = 1 << 20};
+	struct fg_err err = {0};
+
+	(void)state;
+	make(&good, false, &odd);
+	fg_buf_add(&odd, field, sizeof(field) - 1);
+	assert_int_equal(fg_scraped_delta(odd.data, odd.len, odd.data, odd.len, &out, &err),
+			 -(int)FG_E_INVALID);
+	assert_non_null(strstr(err.message, "not a pprof profile: damaged"));
+	assert_int_equal(out.len, 0);
+}
+
 /* A message of two bytes becomes an object of seventy: a small file must not take all memory. */
 static void test_amplification(void **state)
 {
@@ -233,6 +251,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_window),
 		cmocka_unit_test(test_wrong),
+		cmocka_unit_test(test_field_of_no_number),
 		cmocka_unit_test(test_amplification),
 	};
 
