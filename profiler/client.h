@@ -83,9 +83,10 @@ void fg_profiler_free(struct fg_profiler *profiler); /* kills the helper if it s
 
 /* Stacks of the kernel that the helper's BPF walked itself, instead of having the kernel do it; how
  * many of them were then compared with the kernel's own, and how many were not the same (one, and
- * the kernel walks all from then on). As of the last report of the helper. */
+ * the kernel walks all from then on); how many it began and left to the kernel, because they lead
+ * through modules. As of the last report of the helper. */
 struct fg_profiler_kernel_walks {
-	uint64_t walks, checks, differ;
+	uint64_t walks, checks, differ, given_up;
 };
 struct fg_profiler_kernel_walks fg_profiler_kernel_walks(const struct fg_profiler *profiler);
 

@@ -200,6 +200,11 @@ static void fill_totals(const struct fg_profiler *profiler,
 		(void)snprintf(info->why_absent, sizeof(info->why_absent), "partial: %.240s",
 			       profiler->failure.message);
 	info->notices = profiler->notices;
+	if (profiler->kernel_walks.differ)
+		fg_notices_add(
+			&info->notices,
+			"a stack of the kernel, walked by its unwind table, was not what the "
+			"kernel itself found: it walked all others, at more expense");
 	fill_source(profiler, user_ns, info);
 }
 

@@ -277,6 +277,7 @@ static int take_stats(struct fg_profiler *profiler, const struct fg_wire_message
 		.walks = stats->kernel_walks,
 		.checks = stats->kernel_checks,
 		.differ = stats->kernel_differ,
+		.given_up = stats->kernel_given_up,
 	};
 	fg__wire__stats__free_unpacked(stats, NULL);
 	return rc;

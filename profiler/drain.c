@@ -265,6 +265,7 @@ int fg_drain_stats(struct fg_drain *drain, struct fg_err *err)
 	message.kernel_walks = stats.kernel_walks;
 	message.kernel_checks = stats.kernel_checks;
 	message.kernel_differ = stats.kernel_differ;
+	message.kernel_given_up = stats.kernel_given_up;
 	message.helper_cpu_ns = fg_clock_process_cpu_ns();
 	message.processes = (uint32_t)drain->targets->count;
 	message.n_types = FG_SAMPLE_TYPE_COUNT;

@@ -7,9 +7,10 @@
 
 #include "profiler/modules.h"
 
-/** `kallsyms_fd` (not closed) was opened with the right to see addresses. Takes some ten
- *  milliseconds; to be called once. Where there is no such table, no way to it or no room for it
- *  the kernel goes on walking its own stacks: the error says why, and is none of the profile's. */
+/** `kallsyms_fd` (not closed) was opened with the right to see addresses. Takes some 0.1 s,
+ *  most of it the kernel's, for the names; to be called once. Where there is no such table, no way
+ * to it or no room for it the kernel goes on walking its own stacks: the error says why, and is
+ * none of the profile's. */
 int fg_kernel_table_use(struct fg_session *session, struct fg_modules *modules, int kallsyms_fd,
 			struct fg_err *err);
 

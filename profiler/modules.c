@@ -188,11 +188,16 @@ int fg_modules_place(struct fg_modules *modules, const struct fg_unwind_table *t
 		     struct fg_module_part parts[FG_MODULE_PARTS_MAX], size_t *ret_count,
 		     struct fg_err *err)
 {
+	const uint32_t shard = modules->shard, rows = modules->shard_rows, pages = modules->pages;
 	struct fg_module unlisted = {0};
 	int rc = place_rows(modules, table, &unlisted, err);
 
-	if (rc)
+	if (rc) { /* nobody refers to the part that was placed */
+		modules->shard = shard;
+		modules->shard_rows = rows;
+		modules->pages = pages;
 		return rc;
+	}
 	memcpy(parts, unlisted.parts, sizeof(unlisted.parts));
 	*ret_count = unlisted.part_count;
 	return 0;

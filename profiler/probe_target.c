@@ -3,6 +3,7 @@
 #include "profiler/client.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -36,7 +37,8 @@ static int read_status(uint32_t pid, struct fg_buf *text, struct fg_err *err)
 	fg_buf_add_char(text, '\n');
 	int rc = fg_file_read(path, STATUS_BYTES_MAX, text, NULL);
 
-	if (rc == -FG_E_PERMISSION)
+	/* hidepid=1 refuses, hidepid=2 denies that it is there. */
+	if (rc == -FG_E_PERMISSION || (rc && (kill((pid_t)pid, 0) == 0 || errno == EPERM)))
 		return fg_err_set(err, FG_E_PERMISSION,
 				  "process %u is hidden (/proc is mounted with hidepid); run "
 				  "flamegate as its user or root",

@@ -473,6 +473,7 @@ int fg_session_stats(struct fg_session *session, struct fg_bpf_stats *ret, struc
 		sum.kernel_walks += session->stats[i].kernel_walks;
 		sum.kernel_checks += session->stats[i].kernel_checks;
 		sum.kernel_differ += session->stats[i].kernel_differ;
+		sum.kernel_given_up += session->stats[i].kernel_given_up;
 	}
 	*ret = sum;
 	return 0;
@@ -481,10 +482,14 @@ int fg_session_stats(struct fg_session *session, struct fg_bpf_stats *ret, struc
 int fg_session_set_kernel_table(struct fg_session *session, const struct fg_bpf_kernel_table *table,
 				struct fg_err *err)
 {
+	const int map = bpf_map__fd(session->object->maps.fg_kernel_table);
 	const uint32_t zero = 0;
+	struct fg_bpf_kernel_table not_yet = *table;
 
-	if (bpf_map_update_elem(bpf_map__fd(session->object->maps.fg_kernel_table), &zero, table,
-				BPF_ANY) != 0)
+	/* Nobody may see half of it: its length comes when all else is there. */
+	not_yet.text_bytes = 0;
+	if (bpf_map_update_elem(map, &zero, &not_yet, BPF_ANY) != 0 ||
+	    bpf_map_update_elem(map, &zero, table, BPF_ANY) != 0)
 		return fg_err_errno(err, errno, "telling where the kernel's unwind table is");
 	return 0;
 }

@@ -2,6 +2,7 @@
 #include "profiler/session_types.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 #include <linux/perf_event.h>
@@ -304,6 +305,17 @@ static bool is_settled(const struct waiting *w, const struct fg_bpf_thread *thre
 	       w->settled[thread->tid / 8] & 1u << thread->tid % 8;
 }
 
+/* It ended between being listed and being noted: who sleeps wakes up to die, and is forgotten. */
+static bool is_gone(const struct fg_bpf_thread *thread)
+{
+	char path[64];
+
+	if (!(thread->how & FG_WAIT_SINCE_START))
+		return false;
+	(void)snprintf(path, sizeof(path), "/proc/%u/task/%u", thread->tgid, thread->tid);
+	return access(path, F_OK) != 0;
+}
+
 static int give_more(struct waiting *w)
 {
 	int map = map_fd(w->types, "fg_more_threads"), rc = 0;
@@ -316,7 +328,8 @@ static int give_more(struct waiting *w)
 		if (bpf_map_get_next_key(map, previous, &key) != 0)
 			break;
 		previous = &key;
-		if (bpf_map_lookup_elem(map, &key, &thread) == 0 && !is_settled(w, &thread))
+		if (bpf_map_lookup_elem(map, &key, &thread) == 0 && !is_settled(w, &thread) &&
+		    !is_gone(&thread))
 			rc = give_thread(w, &thread);
 	}
 	return rc;

@@ -49,6 +49,17 @@ static void use_kernel_table(struct bpf_source *self)
 	self->kallsyms_fd = -1;
 }
 
+/* While we may read addresses. Reading the kernel's memory is nothing to keep on a user's behalf
+ * while files are parsed that this user may have made: then at once. */
+static void open_kernel_table(struct bpf_source *self)
+{
+	self->kallsyms_fd = open("/proc/kallsyms", O_RDONLY | O_CLOEXEC);
+	if (self->kallsyms_fd < 0)
+		fg_session_copy_end(self->session);
+	else if (getuid() != 0)
+		use_kernel_table(self);
+}
+
 static int start_source(struct fg_source *source, const Fg__Wire__Start *start, uint64_t period_ns,
 			struct fg_err *err)
 {
@@ -71,11 +82,8 @@ static int start_source(struct fg_source *source, const Fg__Wire__Start *start, 
 		rc = fg_session_attach(self->session, period_ns, err);
 	if (!rc && start->labels)
 		rc = fg_labels_begin(&self->labels, self->session, self->wire, err);
-	self->kallsyms_fd = open("/proc/kallsyms", O_RDONLY | O_CLOEXEC);
-	/* Reading the kernel's memory is nothing to keep on a user's behalf while files are parsed
-	 * that this user may have made. */
-	if (!rc && !fg_rights_client_sees_kernel())
-		use_kernel_table(self);
+	if (!rc)
+		open_kernel_table(self);
 	if (!rc)
 		rc = fg_rights_drop(err);
 	for (size_t i = 0; !rc && i < start->n_pids; i++)

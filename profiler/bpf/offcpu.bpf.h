@@ -358,10 +358,10 @@ static __always_inline void fg_wait_forget(struct fg_bpf_thread *thread)
 {
 	__u32 tid = thread->tid, place = thread->pid & (FG_THREADS_MAX - 1);
 
-	if (!thread->pid) {
-		bpf_map_delete_elem(&fg_more_threads, &tid);
+	/* Also of one that settled: it may have been noted as asleep just after it had woken up. */
+	bpf_map_delete_elem(&fg_more_threads, &tid);
+	if (!thread->pid)
 		return;
-	}
 	thread->out_ns = 0;
 	thread->short_ns = 0;
 	thread->pid = 0; /* first: whoever comes now finds the place taken, not half free */

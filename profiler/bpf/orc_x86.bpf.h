@@ -17,6 +17,7 @@ enum {
 	FG_ORC_KNOWN_SHIFT = 10,
 	FG_ORC_CHECKS_FIRST = 64, /* walks of a CPU that are all checked, */
 	FG_ORC_CHECK_EVERY = 256, /* and one of how many after that; a power of two */
+	FG_ORC_GIVEN_UP = 256,    /* walks of a CPU: what may be said of its target */
 };
 
 struct fg_orc_known {
@@ -51,9 +52,12 @@ __attribute__((noinline)) int fg_orc_find(__u32 slot)
 	if (!state || !table)
 		return 0;
 	__u64 offset = state->pc, second = (table->parts[1].start - 1 - offset) >> 63;
+	__u64 third = (table->parts[2].start - 1 - offset) >> 63;
 
 	FG_OPAQUE(second);
-	const struct fg_bpf_kernel_part *part = &table->parts[second & 1];
+	FG_OPAQUE(third);
+	const struct fg_bpf_kernel_part *part =
+		third ? &table->parts[2] : &table->parts[second & 1];
 
 	state->row = fg_find_row(
 		part->shard, part->first_page + ((offset - part->start) >> FG_PAGE_SHIFT), offset);
@@ -148,6 +152,9 @@ static __always_inline int fg_orc_step(struct fg_unwind_state *state, __u32 slot
 		return FG_ENDED;
 	if (!(kind & (FG_ORC_CALL | FG_ORC_REGS)) || !fg_orc_cfa(state, slot, row, &cfa))
 		return fg_kernel_give_up(state);
+	/* Callers lie above, but for those on the other stack. */
+	if (cfa <= regs->sp && kind & FG_ORC_CALL && !(kind & FG_ORC_INDIRECT))
+		return fg_kernel_give_up(state);
 	if (kind & FG_ORC_REGS)
 		return fg_orc_regs(state, slot, cfa, kind & FG_ORC_SIGNAL);
 	/* The saved one lies below: reading it first, the window holds both. */
@@ -210,6 +217,10 @@ static __always_inline bool fg_kernel_walk(struct bpf_perf_event_data *ctx,
 
 	if (!table || !table->text_bytes || fg_arch_in_user(ctx))
 		return false;
+	/* Where most stacks lead through modules both would walk. */
+	if (stats->kernel_given_up > FG_ORC_GIVEN_UP &&
+	    stats->kernel_given_up > 2 * stats->kernel_walks)
+		return false;
 	fg_arch_interrupted(ctx, &state->regs);
 	state->chain = 0;
 	for (int i = 0; i < FG_KERNEL_FRAMES_MAX; i++) {
@@ -217,8 +228,10 @@ static __always_inline bool fg_kernel_walk(struct bpf_perf_event_data *ctx,
 			break;
 	}
 	state->window_bytes = 0; /* it was of the kernel's stack */
-	if (!state->sample.kernel_count)
+	if (!state->sample.kernel_count) {
+		stats->kernel_given_up++;
 		return false;
+	}
 	__u64 walks = stats->kernel_walks++;
 
 	if (walks >= FG_ORC_CHECKS_FIRST && walks % FG_ORC_CHECK_EVERY && !fg_oracle)

@@ -292,8 +292,8 @@ struct fg_bpf_stats {     /* per CPU */
 	uint64_t bpf_ns; /* inside the program, for targets */
 	uint64_t frames;
 	/* Stacks of the kernel that BPF walked, how many of them the kernel walked too, and how
-	 * many then were not the same. */
-	uint64_t kernel_walks, kernel_checks, kernel_differ;
+	 * many then were not the same; those that BPF began and left to the kernel. */
+	uint64_t kernel_walks, kernel_checks, kernel_differ, kernel_given_up;
 };
 
 /* The kernel's unwind table among the rows, x86-64: addresses count from the start of its text.
@@ -310,6 +310,7 @@ enum fg_orc_kind {
 	FG_ORC_BASE = 0x0c,       /* CFA = base + o: */
 	FG_ORC_BASE_SP = 0,
 	FG_ORC_BASE_BP = 4,
+	FG_ORC_INDIRECT = 8,            /* the next two */
 	FG_ORC_BASE_SP_INDIRECT = 8,    /* *RSP + o */
 	FG_ORC_BASE_BP_INDIRECT = 0x0c, /* *(RBP + o) */
 };
@@ -320,7 +321,7 @@ enum fg_orc_format {
 	FG_ORC_FORMAT_6_3,
 	FG_ORC_FORMAT_6_4,
 };
-enum { FG_KERNEL_COPY_BYTES = 64 << 10, FG_KERNEL_PARTS_MAX = 2 };
+enum { FG_KERNEL_COPY_BYTES = 64 << 10, FG_KERNEL_PARTS_MAX = 3 };
 struct fg_bpf_kernel_part {
 	uint64_t start; /* from here on */
 	uint32_t shard, first_page;

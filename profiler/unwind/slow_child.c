@@ -2,6 +2,7 @@
 /* The child that may have to wait for ever, and us, who do not. */
 #include "profiler/unwind/slow_file.h"
 
+#include "gate/base/clock.h"
 #include "gate/base/file.h"
 
 #include <errno.h>
@@ -18,6 +19,7 @@ enum { CHUNK_BYTES = 64 << 10 };
 
 static int64_t copied_bytes; /* by all copies so far */
 static int timeouts;
+static uint64_t spent_ns; /* waiting, also for those that came back */
 
 int fg_slow_put(int memory, const void *bytes, size_t len)
 {
@@ -55,13 +57,19 @@ int fg_slow_put_file(int memory, int fd)
 }
 
 /* Nothing of ours may stay open in a child that nobody can end: not the stream, whose end is how
- * the client learns that the helper is gone. */
+ * the client learns that the helper is gone, and not the output, whose end is how a pipeline or a
+ * CI job learns that all is over. */
 static int only_fd(int fd)
 {
 	enum { KEPT = 3 };
+	int null = open("/dev/null", O_RDWR);
 
 	if (fd != KEPT && dup2(fd, KEPT) < 0)
 		return -1;
+	for (int i = 0; i < KEPT; i++) {
+		if (null < 0 || dup2(null, i) < 0)
+			(void)close(i);
+	}
 	if (syscall(SYS_close_range, KEPT + 1, ~0u, 0) != 0) {
 		for (int i = KEPT + 1; i < 4096; i++) /* before Linux 5.9 */
 			(void)close(i);
@@ -112,10 +120,11 @@ static int judge(int status, int memory, struct fg_err *err)
 
 int fg_slow_run(fg_slow_fn *function, const void *context, int limit_ms, struct fg_err *err)
 {
-	if (timeouts >= FG_SLOW_TIMEOUTS_MAX)
+	if (timeouts >= FG_SLOW_TIMEOUTS_MAX || spent_ns >= FG_SLOW_SPENT_MS * FG_NS_PER_MS)
 		return fg_err_set(err, FG_E_LIMIT,
-				  "on FUSE, which failed to answer %d times: not tried again",
-				  timeouts);
+				  "on FUSE, which took %.1f s already and failed to answer %d "
+				  "times: not tried again",
+				  (double)spent_ns / (double)FG_NS_PER_S, timeouts);
 	FG_AUTO_CLOSE int memory = memfd_create("flamegate-copy", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	int status = 0;
 
@@ -127,8 +136,10 @@ int fg_slow_run(fg_slow_fn *function, const void *context, int limit_ms, struct 
 		return fg_err_errno(err, errno, "a child to read from FUSE");
 	if (child == 0)
 		run_child(function, context, memory);
+	uint64_t begin_ns = fg_clock_monotonic_ns();
 	int rc = await(child, limit_ms, &status, err);
 
+	spent_ns += fg_clock_monotonic_ns() - begin_ns;
 	if (rc == 0)
 		rc = judge(status, memory, err);
 	if (rc)

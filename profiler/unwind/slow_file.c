@@ -75,6 +75,7 @@ bool fg_slow_device(pid_t pid, uint32_t dev_major, uint32_t dev_minor)
 	last.dev_major = dev_major;
 	last.dev_minor = dev_minor;
 	last.time_ns = now_ns;
-	last.slow = known && fg_mountinfo_is_slow(text.data, text.len, dev_major, dev_minor);
+	/* One that is not known for sure is better copied than waited for. */
+	last.slow = !known || fg_mountinfo_is_slow(text.data, text.len, dev_major, dev_minor);
 	return last.slow;
 }

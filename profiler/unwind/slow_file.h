@@ -20,6 +20,7 @@
 enum {
 	FG_SLOW_TIMEOUTS_MAX = 3,
 	FG_SLOW_FILE_MS = 1000,               /* for one file */
+	FG_SLOW_SPENT_MS = 4000,              /* for all, in a process's life: then no more */
 	FG_SLOW_FILE_BYTES_MAX = 256 << 20,   /* of one file */
 	FG_SLOW_FILES_BYTES_MAX = 1024 << 20, /* of all, in a process's life */
 };

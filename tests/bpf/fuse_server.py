@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """One file on a FUSE file system, served by hand (no library): fuse_server.py FILE DIR. Prints "ready" when mounted.
-At SIGUSR1 it stops answering; at SIGTERM it unmounts and ends."""
+From SIGUSR1 on it takes requests and answers none (nobody can kill those who wait then); at SIGTERM it unmounts and ends."""
 import ctypes
 import os
 import signal
@@ -47,7 +47,8 @@ def main():
     options = f"fd={fuse},rootmode=40000,user_id=0,group_id=0,allow_other".encode()
     if libc.mount(b"flamegate-test", place.encode(), b"fuse.flamegate", 0, options):
         sys.exit(f"mount: {os.strerror(ctypes.get_errno())}")
-    signal.signal(signal.SIGUSR1, lambda *_: signal.pause())
+    mute = []
+    signal.signal(signal.SIGUSR1, lambda *_: mute.append(True))
 
     def end(*_):
         libc.umount2(place.encode(), 2)
@@ -57,7 +58,7 @@ def main():
     while True:
         request = os.read(fuse, 1 << 20)
         _, opcode, unique, node = struct.unpack_from("=2I2Q", request)
-        if opcode in (FORGET, BATCH_FORGET, INTERRUPT):
+        if mute or opcode in (FORGET, BATCH_FORGET, INTERRUPT):
             continue
         out = answer(opcode, node, request[40:], os.path.basename(path), content)
         error, out = (-out, b"") if isinstance(out, int) else (0, out)

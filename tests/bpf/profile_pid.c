@@ -155,8 +155,8 @@ static void print_info(const struct fg_profile_info *info)
 static void print_kernel_walks(struct fg_profiler_kernel_walks kernel)
 {
 	printf("info kernel_walks %" PRIu64 "\ninfo kernel_checks %" PRIu64
-	       "\ninfo kernel_differ %" PRIu64 "\n",
-	       kernel.walks, kernel.checks, kernel.differ);
+	       "\ninfo kernel_differ %" PRIu64 "\ninfo kernel_given_up %" PRIu64 "\n",
+	       kernel.walks, kernel.checks, kernel.differ, kernel.given_up);
 }
 
 static void print_types(struct fg_profile *const profiles[FG_PROFILE_TYPE_COUNT],

@@ -51,7 +51,8 @@ def case_answers(bench):
 
 
 def case_does_not_answer(bench):
-    """Nobody waits for it: the profile comes, the library's part of it named, and what is missing is said."""
+    """Nobody waits for it: the profile comes, the library's part of it named, and what is missing is said. Whoever reads
+    our output sees its end: profile() does."""
     with Mount(bench) as mount:
         mount.mute()
         begin = time.monotonic()

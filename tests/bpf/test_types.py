@@ -202,6 +202,16 @@ def case_sleeper(bench):
     check(abs(before - got.seconds) < 0.2 * got.seconds, f"{before} s")
 
 
+def case_early(bench):
+    """Threads that were napping when profiling began, woke up, and ended: none of them sleeps for ever after."""
+    _, got = waits(bench, "early", seconds=6)
+    got.check_sound()
+    before = got.having("offcpu", "[asleep since before the profile]") / 1e6
+    print(f"  {before:.3f} s asleep since before the profile, by {got.threads} threads")
+    # The main thread waits for the others, three seconds; their first naps are of 2 ms.
+    check(before < 4, f"{before} s")
+
+
 def case_runqueue(bench):
     _, got = waits(bench, "spin", "8")
     got.check_sum()

@@ -12,6 +12,7 @@
  *   epoll    a thread that waits in epoll_wait for requests and answers them, every 20 ms
  *   pingpong two threads that pass a byte back and forth as fast as they can
  *   churn    threads that nap once and end, one after the other; `threads` how many
+ *   early    fifty threads that nap again and again for three seconds, and end
  *   sleeper  a thread that sleeps longer than any test, from before "ready"
  *   grow     maps and touches 16 MiB per second in grow_here()
  *   spin     as many threads as argv[3] says, never waiting: they wait for a CPU
@@ -297,6 +298,31 @@ static void run_churn(void)
 	report("threads", threads);
 }
 
+static void *nap_for_a_while(void *argument)
+{
+	uint64_t until_ns = now_ns() + 3 * NS_PER_S;
+
+	while (now_ns() < until_ns)
+		(void)wait_short(2000000);
+	return argument;
+}
+
+static void run_early(void)
+{
+	enum { THREADS = 50 };
+	pthread_t threads[THREADS];
+
+	for (int i = 0; i < THREADS; i++) {
+		if (pthread_create(&threads[i], NULL, nap_for_a_while, NULL) != 0)
+			abort();
+	}
+	ready();
+	for (int i = 0; i < THREADS; i++)
+		pthread_join(threads[i], NULL);
+	while (goes_on())
+		nap(10000000);
+}
+
 NOINLINE static void grow_here(size_t bytes)
 {
 	char *memory =
@@ -367,6 +393,8 @@ int main(int argc, char **argv)
 		run_epoll();
 	else if (strcmp(mode, "sleeper") == 0)
 		run_sleeper();
+	else if (strcmp(mode, "early") == 0)
+		run_early();
 	else if (strcmp(mode, "churn") == 0)
 		run_churn();
 	else if (strcmp(mode, "grow") == 0)
