@@ -320,7 +320,8 @@ def case_threads(bench):
 
 
 def case_slices(bench):
-    """Samples come in sampled slices only, and the CPU time of all slices is the target's."""
+    """Samples come in sampled slices only, and the CPU time of all slices is the target's. What a slice is: 1 sampled,
+    0 not, 2 not either but with the same timers."""
     target = bench.start(f"{bench.zoo}/zoo_native", "vdso", "20", ready="ready")
     tool = os.path.join(bench.build, "tests/bench/profile_slices")
     done = subprocess.run([tool, bench.helper, "997", "100", "4", str(target.pid)],
@@ -328,8 +329,9 @@ def case_slices(bench):
     check(done.returncode == 0, "profile_slices failed")
     lines = [line.split() for line in done.stdout.splitlines()]
     borders = [tuple(map(int, line[1:])) for line in lines if line[0] == "border"]
-    slices = [(on, end_ns - ns, end_cpu - cpu)
-              for (on, ns, cpu), (_, end_ns, end_cpu) in zip(borders, borders[1:])]
+    check({what for what, _, _ in borders} == {0, 1, 2}, "not all kinds of slices")
+    slices = [(what == 1, end_ns - ns, end_cpu - cpu)
+              for (what, ns, cpu), (_, end_ns, end_cpu) in zip(borders, borders[1:])]
     samples = next(int(line[1]) for line in lines if line[0] == "samples")
     check(len(slices) >= 20, f"{len(slices)} slices")
     check(all(a[0] != b[0] for a, b in zip(slices[::2], slices[1::2])), "a pair is not one of each")

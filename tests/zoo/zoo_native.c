@@ -60,9 +60,14 @@ static void mode_recursion(void)
 	sink += zoo_recurse(DEPTH - 1);
 }
 
+enum { SIGNAL_NS = 20000000 };
+
+/* A third of the CPU time between two signals, however fast the machine is. */
 ZOO_NOINLINE static void zoo_handler(int signal_number)
 {
-	for (unsigned i = 0; i < 200 && signal_number; i++)
+	uint64_t end_ns = fg_clock_process_cpu_ns() + SIGNAL_NS / 3;
+
+	while (signal_number && fg_clock_process_cpu_ns() < end_ns)
 		zoo_spin();
 }
 
@@ -78,8 +83,8 @@ static void interrupt_often(int flags)
 	static char stack[64 * 1024];
 	const stack_t alternative = {.ss_sp = stack, .ss_size = sizeof(stack)};
 	const struct sigaction action = {.sa_handler = zoo_handler, .sa_flags = flags};
-	const struct itimerspec every = {.it_interval = {.tv_nsec = 20000000},
-					 .it_value = {.tv_nsec = 20000000}};
+	const struct itimerspec every = {.it_interval = {.tv_nsec = SIGNAL_NS},
+					 .it_value = {.tv_nsec = SIGNAL_NS}};
 	timer_t timer;
 
 	if (sigaltstack(&alternative, NULL) != 0 || sigaction(SIGALRM, &action, NULL) != 0 ||

@@ -2,12 +2,14 @@
 // node zoo_node.js server PORT | spin NAME | workers NAME | cluster NAME. Says "ready" when it is.
 'use strict';
 
-// Under another name each time, so that a test can tell processes apart by their functions.
+// Under another name each time, so that a test can tell processes apart by their functions. The outer one is too long
+// for V8 to make it a part of its caller, which has one name for all.
 function busy(name) {
+  const ballast = 'sum ^= n; '.repeat(200);
   const source = `
     (function outer_${name}() {
       function ${name}(n) { let x = 1; for (let i = 0; i < n; i++) x = (x * 31 + i * i) % 1000003; return x; }
-      function around_${name}(n) { let sum = 0; for (let i = 0; i < 20; i++) sum += ${name}(n); return sum; }
+      function around_${name}(n) { let sum = 0; ${ballast} for (let i = 0; i < 20; i++) sum += ${name}(n); return sum; }
       return around_${name};
     })()`;
   return require('vm').runInThisContext(source, { filename: `/zoo/${name}.js` });
