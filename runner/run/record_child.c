@@ -161,10 +161,16 @@ void fg_record_child_stop(struct fg_record_child *child, uint64_t grace_ns)
 	if (child->gate_fd >= 0)
 		close(child->gate_fd); /* never released: it leaves by itself */
 	child->gate_fd = -1;
-	if (!fg_record_child_ended(child))
+	if (!fg_record_child_ended(child) && !child->is_told)
 		(void)kill(child->pid, SIGTERM);
 	while (!fg_record_child_ended(child)) {
-		if (fg_clock_monotonic_ns() >= end_ns) {
+		uint64_t now_ns = fg_clock_monotonic_ns();
+
+		if (now_ns >= end_ns && child->is_told) { /* it did not listen */
+			(void)kill(child->pid, SIGTERM);
+			child->is_told = false;
+			end_ns = now_ns + grace_ns;
+		} else if (now_ns >= end_ns) {
 			(void)kill(child->pid, SIGKILL);
 			(void)waitpid(child->pid, &child->wait_status, 0);
 			child->has_ended = true;

@@ -17,6 +17,7 @@ struct fg_record_child {
 	int gate_fd;   /* a byte written here lets it go */
 	int report_fd; /* gives the errno of a failed exec, or ends */
 	bool has_ended;
+	bool is_told; /* by a signal of somebody else's that it should end */
 	int wait_status;
 };
 
@@ -30,7 +31,8 @@ int fg_record_child_release(struct fg_record_child *child, struct fg_err *err) F
 bool fg_record_child_ended(struct fg_record_child *child);
 /** "exited with status 3", "was killed by signal 9 (Killed)"; after it has ended. */
 void fg_record_child_text(const struct fg_record_child *child, char *text, size_t size_bytes);
-/** Asks it to end, waits `grace_ns`, kills it, reaps it. Nothing when it has ended. */
+/** Asks it to end, waits `grace_ns`, kills it, reaps it. Nothing when it has ended. One that is
+ * told already is asked only after another `grace_ns`. */
 void fg_record_child_stop(struct fg_record_child *child, uint64_t grace_ns);
 
 #endif

@@ -57,7 +57,8 @@ void fg_record_signals_leave(struct fg_record *record)
 	(void)sigprocmask(SIG_UNBLOCK, &set, NULL);
 }
 
-/* A terminal's Ctrl-C went to the command too; what was sent to us alone is passed on. */
+/* A terminal's Ctrl-C went to the command too; what was sent to us alone is passed on. Either way
+ * it has been told once: a second signal would hit it while it puts its things in order. */
 static void take_signal(struct fg_record *record)
 {
 	struct signalfd_siginfo info;
@@ -66,6 +67,7 @@ static void take_signal(struct fg_record *record)
 		return;
 	record->end = FG_RECORD_INTERRUPTED;
 	record->end_ns = fg_clock_monotonic_ns();
+	record->child.is_told = true;
 	if (record->child.pid && !record->child.has_ended && info.ssi_code != SI_KERNEL)
 		(void)kill(record->child.pid, (int)info.ssi_signo);
 }

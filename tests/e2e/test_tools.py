@@ -168,8 +168,10 @@ class Profile(Tools):
 
     def test_a_signal_for_us_alone_reaches_the_command(self):
         process = self.spawn("profile", "--", sys.executable, "-c",
-                             "import pathlib, signal, sys, time\nsignal.signal(signal.SIGTERM, lambda *a: sys.exit(7))\n"
-                             "pathlib.Path('ready').touch()\ntime.sleep(60)")
+                             "import pathlib, signal, sys, time\n"
+                             "def end(*_):\n"  # once: the second signal would kill it while it works at its end
+                             "    signal.signal(signal.SIGTERM, signal.SIG_DFL)\n    time.sleep(0.3)\n    sys.exit(7)\n"
+                             "signal.signal(signal.SIGTERM, end)\npathlib.Path('ready').touch()\ntime.sleep(60)")
         kit.wait_until((self.dir / "ready").exists, 30, "the command's handler")
         process.send_signal(signal.SIGTERM)
         done = self.finish(process, (), 30)
