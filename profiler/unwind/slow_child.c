@@ -64,12 +64,12 @@ static int only_fd(int fd)
 	enum { KEPT = 3 };
 	int null = open("/dev/null", O_RDWR);
 
-	if (fd != KEPT && dup2(fd, KEPT) < 0)
-		return -1;
 	for (int i = 0; i < KEPT; i++) {
 		if (null < 0 || dup2(null, i) < 0)
 			(void)close(i);
 	}
+	if (fd != KEPT && dup2(fd, KEPT) < 0) /* what may have been there is not needed now */
+		return -1;
 	if (syscall(SYS_close_range, KEPT + 1, ~0u, 0) != 0) {
 		for (int i = KEPT + 1; i < 4096; i++) /* before Linux 5.9 */
 			(void)close(i);
