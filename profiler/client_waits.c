@@ -249,7 +249,7 @@ int fg_client_add_waits(struct fg_builder *builder,
 	int rc = waits_builder_init(&w);
 
 	if (!rc)
-		rc = fg_waits_settle(waits, err);
+		rc = fg_waits_settle(waits, options->phases, options->phase_count, err);
 	for (size_t i = 0; !rc && i < waits->count; i++)
 		rc = add_wait(&w, &waits->items[i]);
 	waits_builder_done(&w);

@@ -6,6 +6,7 @@
 #include <xxhash.h>
 
 #include "gate/base/vec.h"
+#include "profiler/client.h"
 
 enum { PROBES = 8 };
 
@@ -136,6 +137,11 @@ int fg_waits_end(struct fg_waits *waits, const struct fg_raw_sample *sample, uin
 /* -- weights ------------------------------------------------------------------------------------
  */
 
+struct phases {
+	const struct fg_profiler_phase *items;
+	size_t count;
+};
+
 struct member {
 	uint64_t group;
 	uint32_t wait;
@@ -155,11 +161,30 @@ static double length_ns(const struct fg_raw_wait *wait)
 	return (double)(wait->end_ns - wait->out_ns);
 }
 
-static uint64_t group_of(const struct fg_raw_wait *wait)
+/* Between which borders of phases the moment lies. */
+static uint64_t part_of(const struct phases *phases, uint64_t time_ns)
+{
+	uint64_t part = 0;
+
+	for (size_t i = 0; i < phases->count; i++)
+		part += (uint64_t)(time_ns >= phases->items[i].start_ns) +
+			(time_ns >= phases->items[i].end_ns);
+	return part;
+}
+
+/* No time goes over a border: of one thread at most one wait lies across it, alone in its group. */
+static uint64_t group_of(const struct phases *phases, const struct fg_raw_wait *wait)
 {
 	uint64_t ns = wait->end_ns - wait->out_ns;
 	uint64_t size = 63 - (uint64_t)__builtin_clzll(ns | 1);
-	const uint64_t words[] = {wait->tid, wait->site, size, wait->preempted};
+	const uint64_t words[] = {
+		wait->tid,
+		wait->site,
+		size,
+		part_of(phases, wait->out_ns),
+		wait->preempted,
+		part_of(phases, wait->end_ns),
+	};
 
 	return XXH3_64bits(words, sizeof(words));
 }
@@ -243,7 +268,8 @@ static int weigh_short(struct fg_waits *waits, size_t known, const struct member
 }
 
 /* Long waits by their groups, short ones and totals by thread. */
-static size_t list_members(const struct fg_waits *waits, bool is_long, struct member *members)
+static size_t list_members(const struct fg_waits *waits, const struct phases *phases, bool is_long,
+			   struct member *members)
 {
 	size_t count = 0;
 
@@ -251,9 +277,10 @@ static size_t list_members(const struct fg_waits *waits, bool is_long, struct me
 		const struct fg_raw_wait *wait = &waits->items[i];
 
 		if (wait->is_long == is_long)
-			members[count++] = (struct member){
-				is_long ? group_of(wait) : (uint64_t)wait->tgid << 32 | wait->tid,
-				(uint32_t)i};
+			members[count++] =
+				(struct member){is_long ? group_of(phases, wait)
+							: (uint64_t)wait->tgid << 32 | wait->tid,
+						(uint32_t)i};
 	}
 	for (size_t i = 0; !is_long && i < waits->total_count; i++)
 		members[count++] = (struct member){(uint64_t)waits->totals[i].tgid << 32 |
@@ -272,21 +299,23 @@ static size_t end_of_group(const struct member *members, size_t from, size_t cou
 	return to;
 }
 
-int fg_waits_settle(struct fg_waits *waits, struct fg_err *err)
+int fg_waits_settle(struct fg_waits *waits, const struct fg_profiler_phase *phases,
+		    size_t phase_count, struct fg_err *err)
 {
+	const struct phases all = {phases, phase_count};
 	struct member *members = malloc((waits->count + waits->total_count + 1) * sizeof(*members));
 	size_t known = waits->count;
 	int rc = 0;
 
 	if (!members)
 		return fg_err_nomem(err);
-	size_t count = list_members(waits, true, members);
+	size_t count = list_members(waits, &all, true, members);
 
 	for (size_t from = 0, to; from < count; from = to) {
 		to = end_of_group(members, from, count);
 		weigh_group(waits, members + from, to - from);
 	}
-	count = list_members(waits, false, members);
+	count = list_members(waits, &all, false, members);
 	for (size_t from = 0, to; !rc && from < count; from = to) {
 		to = end_of_group(members, from, count);
 		rc = weigh_short(waits, known, members + from, to - from, err);

@@ -3,11 +3,11 @@
  * Waits as they came: the stack of the switch away joined with the record of its end.
  *
  * Short waits came with probability and stack, and the sum of all of a thread's. Long ones all
- * came, their stacks again with a probability: among those of one thread and site, and within a
- * factor of two of one length, the time of all is divided by what the ones with stacks show. Where
- * none of such a group has a stack, each gets the last that its thread had at the same site (same
- * code, same depth: nearly always the same stack); it is counted as borrowed. Bounded: what does
- * not fit is counted, not kept.
+ * came, their stacks again with a probability: among those of one thread, site and phase, and
+ * within a factor of two of one length, the time of all is divided by what the ones with stacks
+ * show. Where none of such a group has a stack, each gets the last that its thread had at the same
+ * site (same code, same depth: nearly always the same stack); it is counted as borrowed. Bounded:
+ * what does not fit is counted, not kept.
  */
 #ifndef FG_PROFILER_WAITS_H
 #define FG_PROFILER_WAITS_H
@@ -63,7 +63,10 @@ int fg_waits_stack(struct fg_waits *waits, uint32_t tid, uint64_t time_ns, uint6
 /** The end of a wait: `words` as enum fg_wait_word has them. INVALID if they make no sense. */
 int fg_waits_end(struct fg_waits *waits, const struct fg_raw_sample *sample, uint64_t value,
 		 const uint64_t words[FG_WAIT_WORDS], struct fg_err *err) FG_MUST_USE;
-/** When everything has come: weights, and stacks that only a later sample of a site has shown. */
-int fg_waits_settle(struct fg_waits *waits, struct fg_err *err) FG_MUST_USE;
+struct fg_profiler_phase;
+/** When everything has come: weights, and stacks that only a later sample of a site has shown. What
+ *  long waits took in each phase stays there, to the nanosecond. */
+int fg_waits_settle(struct fg_waits *waits, const struct fg_profiler_phase *phases,
+		    size_t phase_count, struct fg_err *err) FG_MUST_USE;
 
 #endif

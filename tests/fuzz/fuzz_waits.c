@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "profiler/client.h"
 #include "profiler/waits.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -33,6 +34,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	enum { RECORDS_MAX = 4096 };
 	struct fg_waits waits = {0};
+	static const struct fg_profiler_phase phases[] = {
+		{"warmup", 0, 30000},
+		{"measure", 30000, 3000000000},
+	};
 	struct record record;
 
 	for (size_t i = 0; i < RECORDS_MAX && size >= sizeof(record); i++) {
@@ -41,7 +46,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		data += sizeof(record);
 		size -= sizeof(record);
 	}
-	int rc = fg_waits_settle(&waits, NULL);
+	int rc = fg_waits_settle(&waits, phases, sizeof(phases) / sizeof(*phases), NULL);
 
 	assert(rc == 0);
 	for (size_t i = 0; i < waits.count; i++) {

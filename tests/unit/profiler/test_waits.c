@@ -51,7 +51,7 @@ static void settle(struct fg_waits *waits)
 {
 	struct fg_err err = {0};
 
-	assert_ok(fg_waits_settle(waits, &err), &err);
+	assert_ok(fg_waits_settle(waits, NULL, 0, &err), &err);
 }
 
 static void assert_about(double got, double expected)
@@ -134,6 +134,43 @@ static void test_long(void **state)
 	assert_about(waits.items[2].weight, 5);
 	assert_about(waits.items[5].weight, 5);
 	assert_about(waits.items[0].weight + 1, 1);
+	fg_waits_done(&waits);
+}
+
+/* Each phase keeps the time of its long waits, wherever those lie whose stacks are known. */
+static void test_long_in_phases(void **state)
+{
+	static const struct fg_profiler_phase phases[] = {{"warmup", 100 * MS, 200 * MS},
+							  {"measure", 200 * MS, 300 * MS}};
+	struct fg_waits waits = {0};
+	struct fg_err err = {0};
+	double sums_ns[2] = {0, 0};
+
+	(void)state;
+	for (uint64_t i = 0; i < 20; i++) { /* the eleventh lies across the border: 198…203 ms */
+		uint64_t out_ns = (98 + 10 * i) * MS;
+		bool has_stack = i == 4 || i == 7;
+
+		if (has_stack)
+			stack(&waits, 7, out_ns, 99, 40);
+		end(&waits, 7, out_ns, out_ns + 5 * MS, 99,
+		    FG_WAIT_LONG | FG_WAIT_CERTAIN / 8 | (has_stack ? FG_WAIT_HAS_STACK : 0));
+	}
+	assert_ok(fg_waits_settle(&waits, phases, FG_ARRAY_LEN(phases), &err), &err);
+	for (size_t i = 0; i < waits.count; i++)
+		for (size_t k = 0; k < FG_ARRAY_LEN(phases); k++) {
+			uint64_t from_ns = FG_MAX(waits.items[i].out_ns, phases[k].start_ns);
+			uint64_t to_ns = FG_MIN(waits.items[i].end_ns, phases[k].end_ns);
+
+			if (from_ns < to_ns)
+				sums_ns[k] += waits.items[i].weight * (double)(to_ns - from_ns);
+		}
+	assert_about(sums_ns[0], (3 + 9 * 5 + 2) * MS);
+	assert_about(sums_ns[1], (3 + 9 * 5) * MS);
+	assert_about(sum_ns(&waits), 100 * MS);
+	assert_about(waits.items[4].weight, 4.5);
+	assert_int_equal(waits.items[15].stack, 40); /* borrowed of its site */
+	assert_true(waits.items[15].borrowed);
 	fg_waits_done(&waits);
 }
 
@@ -341,6 +378,7 @@ int main(void)
 		cmocka_unit_test(test_short),
 		cmocka_unit_test(test_short_without_stack),
 		cmocka_unit_test(test_long),
+		cmocka_unit_test(test_long_in_phases),
 		cmocka_unit_test(test_long_of_another_size),
 		cmocka_unit_test(test_stack_lost),
 		cmocka_unit_test(test_nonsense),
