@@ -7,9 +7,10 @@
  * profile_pid HELPER probe: prints what doctor would.
  * $FG_SOURCE: "bpf", "perf" or "auto" (the default).
  *
- * Lines: `info key value`, `note text`, `program name verified bytes`, `stack result count
- * frame;frame;…` (root first, like folded stacks; guessed frames end in `?`). Of other types than
- * CPU `typeinfo TYPE key value`, `wait CLASS microseconds`, and stacks after a line `type TYPE`.
+ * Lines: `phase start end` (monotonic, ns), `info key value`, `note text`, `program name verified
+ * bytes`, `stack result count frame;frame;…` (root first, like folded stacks; guessed frames end in
+ * `?`). Of other types than CPU `typeinfo TYPE key value`, `wait CLASS microseconds`, and stacks
+ * after a line `type TYPE`.
  */
 #include <inttypes.h>
 #include <poll.h>
@@ -213,6 +214,8 @@ static int profile(const struct fg_profiler_options *options, const struct lengt
 		printf("lost %s\n", read_err.message);
 	const struct fg_profiler_phase phase = {"measure", start_ns, fg_clock_monotonic_ns()};
 
+	printf("phase %" PRIu64 " %" PRIu64 "\n", phase.start_ns, phase.end_ns);
+	(void)fflush(stdout);
 	rc = fg_profiler_stop(profiler, err);
 	if (rc)
 		printf("stop %s\n", err->message);

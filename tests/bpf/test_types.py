@@ -12,17 +12,21 @@ import argparse
 import ctypes
 import errno
 import os
+import re
 import struct
 import subprocess
 import sys
+import threading
 import time
 
 from test_profiler import Bench, Skip, check, wait_until
 
 CPU, OFFCPU, WALL, FAULTS = 1, 2, 4, 8
-SUM_TOLERANCE = 0.05
+SUM_TOLERANCE = 0.05  # the kernel now and then does not tell of a switch: two naps of a twentieth of a second in three
+SHORT_TOLERANCE = 0.08  # a deviation of 1.3 % was measured at a load of thirty
 THREADS_MAX = 16384  # FG_THREADS_MAX of profiler/bpf/shared.h
 SECONDS = 3
+READING_S = 0.02  # from one reading of the kernel's clocks to the next
 NANOSLEEP = ("35", "230", "101", "115")  # nanosleep and clock_nanosleep of x86-64 and arm64
 PERF_TYPE_SOFTWARE, PERF_COUNT_SW_TASK_CLOCK, SYS_PERF_EVENT_OPEN = 1, 1, 298
 
@@ -58,29 +62,63 @@ def faults_of(pid):
 SWITCH_S = 0.35e-6  # per switch without a stack; 0.2 was measured, 0.6 with cold caches at few switches
 
 
+class Truth:
+    """What the kernel counts, read again and again: what it was at any moment lies between two readings."""
+
+    def __init__(self, pid, *more):
+        self.pid, self.clock, self.readings = pid, TaskClock(pid, *more), []
+        self.thread = threading.Thread(target=self.run)
+        self.over = threading.Event()
+        self.read()
+        self.thread.start()
+
+    def read(self):
+        before_ns = time.monotonic_ns()
+        cpu_s, faults = sum(self.clock.read().values()) / 1e9, faults_of(self.pid)
+        self.readings.append(((before_ns + time.monotonic_ns()) / 2, cpu_s, faults))
+
+    def run(self):
+        while not self.over.wait(READING_S):
+            self.read()
+
+    def close(self):
+        self.over.set()
+        self.thread.join()
+        self.read()
+        self.clock.close()
+
+    def at(self, time_ns):
+        """CPU seconds and faults until then."""
+        (before, *low), (after, *high) = next((a, b) for a, b in zip(self.readings, self.readings[1:])
+                                              if a[0] <= time_ns <= b[0])
+        part = (time_ns - before) / (after - before)
+        return [a + (b - a) * part for a, b in zip(low, high)]
+
+
 class Types:
-    """One profile of several types, and what the kernel says of the same stretch of time."""
+    """One profile of several types, and what the kernel says of the same stretch of time, to the moment: on a busy
+    machine a recording of three seconds begins and ends whenever its client gets the CPU."""
 
     def __init__(self, bench, pid, types, seconds=SECONDS, hz=199, more=()):
-        clock = TaskClock(pid, *more)
         argv = [bench.tool, f"types={types}", bench.helper, str(seconds), str(hz), str(pid), *map(str, more)]
-        tool = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True, start_new_session=True)
-        bench.children.append(tool)
-        text = ""
-        for line in tool.stdout:
-            text += line
-            check(not line.startswith("error"), line)
-            if line == "ready\n":
-                break
-        begin, cpu, faults = time.monotonic(), clock.read(), faults_of(pid)
-        time.sleep(seconds)
-        end, cpu_end = time.monotonic(), clock.read()
-        self.faults_per_s = (faults_of(pid) - faults) / (end - begin)
-        clock.close()
+        truth, text = Truth(pid, *more), ""
+        try:
+            tool = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True, start_new_session=True)
+            bench.children.append(tool)
+            for line in tool.stdout:
+                text += line
+                check(not line.startswith("error"), line)
+                if line.startswith("phase "):
+                    break
+        finally:
+            truth.close()
         text += tool.communicate(timeout=60)[0]
         check(tool.returncode == 0, text[-500:])
-        self.seconds, self.threads = seconds, len(cpu)
-        self.cpu_share = sum((cpu_end[t] - cpu[t]) / 1e9 for t in cpu) / (end - begin)
+        begin_ns, end_ns = map(int, re.search(r"^phase (\d+) (\d+)$", text, re.M).groups())
+        (cpu, faults), (cpu_end, faults_end) = truth.at(begin_ns), truth.at(end_ns)
+        self.seconds, self.threads = (end_ns - begin_ns) / 1e9, len(truth.clock.fds)
+        self.faults_per_s = (faults_end - faults) / self.seconds
+        self.cpu_share = (cpu_end - cpu) / self.seconds
         self.waits, self.info, self.stacks, self.programs = {}, {}, {}, {}
         current = "cpu"
         for line in text.splitlines():
@@ -101,17 +139,27 @@ class Types:
             print("  ", name, info)
         print("  verified", self.programs)
 
+    def placed(self):
+        """What is not a wait for a CPU: where that begins is chance."""
+        return self.info["offcpu"]["value"] - 1e6 * self.waits["runqueue"]
+
+    def check_having(self, least, of, *names, kind="offcpu"):
+        """At least this part of `of` is below these names."""
+        found = self.having(kind, *names)
+        print(f"  {found / max(of, 1):.3f} of it in {names[-1]}, at least {least}")
+        check(found >= least * of, f"{names}: {found} of {of}")
+
     def having(self, kind, *names):
         return sum(count for _, count, frames in self.stacks.get(kind, [])
                    if all(any(n in f for f in frames) for n in names))
 
-    def check_sum(self, per_switch_s=0):
-        """All waits together are what the threads did not run. Of each switch the perf clock's part comes
-        after the tracepoint's: a microsecond was measured."""
+    def check_sum(self, tolerance=SUM_TOLERANCE):
+        """All waits together are what the threads did not run. Where most are short, their sum is exact in the whole
+        recording alone: what of it lay in the phase and what in the moment before is told by those with stacks."""
         truth = self.threads - self.cpu_share
-        tolerance = SUM_TOLERANCE + per_switch_s * self.info["offcpu"]["events"] / self.seconds / truth
         measured = sum(self.waits.values()) / self.seconds
-        print(f"  waited {measured:.4f} s per second, truth {truth:.4f}: {measured / truth - 1:+.2%}")
+        print(f"  waited {measured:.4f} s per second, truth {truth:.4f}: {measured / truth - 1:+.2%}, "
+              f"allowed {tolerance:.0%}")
         check(abs(measured / truth - 1) <= tolerance, f"{measured:.4f} instead of {truth:.4f}")
 
     def check_sound(self, kind="offcpu"):
@@ -139,24 +187,25 @@ def waits(bench, mode, *more, types=OFFCPU, **options):
 
 def case_short(bench):
     _, got = waits(bench, "short")
-    got.check_sum()
+    got.check_sum(SHORT_TOLERANCE)
     got.check_sound()
-    check(got.info["offcpu"]["events"] > 1000, "that is not many switches")
-    check(got.having("offcpu", "[wait: idle]", "wait_short", "do_nanosleep") >=
-          0.95 * got.info["offcpu"]["value"], "the place is not known")
+    # As many as a busy machine lets it have; some naps are only of the account.
+    check(got.info["offcpu"]["skipped"] > 100, "that is not many switches")
+    got.check_having(0.95, got.placed(), "[wait: idle]", "wait_short", "do_nanosleep")
 
 
 def case_long(bench):
     _, got = waits(bench, "long")
     got.check_sum()
     got.check_sound()
+    print(f"  {got.info['offcpu']['skipped']} skipped")
     check(got.info["offcpu"]["skipped"] <= 0.1 * got.info["offcpu"]["events"], "few waits are all looked at")
-    check(got.having("offcpu", "wait_long") >= 0.9 * got.info["offcpu"]["value"], "wait_long")
+    got.check_having(0.9, got.placed(), "wait_long")
 
 
 def case_mix(bench):
     child, got = waits(bench, "mix", seconds=5)
-    got.check_sum()
+    got.check_sum(SHORT_TOLERANCE)
     got.check_sound()
     child.terminate()
     truth = {line.split()[0]: int(line.split()[1]) for line in child.stdout.read().splitlines()}
@@ -171,7 +220,7 @@ def case_convoy(bench):
     got.check_sum()
     got.check_sound()
     check(got.waits["lock"] > 0.3 * got.seconds, "four threads and one lock")
-    check(got.having("offcpu", "[wait: lock]", "hold_lock") >= 0.95e6 * got.waits["lock"], "hold_lock")
+    got.check_having(0.95, 1e6 * got.waits["lock"], "[wait: lock]", "hold_lock")
     check(got.waits["network"] == got.waits["disk"] == 0, "neither")
 
 
@@ -182,6 +231,7 @@ def case_disk(bench):
     if got.waits["disk"] < 0.05:
         raise Skip("this file system's fsync does not wait")
     busy = sum(v for k, v in got.waits.items() if k not in ("idle", "runqueue"))
+    print(f"  disk {got.waits['disk'] / busy:.3f} of {busy:.3f} s")
     check(got.waits["disk"] >= 0.9 * busy, f"disk {got.waits}")
 
 
@@ -189,7 +239,8 @@ def case_epoll(bench):
     _, got = waits(bench, "epoll")
     got.check_sum()
     got.check_sound()
-    check(got.having("offcpu", "[wait: idle]", "serve_here") > 0.8e6 * got.seconds, "the server idles")
+    got.check_having(0.8, 1e6 * got.seconds, "[wait: idle]", "serve_here")
+    print(f"  idle {got.waits['idle'] / sum(got.waits.values()):.3f}")
     check(got.waits["idle"] >= 0.9 * sum(got.waits.values()), "nearly all is idle")
 
 
@@ -199,7 +250,9 @@ def case_sleeper(bench):
     got.check_sum()
     check(got.threads == 2, "two threads")
     before = got.having("offcpu", "[asleep since before the profile]") / 1e6
-    check(abs(before - got.seconds) < 0.2 * got.seconds, f"{before} s")
+    print(f"  {before:.3f} of {got.seconds:.3f} s")
+    # The main thread naps for a tenth of a second at a time.
+    check(-0.01 < before - got.seconds < 0.2 * got.seconds, f"{before} s")
 
 
 def case_early(bench):
@@ -208,15 +261,16 @@ def case_early(bench):
     got.check_sound()
     before = got.having("offcpu", "[asleep since before the profile]") / 1e6
     print(f"  {before:.3f} s asleep since before the profile, by {got.threads} threads")
-    # The main thread waits for the others, three seconds; their first naps are of 2 ms.
-    check(before < 4, f"{before} s")
+    # The main thread waits for the others, three seconds; their first naps are of 2 ms. One more would be all six.
+    check(before < 0.9 * got.seconds, f"{before} s")
 
 
 def case_runqueue(bench):
+    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:2])  # whose heirs the eight are
     _, got = waits(bench, "spin", "8")
     got.check_sum()
     got.check_sound()
-    check(got.waits["runqueue"] >= 2 * got.seconds, f"8 threads on {os.cpu_count()} CPUs")
+    check(got.waits["runqueue"] >= 5.5 * got.seconds, f"8 threads on 2 CPUs: {got.waits}")
     check(got.waits["lock"] == 0, "no lock")
 
 
@@ -235,7 +289,7 @@ def case_faults(bench):
     measured = got.info["faults"]["value"] / got.seconds
     print(f"  {measured:.0f} faults per second, the kernel counted {got.faults_per_s:.0f}")
     check(abs(measured / got.faults_per_s - 1) < 0.2, "faults")
-    check(got.having("faults", "grow_here") >= 0.95 * got.info["faults"]["value"], "grow_here")
+    got.check_having(0.95, got.info["faults"]["value"], "grow_here", kind="faults")
     check("fg_switch" not in got.programs, "the scheduler's program is loaded")
 
 
@@ -264,21 +318,24 @@ def case_storm(bench):
         got.check_sound()
     got = Types(bench, children[0].pid, OFFCPU, more=[children[1].pid])
     check(got.threads == 4 and got.info["offcpu"]["events"] > 10000, "all are followed")
-    got.check_sum(per_switch_s=1.5e-6)
+    # Thousands of switches for each stack. A thread that is not followed would be a quarter.
+    got.check_sum(0.2)
     got.check_sound()
 
 
 def case_namespace(bench):
     """A helper in a container knows threads by other numbers than the scheduler does."""
-    shell = (f"{bench.zoo}/zoo_waits sleeper 9 >/dev/null & sleep 1; FG_SOURCE=bpf {bench.tool} types={OFFCPU} "
+    shell = (f"{bench.zoo}/zoo_waits sleeper 9 >/dev/null & until [ -d /proc/$!/task ] && "
+             f"[ $(ls /proc/$!/task | wc -l) = 2 ]; do sleep 0.05; done; FG_SOURCE=bpf {bench.tool} types={OFFCPU} "
              f"{bench.helper} {SECONDS} 199 $!; kill $!")
     done = subprocess.run([bench.need("unshare"), "--pid", "--mount", "--fork", "--mount-proc", "/bin/sh", "-c", shell],
                           capture_output=True, text=True, timeout=100)
     lines = [line.split() for line in done.stdout.splitlines()]
     waited = sum(int(words[2]) for words in lines if words[:1] == ["wait"]) / 1e6
     verified = [int(words[2]) for words in lines if words[:2] == ["program", "fg_switch"]]
-    print(f"  waited {waited:.3f} s, verified {verified}")
-    check(abs(waited / SECONDS - 2) < 0.2, f"two threads that sleep: {waited} s{done.stdout[-500:]}{done.stderr[-500:]}")
+    seconds = sum((int(words[2]) - int(words[1])) / 1e9 for words in lines if words[:1] == ["phase"])
+    print(f"  waited {waited:.3f} s of two threads' {seconds:.3f} each, verified {verified}")
+    check(seconds and abs(waited / seconds - 2) < 0.1, f"two threads that sleep: {waited} s{done.stdout[-500:]}{done.stderr[-500:]}")
     check(verified and verified[0] <= 10000, f"the verifier walked {verified} instructions")
 
 
@@ -290,10 +347,13 @@ def case_churn(bench):
     # Where glibc's clone begins a thread there are no rows: threads that only live for a nap show it.
     check(info["complete"] >= 0.98 * info["with_user"], f"complete {info}")
     child.terminate()
-    threads = int(child.stdout.read().split()[1])
-    print(f"  {threads} threads in all; places are only used up by more than {THREADS_MAX}")
+    words = child.stdout.read().split()
+    threads, lived_s = int(words[1]), int(words[3]) / 1e9
+    switches = info["events"] / got.seconds / (threads / lived_s)
+    print(f"  {threads} threads in {lived_s:.1f} s, {switches:.2f} switches of each; places are only used up by more "
+          f"than {THREADS_MAX}")
     # Each is switched away at least for its nap and at its end.
-    check(got.info["offcpu"]["events"] > 1.5 * threads * got.seconds / (got.seconds + 3), "not all are followed")
+    check(switches > 1.5, "not all are followed")
 
 
 def start_at(bench, pid):
@@ -327,8 +387,8 @@ def case_budget(bench):
     child = bench.start(sys.executable, "-c", script, ready="ready")
     got = Types(bench, child.pid, OFFCPU)
     info = got.info["offcpu"]
-    got.check_sum()
-    check(info["events"] / got.seconds > 2000, "that is not many")
+    got.check_sum(SHORT_TOLERANCE)
+    check(info["skipped"] > 100, "that is not many")
     check_budget(got)
     check(got.waits["lock"] + got.waits["idle"] > got.seconds / 2, f"{got.waits}")
 

@@ -5,13 +5,13 @@
  *
  *   short    one thread, the shortest naps there are, as many as it can
  *   long     one thread, waits of 50 ms in nanosleep
- *   mix      one thread: both of the above, and every 100 ms a wait of 30 ms at the *same* place
+ *   mix      one thread: both of the above, and every 200 ms a wait of 20 ms at the *same* place
  *            as the short ones
  *   convoy   four threads that hold a lock for 200 µs in turn
  *   disk     one thread, writes and fsyncs a file in the working directory
  *   epoll    a thread that waits in epoll_wait for requests and answers them, every 20 ms
  *   pingpong two threads that pass a byte back and forth as fast as they can
- *   churn    threads that nap once and end, one after the other; `threads` how many
+ *   churn    threads that nap once and end, one after the other; `threads` how many, in `lived`
  *   early    fifty threads that nap again and again for three seconds, and end
  *   sleeper  a thread that sleeps longer than any test, from before "ready"
  *   grow     maps and touches 16 MiB per second in grow_here()
@@ -140,7 +140,7 @@ static void run_mix(void)
 		if (now_ns() < next_ns)
 			continue;
 		next_ns = now_ns() + 200000000;
-		rare += wait_short(30000000);
+		rare += wait_short(20000000);
 		longs += wait_long();
 	}
 	report("short", shorts);
@@ -286,7 +286,7 @@ static void *nap_once(void *argument)
 
 static void run_churn(void)
 {
-	uint64_t threads = 0;
+	uint64_t threads = 0, from_ns = now_ns();
 	pthread_t thread;
 
 	ready();
@@ -296,6 +296,7 @@ static void run_churn(void)
 		pthread_join(thread, NULL);
 	}
 	report("threads", threads);
+	report("lived", now_ns() - from_ns);
 }
 
 static void *nap_for_a_while(void *argument)
