@@ -3,12 +3,15 @@
 """Request classes on samples of real servers: test_labels.py CASE --build DIR.
 
 A server has paths that cost 0, 1 and 10 units. flamegate drives all three at once and tells CPU per
-request and class; (ten - zero) / (one - zero) must be 10 within what so few samples allow (four
-standard deviations of the ratio, plus what a server adds by itself). Exits 77 where something is missing.
+request and class; (ten - zero) / (one - zero) must be 10 within what so few samples allow (three
+standard deviations of the ratio, plus what a server adds by itself). On a busy machine a unit of ten
+costs not the same as one alone: where the server knows what it took by its thread's clock, that is the
+ratio. Exits 77 where something is missing.
 """
 
 import argparse
 import contextlib
+import http.client
 import json
 import math
 import os
@@ -28,7 +31,10 @@ from test_profiler import Bench, Skip, check, cpu_s, free_port, wait_port, wait_
 UNITS = {"ns": 1e-9, "µs": 1e-6, "ms": 1e-3, "s": 1.0}
 # The small one more often, so that both have about as many samples.
 STEPS = ["get: /zero", "get: /one", "get: /one", "get: /one", "get: /one", "get: /ten"]
+FREQUENCY = 3989  # samples enough in five seconds that three deviations are a tenth
 SLACK = 0.05  # a server's own work is not exactly the same in each class
+WARM = 0.3  # so near to ten must the ratio be by the kernel's clock, in so many rounds one after the other
+WARM_ROUNDS = 3
 
 
 class Run:
@@ -42,6 +48,7 @@ class Run:
         self.profile = self.json.get("profile", {})
         self.labels = self.profile.get("labels", {})
         samples = self.profile.get("samples", 0)
+        self.ratio = 10
         self.attribution = self.labels.get("attributed", 0) / samples if samples else 0
 
     def text(self):
@@ -81,8 +88,10 @@ class Lab:
         return child.pid, int(match[1])
 
     def run(self, pid, port, seconds=5, rate=40, vus=4, host="127.0.0.1", scheme="http", steps=None,
-            extra="", engine=None, frequency=997, env=None, profile="", http="", args=(), during=None):
+            extra="", engine=None, frequency=FREQUENCY, env=None, profile="", http="", args=(), during=None,
+            tells=False):
         self.number += 1
+        before = costs(host.strip("[]"), port) if tells else None
         bundle = os.path.join(self.bench.dir, f"bundle{self.number}")
         steps = steps or STEPS
         text = "\n".join([
@@ -104,14 +113,29 @@ class Lab:
         if during:
             during(child)
         out, err = child.communicate(timeout=2 * seconds + 60)
-        return Run(subprocess.CompletedProcess(argv, child.returncode, out, err), bundle)
+        run = Run(subprocess.CompletedProcess(argv, child.returncode, out, err), bundle)
+        if tells:
+            run.ratio = true_ratio(before, costs(host.strip("[]"), port))
+        return run
+
+
+def costs(host, port):
+    connection = http.client.HTTPConnection(host, port, timeout=60)
+    connection.request("GET", "/costs")
+    with contextlib.closing(connection):
+        return json.loads(connection.getresponse().read())
+
+
+def true_ratio(before, after):
+    cost = {name: (ns - before[name][0]) / (count - before[name][1]) for name, (ns, count) in after.items()}
+    return (cost["ten"] - cost["zero"]) / (cost["one"] - cost["zero"])
 
 
 def tolerance(run, cpu, slack=SLACK):
-    """Four sigmas of the ratio: of each class by its number of samples."""
+    """Three sigmas of the ratio, as if samples came at random: at equal intervals they deviate by less."""
     rate = run.profile["samplesPerCpuS"]
     one, ten = (max(cpu[name] * run.count(name) * rate, 1) for name in ("one", "ten"))
-    return 4 * math.sqrt(1 / one + 1 / ten) + slack
+    return 3 * math.sqrt(1 / one + 1 / ten) + slack
 
 
 def check_ratio(run, what, attribution=0.97, slack=SLACK, handshakes=False):
@@ -122,11 +146,12 @@ def check_ratio(run, what, attribution=0.97, slack=SLACK, handshakes=False):
     ratio = (cpu["ten"] - own) / (cpu["one"] - own)
     allowed = tolerance(run, cpu, slack)
     print(f"  {what}: attribution {100 * run.attribution:.1f} %, ratio {ratio:.2f} "
-          f"({10 * (ratio / 10 - 1):+.2f}), allowed ±{10 * allowed:.2f}; "
+          f"of {run.ratio:.2f} ({ratio / run.ratio - 1:+.1%}), allowed ±{allowed:.1%}; "
           f"{run.profile['samples']} samples; zero {cpu['zero'] * 1e6:.0f} one {cpu['one'] * 1e6:.0f} "
           f"ten {cpu['ten'] * 1e6:.0f} µs; {label_cost(run)}")
     check(run.attribution >= attribution, f"{what}: attribution {run.attribution}{run.text()}")
-    check(abs(ratio / 10 - 1) <= allowed, f"{what}: ratio {ratio:.2f} is not 10{run.text()}")
+    check(abs(ratio / run.ratio - 1) <= allowed, f"{what}: ratio {ratio:.2f} is not {run.ratio:.2f}{run.text()}")
+    check(3 < run.ratio < 30, f"{what}: by the server's own clock the ratio is {run.ratio:.2f}")
     check("attribution" in run.out, f"the report says nothing of attribution{run.text()}")
 
 
@@ -141,42 +166,43 @@ def label_cost(run):
 
 def case_threads(bench):
     lab = Lab(bench)
-    check_ratio(lab.run(*lab.ratio_server("threads")), "a thread per connection")
+    check_ratio(lab.run(*lab.ratio_server("threads"), tells=True), "a thread per connection")
 
 
 def case_loop(bench):
     lab = Lab(bench)
-    check_ratio(lab.run(*lab.ratio_server("loop")), "event loop")
+    check_ratio(lab.run(*lab.ratio_server("loop"), tells=True), "event loop")
 
 
 def case_prefork(bench):
     lab = Lab(bench)
-    check_ratio(lab.run(*lab.ratio_server("prefork"), vus=8), "prefork")
+    check_ratio(lab.run(*lab.ratio_server("prefork"), vus=8, tells=True), "prefork")
 
 
 def case_split(bench):
     lab = Lab(bench)
-    check_ratio(lab.run(*lab.ratio_server("loop", "split")), "head in two receives")
+    check_ratio(lab.run(*lab.ratio_server("loop", "split"), tells=True), "head in two receives")
 
 
 def case_close(bench):
     lab = Lab(bench)
-    check_ratio(lab.run(*lab.ratio_server("loop", "close")), "connection: close by the server")
+    check_ratio(lab.run(*lab.ratio_server("loop", "close"), tells=True), "connection: close by the server")
     # Accepting and starting a thread is nobody's: the thread that does it never receives.
-    check_ratio(lab.run(*lab.ratio_server("threads"), http="http: {connection: none}"),
+    check_ratio(lab.run(*lab.ratio_server("threads"), http="http: {connection: none}",
+                        tells=True),
                 "connection: none, a thread for each", attribution=0.8)
 
 
 def case_v6(bench):
     lab = Lab(bench)
-    check_ratio(lab.run(*lab.ratio_server("threads", "v6"), host="[::1]"), "IPv6")
+    check_ratio(lab.run(*lab.ratio_server("threads", "v6"), host="[::1]", tells=True), "IPv6")
 
 
 def case_curl(bench):
     lab = Lab(bench)
     server = lab.ratio_server("loop")
-    check_ratio(lab.run(*server, engine="curl"), "engine curl, keep-alive")
-    check_ratio(lab.run(*server, engine="curl", http="http: {connection: iteration}"),
+    check_ratio(lab.run(*server, engine="curl", tells=True), "engine curl, keep-alive")
+    check_ratio(lab.run(*server, engine="curl", http="http: {connection: iteration}", tells=True),
                 "engine curl, connection per iteration")
 
 
@@ -199,7 +225,7 @@ def case_backend(bench):
     thread = threading.Thread(target=answer)
     thread.start()
     bench.threads.append(thread)
-    run = lab.run(*lab.ratio_server("loop", f"backend={listener.getsockname()[1]}"))
+    run = lab.run(*lab.ratio_server("loop", f"backend={listener.getsockname()[1]}"), tells=True)
     check_ratio(run, "with calls of its own", slack=0.1)
 
 
@@ -225,15 +251,17 @@ def case_two_clients(bench):
             for _ in range(20):
                 s.sendall(b"GET /ten HTTP/1.1\r\nHost: x\r\n\r\n")
                 check(s.recv(1000), "no answer")
-                time.sleep(0.005)
+                time.sleep(0.01)
 
-    bench.load(work, threads=1)
+    # So many that they are the greater part, also where each hardly gets the CPU.
+    bench.load(work, threads=4)
     run = lab.run(pid, port, rate=15)
     print(f"  attribution {100 * run.attribution:.1f} %")
-    check(0.05 < run.attribution < 0.9, f"attribution {run.attribution}{run.text()}")
+    check(0.03 < run.attribution < 0.8, f"attribution {run.attribution}{run.text()}")
     shared = run.labels["attributed"] / run.profile["samplesPerCpuS"] / max(run.count("ten"), 1)
     alone = lab.run(*lab.ratio_server("loop"), rate=15)
     alone_s = alone.labels["attributed"] / alone.profile["samplesPerCpuS"] / max(alone.count("ten"), 1)
+    print(f"  of alone {shared / alone_s:.3f}")
     check(abs(shared / alone_s - 1) < 0.35,
           f"our requests cost {shared} beside another client, {alone_s} alone{run.text()}{alone.text()}")
 
@@ -244,13 +272,16 @@ def case_two_flamegates(bench):
     runs = []
     other = Lab(bench)
     other.number = 100
-    thread = threading.Thread(target=lambda: runs.append(other.run(pid, port, rate=10)))
+    thread = threading.Thread(target=lambda: runs.append(other.run(pid, port, rate=10, seconds=9)))
     thread.start()
-    runs.append(lab.run(pid, port, rate=10))
+    # The first one's requests are there before the second begins, and when it ends.
+    used_s = cpu_s(pid)
+    wait_until(lambda: cpu_s(pid) > used_s + 0.1, 20, "the other's requests")
+    runs.append(lab.run(pid, port, rate=10, seconds=4))
     thread.join()
-    for run in runs:
-        check(0.15 < run.attribution < 0.85, f"attribution {run.attribution}{run.text()}")
     print("  attribution of each: " + ", ".join(f"{100 * run.attribution:.1f} %" for run in runs))
+    for run, most in zip(runs, (0.85, 0.95)):
+        check(0.15 < run.attribution < most, f"attribution {run.attribution}{run.text()}")
 
 
 def proxy(bench, port):
@@ -328,7 +359,7 @@ http {{
 STEPS_GZIP = [f"get: {{url: {step.split()[1]}, headers: {{Accept-Encoding: gzip}}}}" for step in STEPS]
 
 
-def nginx_case(bench, workers, what, tls="", scheme="http", http="", slack=0.12):
+def nginx_case(bench, workers, what, tls="", scheme="http", http="", slack=0.25):
     lab = Lab(bench)
     port = free_port()
     write_pages(bench)
@@ -376,59 +407,61 @@ def case_unix(bench):
 # -- languages ------------------------------------------------------------------------------------
 
 
-def script(bench, name, text, *argv):
-    path = os.path.join(bench.dir, name)
-    open(path, "w").write(text)
-    port = free_port()
-    pid = bench.start(*argv, path, str(port)).pid
-    wait_port(port)
-    return pid, port
+def serving(bench, *argv):
+    """A server that says which port it got: one that was free a moment ago may be another's by now."""
+    child = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True, text=True)
+    bench.children.append(child)
+    line = child.stdout.readline()
+    check(line.strip().isdigit(), f"{argv[0]} said {line!r}")
+    return child.pid, int(line)
 
 
-PYTHON = """
-import http.server, sys
-class Handler(http.server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    def do_GET(self):
-        x = 1
-        for i in range({"/zero": 0, "/one": 20000, "/ten": 200000}[self.path]):
-            x = x * 31 & 0xffff
-        self.send_response(200)
-        self.send_header("Content-Length", "2")
-        self.end_headers()
-        self.wfile.write(b"ok")
-    def log_message(self, *args):
-        pass
-http.server.ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()
-"""
-NODE = """
-const units = {'/zero': 0, '/one': 1, '/ten': 10};
-require('http').createServer((request, response) => {
-  let x = 1;
-  for (let i = 0; i < units[request.url] * 60000; i++) x = (Math.imul(x, 1103515245) + 12345) | 0;
-  response.end(x ? 'ok' : 'no');
-}).listen(+process.argv[2], '127.0.0.1');
-"""
+def warm(pid, port):
+    """Requests until their cost is settled: a compiler that works while it runs takes as long as it likes. The ratio
+    is then about ten by the kernel's clock as well; while some calls are interpreted it is 1 or 100."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    ratios = []
+
+    def once_s(path):
+        used_s = cpu_s(pid)
+        connection.request("GET", path)
+        connection.getresponse().read()
+        return cpu_s(pid) - used_s
+
+    def is_warm():  # by the cheapest of each: what else runs on this machine makes the others dearer
+        zero, one, ten = (min(once_s(path) for _ in range(10)) for path in ("/zero", "/one", "/ten"))
+        ratios.append((ten - zero) / max(one - zero, 1e-9))
+        return len(ratios) >= WARM_ROUNDS and all(abs(r / 10 - 1) < WARM for r in ratios[-WARM_ROUNDS:])
+
+    try:
+        wait_until(is_warm, 60, "warm")
+    finally:
+        connection.close()
+        print("  warm after rounds of " + " ".join(f"{r:.1f}" for r in ratios))
+
+
 def case_python(bench):
     lab = Lab(bench)
-    server = script(bench, "server.py", PYTHON, sys.executable)
-    check_ratio(lab.run(*server, rate=15), "ThreadingHTTPServer", slack=0.1)
+    server = serving(bench, sys.executable, os.path.join(bench.source, "zoo/zoo_ratio.py"))
+    check_ratio(lab.run(*server, rate=15, tells=True), "ThreadingHTTPServer")
 
 
 def case_node(bench):
     lab = Lab(bench)
-    server = script(bench, "server.js", NODE, bench.need("node"))
-    check_ratio(lab.run(*server, rate=25), "node", attribution=0.9, slack=0.15)
+    server = serving(bench, bench.need("node"), os.path.join(bench.source, "zoo/zoo_ratio.js"))
+    warm(*server)
+    check_ratio(lab.run(*server, rate=25, tells=True), "node", attribution=0.9, slack=0.1)
 
 
 def case_go(bench):
-    """Goroutines move between threads: an approximation, whose size is printed."""
+    """Goroutines move between threads: an approximation, whose size is printed. Taken at random, all would be one."""
     lab = Lab(bench)
     compiler = next(iter(test_go.compilers()))
-    port = free_port()
-    pid = bench.start(test_go.program(bench, compiler, "ratio"), str(port)).pid
-    wait_port(port)
-    check_ratio(lab.run(pid, port, rate=25), "Go net/http", attribution=0.6, slack=0.5)
+    server = serving(bench, test_go.program(bench, compiler, "ratio"))
+    run = lab.run(*server, rate=12)
+    check_ratio(run, "Go net/http", attribution=0.6, slack=1)
+    cpu = run.cpu()
+    check(1.7 < cpu["ten"] / cpu["one"] < 15, f"ten of {cpu['ten'] / cpu['one']:.2f} ones{run.text()}")
 
 
 # -- life -----------------------------------------------------------------------------------------

@@ -335,7 +335,8 @@ def case_namespace(bench):
     verified = [int(words[2]) for words in lines if words[:2] == ["program", "fg_switch"]]
     seconds = sum((int(words[2]) - int(words[1])) / 1e9 for words in lines if words[:1] == ["phase"])
     print(f"  waited {waited:.3f} s of two threads' {seconds:.3f} each, verified {verified}")
-    check(seconds and abs(waited / seconds - 2) < 0.1, f"two threads that sleep: {waited} s{done.stdout[-500:]}{done.stderr[-500:]}")
+    check(seconds and abs(waited / seconds - 2) < 0.1,
+          f"two threads that sleep: {waited} s{done.stdout[-500:]}{done.stderr[-500:]}")
     check(verified and verified[0] <= 10000, f"the verifier walked {verified} instructions")
 
 

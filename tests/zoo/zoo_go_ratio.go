@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The server of zoo_ratio.c in Go: /zero, /one and /ten cost so many units.
+// The server of zoo_ratio.c in Go: /zero, /one and /ten cost so many units. Prints its port.
 package main
 
 import (
+	"fmt"
 	"io"
+	"net"
 	"net/http"
-	"os"
 )
 
 var sink uint64
@@ -27,5 +28,10 @@ func main() {
 			io.WriteString(w, "ok")
 		})
 	}
-	panic(http.ListenAndServe("127.0.0.1:"+os.Args[1], nil))
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println(listener.Addr().(*net.TCPAddr).Port)
+	panic(http.Serve(listener, nil))
 }
