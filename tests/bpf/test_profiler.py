@@ -658,7 +658,7 @@ def case_file_capabilities(bench):
              f"{bench.dir}/profile_pid samples={SAMPLES_ASKED} {helper} 2 997 $!; kill $!")
     done = subprocess.run([setpriv, "--reuid", "65534", "--regid", "65534", "--clear-groups",
                            "/bin/sh", "-c", shell],
-                          stdout=subprocess.PIPE, text=True, timeout=SLOW_S)
+                          stdout=subprocess.PIPE, text=True, timeout=SLOW_S, start_new_session=True)
     result = Result(done.stdout)
     check(not result.errors, f"{result.errors}")
     check_complete(result)
@@ -689,13 +689,14 @@ def begun(bench, command):
 
 
 def in_namespace(bench, mode, *before):
-    """Target, tool and helper in a PID namespace of their own, as in a container."""
+    """Target, tool and helper in a PID namespace of their own, as in a container. In a session of their own, as all
+    targets: the scheduler shares between sessions, and the other is that of all cases together."""
     unshare = bench.need("unshare")
     shell = (begun(bench, f"{bench.zoo}/zoo_native {mode} 60") +
              f"FG_SOURCE=bpf {bench.tool} samples={SAMPLES_ASKED} {bench.helper} 3 997 $!; "
              "kill $!")
     done = subprocess.run([*before, unshare, "--pid", "--fork", "--mount-proc", "/bin/sh", "-c", shell],
-                          stdout=subprocess.PIPE, text=True, timeout=SLOW_S)
+                          stdout=subprocess.PIPE, text=True, timeout=SLOW_S, start_new_session=True)
     result = Result(done.stdout)
     check(not result.errors, f"{result.errors}")
     return result
@@ -719,7 +720,7 @@ def case_pid_namespace_nested(bench):
     shell = (begun(bench, f"unshare --pid --fork --kill-child {bench.zoo}/zoo_native threads 60") +
              f"FG_SOURCE=bpf {bench.tool} samples={SAMPLES_ASKED} {bench.helper} 3 997 $!; kill $!")
     done = subprocess.run(["unshare", "--pid", "--fork", "--mount-proc", "/bin/sh", "-c", shell],
-                          stdout=subprocess.PIPE, text=True, timeout=SLOW_S)
+                          stdout=subprocess.PIPE, text=True, timeout=SLOW_S, start_new_session=True)
     result = Result(done.stdout)
     check(not result.errors, f"{result.errors}")
     check_complete(result)
