@@ -3,8 +3,8 @@
  * Rows of the unwinder from the call-frame programs of .eh_frame or .debug_frame.
  *
  * x86-64: a row states the CFA and where RBP was saved; the return address must lie at CFA − 8.
- * Everything else (other base registers, RBP in a register, return address elsewhere) is
- * FG_ROW_UNSUPPORTED: such a frame ends the stack with that reason instead of a wrong caller.
+ * Everything else (RBP in a register, return address elsewhere) is FG_ROW_UNSUPPORTED: such a frame
+ * ends the stack with that reason instead of a wrong caller.
  * AArch64's rows, PLT and signal frame are a64rows.c's; the file's machine decides.
  */
 #include "profiler/unwind/ehframe.h"
@@ -19,6 +19,9 @@
 #include "profiler/unwind/gap.h"
 
 enum { REG_RBP = 6, REG_RSP = 7, REG_RIP = 16 };
+
+/* Which word of struct pt_regs (asm/ptrace.h) DWARF's first 16 registers are. */
+static const uint8_t pt_regs_word[] = {10, 12, 11, 5, 13, 14, 4, 19, 9, 8, 7, 6, 3, 2, 1, 0};
 
 /* Linkers pad functions to 16 bytes; no row is spent on such a gap, nothing executes in it. */
 enum { PADDING_BYTES = 16 };
@@ -126,6 +129,26 @@ static enum fg_row_kind cfa_kind(bool is_rsp, struct fg_cfi_cursor rest)
 	return is_rsp ? FG_ROW_DEREF_RSP_8 : FG_ROW_DEREF_RBP_8;
 }
 
+/* *(rsp + register × 8 + offset) + 8, where libcrypto's assembly keeps its stack pointer above a
+ * number whose size is a parameter. */
+static bool indexed_row(struct fg_cfi_cursor cursor, struct fg_unwind_row *row)
+{
+	static const uint8_t tail[] = {DW_OP_lit8,  DW_OP_mul,         DW_OP_plus,
+				       DW_OP_deref, DW_OP_plus_uconst, 8};
+	uint64_t base, index;
+	int64_t offset, more;
+
+	if (!take_register_offset(&cursor, &base, &offset) || base != REG_RSP || offset % 8 ||
+	    offset / 8 < INT16_MIN || offset / 8 > INT16_MAX ||
+	    !take_register_offset(&cursor, &index, &more) || more != 0 ||
+	    index >= FG_ARRAY_LEN(pt_regs_word) || index == REG_RSP || index == REG_RBP ||
+	    cursor.end - cursor.at != sizeof(tail) || memcmp(cursor.at, tail, sizeof(tail)) != 0)
+		return false;
+	row->kind = FG_ROW_INDEXED_8 | pt_regs_word[index];
+	row->cfa_offset_8 = (int16_t)(offset / 8);
+	return true;
+}
+
 static bool set_cfa(const struct fg_cfi_rules *rules, struct fg_unwind_row *row,
 		    unsigned *ret_threshold)
 {
@@ -141,12 +164,17 @@ static bool set_cfa(const struct fg_cfi_rules *rules, struct fg_unwind_row *row,
 			row->kind = FG_ROW_PLT;
 			return true;
 		}
+		if (indexed_row(expression, row))
+			return true;
 		if (!take_register_offset(&expression, &reg, &offset))
 			return false;
 	}
-	if (reg != REG_RSP && reg != REG_RBP)
+	if (reg == REG_RSP || reg == REG_RBP)
+		row->kind = (uint8_t)cfa_kind(reg == REG_RSP, expression);
+	else if (reg < FG_ARRAY_LEN(pt_regs_word) && expression.at == expression.end)
+		row->kind = FG_ROW_REGISTER | pt_regs_word[reg];
+	else
 		return false;
-	row->kind = (uint8_t)cfa_kind(reg == REG_RSP, expression);
 	if (row->kind == FG_ROW_UNSUPPORTED || offset % 8 || offset / 8 < INT16_MIN ||
 	    offset / 8 > INT16_MAX)
 		return false;
