@@ -54,6 +54,7 @@ enum fg_row_kind {
 	 * and what they call. */
 	FG_ROW_REGISTER = 0x40,  /* CFA = r + o */
 	FG_ROW_INDEXED_8 = 0x50, /* CFA = *(RSP + 8 × r + o) + 8 */
+	FG_ROW_CLONE = 0x60,     /* CFA = RSP + o; the outermost frame where r is 0 */
 	FG_ROW_WORD_MASK = 15,
 };
 

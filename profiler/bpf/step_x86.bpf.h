@@ -30,9 +30,10 @@ static __always_inline int fg_step_frame_pointer(struct fg_unwind_state *state, 
 	return FG_GO_ON;
 }
 
-/* The CFA of a row that needs more than RSP and RBP, into state->cfa. Returns 0, or why there is
- * none. A function of its own, so that the verifier does not go through what follows for each of
- * them. */
+enum { FG_CFA_FOUND = 255 };
+
+/* The CFA of a row that needs more than RSP and RBP, into state->cfa; or how the stack ends.
+ * A function of its own, so that the verifier does not go through what follows for each of them. */
 __attribute__((noinline)) int fg_find_cfa(__u32 slot, __u64 row)
 {
 	struct fg_unwind_state *state = bpf_map_lookup_elem(&fg_state, &slot);
@@ -46,7 +47,11 @@ __attribute__((noinline)) int fg_find_cfa(__u32 slot, __u64 row)
 		return FG_BPF_UNSUPPORTED;
 	if (rule == FG_ROW_REGISTER) {
 		state->cfa = word + address;
-		return 0;
+		return FG_CFA_FOUND;
+	}
+	if (rule == FG_ROW_CLONE) {
+		state->cfa = state->regs.sp + address;
+		return word ? FG_CFA_FOUND : FG_BPF_COMPLETE;
 	}
 	bool by_rbp = kind == FG_ROW_DEREF_RBP || kind == FG_ROW_DEREF_RBP_8;
 
@@ -56,7 +61,7 @@ __attribute__((noinline)) int fg_find_cfa(__u32 slot, __u64 row)
 		return FG_BPF_READ_FAULT;
 	}
 	state->cfa = value + (kind == FG_ROW_DEREF_RSP || kind == FG_ROW_DEREF_RBP ? 0 : 8);
-	return 0;
+	return FG_CFA_FOUND;
 }
 
 /* Registers that nobody saves are as they were for as long as only frames without a word on the
@@ -81,10 +86,10 @@ static __always_inline int fg_step_cfa(struct fg_unwind_state *state, __u64 row)
 	if (kind == FG_ROW_PLT) {
 		cfa = fg_arch_plt_cfa(regs);
 	} else if (kind != FG_ROW_RSP && kind != FG_ROW_RBP) {
-		int failure = fg_find_cfa(state->slot, row);
+		int result = fg_find_cfa(state->slot, row);
 
-		if (failure)
-			return fg_end(state, (__u8)failure);
+		if (result != FG_CFA_FOUND)
+			return fg_end(state, (__u8)result);
 		cfa = state->cfa;
 	}
 	/* Only a leaf that has pushed nothing may stay in place, and even it pops the address. */

@@ -29,11 +29,16 @@ enum { PADDING_BYTES = 16 };
 /* The loader's has 62. */
 enum { ENTRY_BYTES_MAX = 64 };
 
+/* C libraries have two or three ways to make a thread. */
+enum { CLONE_BYTES_MIN = 10, CLONE_BYTES_MAX = 32, CLONE_LOOKS_MAX = 64 };
+
 /* libelf reads it whole. A million functions of other libraries. */
 enum { PLT_BYTES_MAX = 16 << 20 };
 
 struct builder {
 	struct fg_unwind_table *table;
+	struct Elf *elf;
+	unsigned clone_looks;
 	uint64_t entry;              /* the program's first instruction; 0: none */
 	uint64_t plt_start, plt_end; /* a lazy PLT of the usual code; empty: none */
 	struct fg_a64_signal signal; /* AArch64: the return from a signal */
@@ -399,6 +404,50 @@ static void find_plt(struct builder *builder, Elf *elf)
 	}
 }
 
+static const uint8_t *code_at(struct builder *builder, uint64_t vaddr, size_t len)
+{
+	const struct fg_unwind_table *table = builder->table;
+
+	for (size_t i = 0; i < table->segment_count; i++) {
+		const struct fg_unwind_segment *segment = &table->segments[i];
+		uint64_t offset = vaddr - segment->vaddr;
+
+		if (offset >= segment->file_size || len > segment->file_size - offset)
+			continue;
+		Elf_Data *data = elf_getdata_rawchunk(
+			builder->elf, (int64_t)(segment->file_offset + offset), len, ELF_T_BYTE);
+
+		return data && data->d_size == len ? data->d_buf : NULL;
+	}
+	return NULL;
+}
+
+/* glibc's clone() and clone3() end their FDE in front of the system call, because behind it a new
+ * thread has no caller: syscall; test rax, rax; jl …; jz …; ret; what follows is the new thread's.
+ * The parent's stack is as it was. `at` is the row behind the FDE. */
+static void mend_clone(struct builder *builder, size_t at)
+{
+	static const uint8_t call[] = {0x0f, 0x05, 0x48, 0x85, 0xc0};
+	const struct fg_unwind_table *table = builder->table;
+
+	if (at == 0 || table->row_count < at + 2 || builder->is_arm64)
+		return;
+	struct fg_unwind_row *row = &table->rows[at], *before = row - 1;
+	size_t len = row[1].address - row->address;
+
+	if (row->kind != FG_ROW_NONE || row[1].kind != FG_ROW_STOP || len < CLONE_BYTES_MIN ||
+	    len > CLONE_BYTES_MAX || before->kind != FG_ROW_RSP || before->cfa_offset_8 != 1 ||
+	    before->rbp_offset_8 != FG_RBP_SAME || builder->clone_looks == CLONE_LOOKS_MAX)
+		return;
+	builder->clone_looks++;
+	const uint8_t *code = code_at(builder, row->address, len);
+
+	if (!code || memcmp(code, call, sizeof(call)) != 0 || code[len - 1] != 0xc3)
+		return;
+	row->kind = FG_ROW_CLONE | pt_regs_word[0];
+	row->cfa_offset_8 = 1;
+}
+
 static bool is_padding(const struct builder *builder, uint64_t end, uint64_t next_start)
 {
 	/* AArch64's return from a signal is three instructions */
@@ -420,6 +469,8 @@ static int append_all(struct builder *builder, const struct fg_fdes *fdes)
 		uint64_t end = FG_MIN(fde->end, table->vaddr_end);
 		int rc = 0;
 
+		size_t at = table->row_count;
+
 		if (covered < fde->start &&
 		    (covered == table->vaddr_start || !is_padding(builder, covered, fde->start)))
 			rc = append_gap(builder, covered, fde->start);
@@ -427,6 +478,7 @@ static int append_all(struct builder *builder, const struct fg_fdes *fdes)
 			rc = append_fde(builder, fdes, fde, end);
 		if (rc)
 			return rc;
+		mend_clone(builder, at);
 		covered = end;
 	}
 	/* of the vDSO the return from signals may be all there is to say */
@@ -438,7 +490,7 @@ static int append_all(struct builder *builder, const struct fg_fdes *fdes)
 int fg_ehframe_rows(struct Elf *elf, const struct fg_fdes *fdes, struct fg_unwind_table *table,
 		    struct fg_err *err)
 {
-	struct builder builder = {.table = table, .err = err};
+	struct builder builder = {.table = table, .elf = elf, .err = err};
 	GElf_Ehdr header;
 
 	builder.is_arm64 = table->machine == EM_AARCH64;

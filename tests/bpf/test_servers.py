@@ -132,6 +132,17 @@ def case_registers(bench):
         check(right >= 0.99 * result.info["samples"] >= 0.99 * SAMPLES_MIN, f"{mode}: {incomplete(result)}")
 
 
+def case_clone(bench):
+    """A thread after the other: glibc describes neither the system call that makes it nor its first instructions."""
+    child = bench.start(f"{bench.zoo}/zoo_waits", "churn", "60", ready="ready")
+    result = bench.profile(child.pid, seconds=2, samples=1000)
+    check_complete(result)
+    makers = sum(count for _, count, frames in result.stacks if "main" in frames and "clone3" in frames)
+    made = sum(count for _, count, frames in result.stacks if frames[0] == "clone3")
+    print(f"  in clone3: {makers} of the maker's, {made} of the threads made")
+    check(makers >= SEEN_MIN and made >= 1, "nobody was seen in clone3")
+
+
 CASES = {name[5:]: function for name, function in list(globals().items()) if name.startswith("case_")}
 
 
