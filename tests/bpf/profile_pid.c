@@ -195,8 +195,7 @@ static void print_info(const struct fg_profile_info *info)
 		{"target_cpu_ms", (double)info->target_cpu_ns / 1e6},
 		{"user_cpu_ms", (double)info->user_cpu_ns / 1e6},
 		{"partial", info->partial},
-		{"complete_percent",
-		 info->samples ? 100.0 * (double)info->complete / (double)info->samples : 0},
+		{"complete_percent", 100.0 * fg_profile_info_complete_share(info)},
 	};
 
 	for (size_t i = 0; i < FG_ARRAY_LEN(lines); i++)

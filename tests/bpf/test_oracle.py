@@ -13,6 +13,7 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import test_profiler  # noqa: E402
+import test_servers  # noqa: E402
 from test_profiler import Bench, Skip, check, native  # noqa: E402
 
 AGREE_PERCENT_MIN = 99
@@ -32,7 +33,7 @@ class Compared(Exception):
 class OracleBench(Bench):
     walks = 0
 
-    def profile(self, *pids, seconds=2, hz=997, told=None):
+    def profile(self, *pids, seconds=2, hz=997, told=None, samples=0):
         argv = [os.path.join(self.build, "tests/bpf/oracle_pid"), f"walks={self.walks}", str(seconds), str(hz),
                 *map(str, pids)]
         lines = [line.split(" ", 2) for line in self.recorded(argv, told).splitlines() if line != "ready"]
@@ -78,6 +79,7 @@ def case_python(bench):
 CASES = {name[len("case_"):]: value for name, value in sorted(globals().items()) if name.startswith("case_")}
 for shared in ("recursion", "signal", "vdso", "threads", "fork", "exec", "dlopen", "cpp", "rust", "nginx", "redis"):
     CASES[shared] = getattr(test_profiler, f"case_{shared}")
+CASES["nginx_tls"] = test_servers.case_nginx_tls
 
 
 def kernel_has_table():
