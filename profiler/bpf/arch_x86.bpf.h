@@ -80,6 +80,17 @@ static __always_inline bool fg_arch_entry(struct fg_arch_regs *ret)
 	return ret->ip != 0;
 }
 
+/* One of the 21 words of struct pt_regs with which the task entered the kernel: the interrupted
+ * code's registers. False before 5.15. */
+static __always_inline bool fg_arch_scratch(__u32 word, __u64 *ret)
+{
+	if (!bpf_core_enum_value_exists(enum bpf_func_id___newer, BPF_FUNC_task_pt_regs___newer))
+		return false;
+	const char *regs = (const void *)bpf_task_pt_regs(bpf_get_current_task_btf());
+
+	return !bpf_probe_read_kernel(ret, sizeof(*ret), regs + word * sizeof(*ret));
+}
+
 /* glibc and musl: a thread's pthread_t is the base of its thread-local storage. */
 static __always_inline __u64 fg_arch_pthread_self(void)
 {

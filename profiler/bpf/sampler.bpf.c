@@ -137,9 +137,11 @@ begin_sample(__u32 slot, __u8 type, __u32 tgid, const struct fg_bpf_target *targ
 
 	if (!state)
 		return 0;
+	state->slot = slot;
 	state->miss = 0;
 	state->mapping = target->space.first;
 	state->guess = 0;
+	state->leaf = 1;
 	state->window_bytes = 0;
 	state->space = target->space;
 	state->fault = 0;

@@ -49,6 +49,13 @@ enum fg_row_kind {
 	FG_ROW_UNSUPPORTED,   /* a rule this format cannot hold */
 	FG_ROW_DEREF_RSP_8,   /* CFA = *(RSP + o) + 8: what libcrypto's assembly uses */
 	FG_ROW_DEREF_RBP_8,   /* CFA = *(RBP + o) + 8 */
+	/* r: the word of struct pt_regs that the low four bits say. Its value is known only as long
+	 * as no frame was left but such that have pushed nothing: hand-written loops (libcrypto's)
+	 * and what they call. */
+	FG_ROW_REGISTER = 0x40,  /* CFA = r + o */
+	FG_ROW_INDEXED_8 = 0x50, /* CFA = *(RSP + 8 × r + o) + 8 */
+	FG_ROW_CLONE = 0x60,     /* CFA = RSP + o; the outermost frame where r is 0 */
+	FG_ROW_WORD_MASK = 15,
 };
 
 /* AArch64. The return address is in LR (X30) until the function saves it; compilers save X29 and LR

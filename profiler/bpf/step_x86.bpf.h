@@ -24,42 +24,74 @@ static __always_inline int fg_step_frame_pointer(struct fg_unwind_state *state, 
 	regs->ip = ip;
 	regs->returned = 1;
 	state->guess = mark;
+	state->leaf = 0;
 	if (mark && state->sample.guessed < 255)
 		state->sample.guessed++;
 	return FG_GO_ON;
 }
 
-/* The CFA of a row that names one; 0 when it cannot be read. */
-static __always_inline __u64 fg_cfa(struct fg_unwind_state *state, __u64 row)
-{
-	__u64 offset = fg_row_cfa_offset(row);
-	__u8 kind = fg_row_kind_of(row);
-	__u64 value = 0, base = state->regs.sp;
+enum { FG_CFA_FOUND = 255 };
 
-	if (kind == FG_ROW_RSP)
-		return base + offset;
-	if (kind == FG_ROW_PLT)
-		return fg_arch_plt_cfa(&state->regs);
-	if (kind == FG_ROW_RBP || kind == FG_ROW_DEREF_RBP || kind == FG_ROW_DEREF_RBP_8)
-		base = state->regs.bp;
-	if (kind == FG_ROW_RBP)
-		return base + offset;
-	if (bpf_probe_read_user(&value, sizeof(value), (const void *)(base + offset))) {
-		state->fault = base + offset;
-		return 0;
+/* The CFA of a row that needs more than RSP and RBP, into state->cfa; or how the stack ends.
+ * A function of its own, so that the verifier does not go through what follows for each of them. */
+__attribute__((noinline)) int fg_find_cfa(__u32 slot, __u64 row)
+{
+	struct fg_unwind_state *state = bpf_map_lookup_elem(&fg_state, &slot);
+	__u64 address = fg_row_cfa_offset(row), value = 0, word = 0;
+	__u8 kind = fg_row_kind_of(row), rule = kind & ~FG_ROW_WORD_MASK;
+
+	if (!state)
+		return FG_BPF_UNSUPPORTED;
+	if (kind & FG_ROW_REGISTER &&
+	    (!state->leaf || !fg_arch_scratch(kind & FG_ROW_WORD_MASK, &word)))
+		return FG_BPF_UNSUPPORTED;
+	if (rule == FG_ROW_REGISTER) {
+		state->cfa = word + address;
+		return FG_CFA_FOUND;
 	}
-	return value + (kind == FG_ROW_DEREF_RSP_8 || kind == FG_ROW_DEREF_RBP_8 ? 8 : 0);
+	if (rule == FG_ROW_CLONE) {
+		state->cfa = state->regs.sp + address;
+		return word ? FG_CFA_FOUND : FG_BPF_COMPLETE;
+	}
+	bool by_rbp = kind == FG_ROW_DEREF_RBP || kind == FG_ROW_DEREF_RBP_8;
+
+	address += (by_rbp ? state->regs.bp : state->regs.sp) + word * sizeof(__u64);
+	if (bpf_probe_read_user(&value, sizeof(value), (const void *)address)) {
+		state->fault = address;
+		return FG_BPF_READ_FAULT;
+	}
+	state->cfa = value + (kind == FG_ROW_DEREF_RSP || kind == FG_ROW_DEREF_RBP ? 0 : 8);
+	return FG_CFA_FOUND;
+}
+
+/* Registers that nobody saves are as they were for as long as only frames without a word on the
+ * stack were left. Without a branch, see unwind.bpf.h. */
+static __always_inline void fg_leave_leaf(struct fg_unwind_state *state, __u8 kind, __u64 cfa)
+{
+	__u64 more = (cfa ^ (state->regs.sp + sizeof(__u64))) | (kind ^ FG_ROW_RSP);
+
+	more = (more | -more) >> 63;
+	FG_OPAQUE(more);
+	state->leaf &= more ^ 1;
 }
 
 static __always_inline int fg_step_cfa(struct fg_unwind_state *state, __u64 row)
 {
 	struct fg_arch_regs *regs = &state->regs;
-	__u64 cfa = fg_cfa(state, row);
+	__u8 kind = fg_row_kind_of(row);
+	__u64 cfa = (kind == FG_ROW_RBP ? regs->bp : regs->sp) + fg_row_cfa_offset(row);
 	__s64 rbp_offset_8 = fg_row_rbp_offset_8(row);
 	__u64 words = (__u64)-rbp_offset_8; /* from the saved RBP up to the CFA */
 
-	if (!cfa)
-		return fg_end(state, FG_BPF_READ_FAULT);
+	if (kind == FG_ROW_PLT) {
+		cfa = fg_arch_plt_cfa(regs);
+	} else if (kind != FG_ROW_RSP && kind != FG_ROW_RBP) {
+		int result = fg_find_cfa(state->slot, row);
+
+		if (result != FG_CFA_FOUND)
+			return fg_end(state, (__u8)result);
+		cfa = state->cfa;
+	}
 	/* Only a leaf that has pushed nothing may stay in place, and even it pops the address. */
 	if (cfa <= regs->sp || cfa % sizeof(__u64))
 		return fg_end(state, FG_BPF_BAD);
@@ -82,6 +114,7 @@ static __always_inline int fg_step_cfa(struct fg_unwind_state *state, __u64 row)
 			return fg_end(state, FG_BPF_READ_FAULT);
 		regs->bp = fg_seen(state, saved);
 	}
+	fg_leave_leaf(state, kind, cfa);
 	regs->sp = cfa;
 	regs->returned = 1;
 	state->guess = 0;
@@ -91,7 +124,7 @@ static __always_inline int fg_step_cfa(struct fg_unwind_state *state, __u64 row)
 /* Row kinds beyond those of all machines. */
 static __always_inline bool fg_names_cfa(__u8 kind)
 {
-	return kind <= FG_ROW_DEREF_RBP_8;
+	return kind <= FG_ROW_DEREF_RBP_8 || kind & FG_ROW_REGISTER;
 }
 
 #endif

@@ -33,7 +33,10 @@ struct fg_unwind_state {
 	__u64 miss;           /* the address that no mapping holds, or 0 */
 	__u64 fault;          /* an address that could not be read, or 0 */
 	struct fg_bpf_range space;
+	__u32 slot;    /* of fg_state: this one */
 	__u32 mapping; /* of the frame before: the next one is often in the same */
+	__u64 cfa;     /* what fg_find_cfa() found */
+	__u64 leaf;    /* 1: all registers are still those of the interruption */
 	__u64 guess;   /* FG_FRAME_GUESSED when the frame at ip was found by a guess */
 	struct fg_bpf_sample sample;
 };
@@ -244,6 +247,7 @@ static __always_inline int fg_step_signal(struct fg_unwind_state *state)
 	if (!fg_arch_signal(&state->regs))
 		return fg_end(state, FG_BPF_READ_FAULT);
 	state->guess = 0;
+	state->leaf = 0;
 	return FG_GO_ON;
 }
 

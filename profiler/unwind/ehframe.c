@@ -3,8 +3,8 @@
  * Rows of the unwinder from the call-frame programs of .eh_frame or .debug_frame.
  *
  * x86-64: a row states the CFA and where RBP was saved; the return address must lie at CFA − 8.
- * Everything else (other base registers, RBP in a register, return address elsewhere) is
- * FG_ROW_UNSUPPORTED: such a frame ends the stack with that reason instead of a wrong caller.
+ * Everything else (RBP in a register, return address elsewhere) is FG_ROW_UNSUPPORTED: such a frame
+ * ends the stack with that reason instead of a wrong caller.
  * AArch64's rows, PLT and signal frame are a64rows.c's; the file's machine decides.
  */
 #include "profiler/unwind/ehframe.h"
@@ -20,17 +20,25 @@
 
 enum { REG_RBP = 6, REG_RSP = 7, REG_RIP = 16 };
 
+/* Which word of struct pt_regs (asm/ptrace.h) DWARF's first 16 registers are. */
+static const uint8_t pt_regs_word[] = {10, 12, 11, 5, 13, 14, 4, 19, 9, 8, 7, 6, 3, 2, 1, 0};
+
 /* Linkers pad functions to 16 bytes; no row is spent on such a gap, nothing executes in it. */
 enum { PADDING_BYTES = 16 };
 
 /* The loader's has 62. */
 enum { ENTRY_BYTES_MAX = 64 };
 
+/* C libraries have two or three ways to make a thread. */
+enum { CLONE_BYTES_MIN = 10, CLONE_BYTES_MAX = 32, CLONE_LOOKS_MAX = 64 };
+
 /* libelf reads it whole. A million functions of other libraries. */
 enum { PLT_BYTES_MAX = 16 << 20 };
 
 struct builder {
 	struct fg_unwind_table *table;
+	struct Elf *elf;
+	unsigned clone_looks;
 	uint64_t entry;              /* the program's first instruction; 0: none */
 	uint64_t plt_start, plt_end; /* a lazy PLT of the usual code; empty: none */
 	struct fg_a64_signal signal; /* AArch64: the return from a signal */
@@ -126,6 +134,26 @@ static enum fg_row_kind cfa_kind(bool is_rsp, struct fg_cfi_cursor rest)
 	return is_rsp ? FG_ROW_DEREF_RSP_8 : FG_ROW_DEREF_RBP_8;
 }
 
+/* *(rsp + register × 8 + offset) + 8, where libcrypto's assembly keeps its stack pointer above a
+ * number whose size is a parameter. */
+static bool indexed_row(struct fg_cfi_cursor cursor, struct fg_unwind_row *row)
+{
+	static const uint8_t tail[] = {DW_OP_lit8,  DW_OP_mul,         DW_OP_plus,
+				       DW_OP_deref, DW_OP_plus_uconst, 8};
+	uint64_t base, index;
+	int64_t offset, more;
+
+	if (!take_register_offset(&cursor, &base, &offset) || base != REG_RSP || offset % 8 ||
+	    offset / 8 < INT16_MIN || offset / 8 > INT16_MAX ||
+	    !take_register_offset(&cursor, &index, &more) || more != 0 ||
+	    index >= FG_ARRAY_LEN(pt_regs_word) || index == REG_RSP || index == REG_RBP ||
+	    cursor.end - cursor.at != sizeof(tail) || memcmp(cursor.at, tail, sizeof(tail)) != 0)
+		return false;
+	row->kind = FG_ROW_INDEXED_8 | pt_regs_word[index];
+	row->cfa_offset_8 = (int16_t)(offset / 8);
+	return true;
+}
+
 static bool set_cfa(const struct fg_cfi_rules *rules, struct fg_unwind_row *row,
 		    unsigned *ret_threshold)
 {
@@ -141,12 +169,17 @@ static bool set_cfa(const struct fg_cfi_rules *rules, struct fg_unwind_row *row,
 			row->kind = FG_ROW_PLT;
 			return true;
 		}
+		if (indexed_row(expression, row))
+			return true;
 		if (!take_register_offset(&expression, &reg, &offset))
 			return false;
 	}
-	if (reg != REG_RSP && reg != REG_RBP)
+	if (reg == REG_RSP || reg == REG_RBP)
+		row->kind = (uint8_t)cfa_kind(reg == REG_RSP, expression);
+	else if (reg < FG_ARRAY_LEN(pt_regs_word) && expression.at == expression.end)
+		row->kind = FG_ROW_REGISTER | pt_regs_word[reg];
+	else
 		return false;
-	row->kind = (uint8_t)cfa_kind(reg == REG_RSP, expression);
 	if (row->kind == FG_ROW_UNSUPPORTED || offset % 8 || offset / 8 < INT16_MIN ||
 	    offset / 8 > INT16_MAX)
 		return false;
@@ -371,6 +404,50 @@ static void find_plt(struct builder *builder, Elf *elf)
 	}
 }
 
+static const uint8_t *code_at(struct builder *builder, uint64_t vaddr, size_t len)
+{
+	const struct fg_unwind_table *table = builder->table;
+
+	for (size_t i = 0; i < table->segment_count; i++) {
+		const struct fg_unwind_segment *segment = &table->segments[i];
+		uint64_t offset = vaddr - segment->vaddr;
+
+		if (offset >= segment->file_size || len > segment->file_size - offset)
+			continue;
+		Elf_Data *data = elf_getdata_rawchunk(
+			builder->elf, (int64_t)(segment->file_offset + offset), len, ELF_T_BYTE);
+
+		return data && data->d_size == len ? data->d_buf : NULL;
+	}
+	return NULL;
+}
+
+/* glibc's clone() and clone3() end their FDE in front of the system call, because behind it a new
+ * thread has no caller: syscall; test rax, rax; jl …; jz …; ret; what follows is the new thread's.
+ * The parent's stack is as it was. `at` is the row behind the FDE. */
+static void mend_clone(struct builder *builder, size_t at)
+{
+	static const uint8_t call[] = {0x0f, 0x05, 0x48, 0x85, 0xc0};
+	const struct fg_unwind_table *table = builder->table;
+
+	if (at == 0 || table->row_count < at + 2 || builder->is_arm64)
+		return;
+	struct fg_unwind_row *row = &table->rows[at], *before = row - 1;
+	size_t len = row[1].address - row->address;
+
+	if (row->kind != FG_ROW_NONE || row[1].kind != FG_ROW_STOP || len < CLONE_BYTES_MIN ||
+	    len > CLONE_BYTES_MAX || before->kind != FG_ROW_RSP || before->cfa_offset_8 != 1 ||
+	    before->rbp_offset_8 != FG_RBP_SAME || builder->clone_looks == CLONE_LOOKS_MAX)
+		return;
+	builder->clone_looks++;
+	const uint8_t *code = code_at(builder, row->address, len);
+
+	if (!code || memcmp(code, call, sizeof(call)) != 0 || code[len - 1] != 0xc3)
+		return;
+	row->kind = FG_ROW_CLONE | pt_regs_word[0];
+	row->cfa_offset_8 = 1;
+}
+
 static bool is_padding(const struct builder *builder, uint64_t end, uint64_t next_start)
 {
 	/* AArch64's return from a signal is three instructions */
@@ -392,6 +469,8 @@ static int append_all(struct builder *builder, const struct fg_fdes *fdes)
 		uint64_t end = FG_MIN(fde->end, table->vaddr_end);
 		int rc = 0;
 
+		size_t at = table->row_count;
+
 		if (covered < fde->start &&
 		    (covered == table->vaddr_start || !is_padding(builder, covered, fde->start)))
 			rc = append_gap(builder, covered, fde->start);
@@ -399,6 +478,7 @@ static int append_all(struct builder *builder, const struct fg_fdes *fdes)
 			rc = append_fde(builder, fdes, fde, end);
 		if (rc)
 			return rc;
+		mend_clone(builder, at);
 		covered = end;
 	}
 	/* of the vDSO the return from signals may be all there is to say */
@@ -410,7 +490,7 @@ static int append_all(struct builder *builder, const struct fg_fdes *fdes)
 int fg_ehframe_rows(struct Elf *elf, const struct fg_fdes *fdes, struct fg_unwind_table *table,
 		    struct fg_err *err)
 {
-	struct builder builder = {.table = table, .err = err};
+	struct builder builder = {.table = table, .elf = elf, .err = err};
 	GElf_Ehdr header;
 
 	builder.is_arm64 = table->machine == EM_AARCH64;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * oracle_pid SECONDS HZ PID…: unwinds the same samples twice and compares.
+ * oracle_pid [walks=N] SECONDS HZ PID…: unwinds the same samples twice and compares. On a busy
+ * machine longer than SECONDS: until there are WHOLE_ASKED to compare and N walks of the kernel's
+ * stack, for at most SLOW_S more.
  *
  * The BPF program unwinds in the kernel and then lets the kernel write its own sample of the same
  * moment: registers and up to 63 KiB of stack. libdwfl unwinds that copy. Both know modules by the
@@ -34,8 +36,8 @@ enum {
 	PROCESSES_MAX = 4096,
 	PLACES_MAX = 256,
 	POLL_MS = 5,
-	WHOLE_ASKED = 150,
-	SLOW_S = 12,
+	WHOLE_ASKED = 300,
+	SLOW_S = 30,
 };
 #define FRAME_MASK (~FG_FRAME_GUESSED)
 
@@ -84,6 +86,7 @@ struct oracle {
 	struct process processes[PROCESSES_MAX];
 	size_t process_count;
 	uint64_t counts[COUNTS];
+	uint64_t walks_asked;
 	struct place places[PLACES_MAX];
 	size_t place_count;
 	struct fg_bpf_sample theirs;
@@ -368,9 +371,16 @@ static void print(struct oracle *o)
 static bool goes_on(const struct oracle *o, uint64_t end_ns)
 {
 	uint64_t now_ns = fg_clock_monotonic_ns();
-	uint64_t whole = o->counts[AGREE] + o->counts[DIFFER];
+	struct fg_bpf_stats stats = {0};
 
-	return now_ns < end_ns || (whole < WHOLE_ASKED && now_ns < end_ns + SLOW_S * FG_NS_PER_S);
+	if (now_ns < end_ns)
+		return true;
+	if (now_ns >= end_ns + SLOW_S * FG_NS_PER_S)
+		return false;
+	if (o->counts[AGREE] + o->counts[DIFFER] < WHOLE_ASKED)
+		return true;
+	return o->walks_asked && fg_session_stats(o->session, &stats, NULL) == 0 &&
+	       stats.kernel_walks < o->walks_asked;
 }
 
 static int run(struct oracle *o, uint64_t duration_ns, uint64_t period_ns, char **pids)
@@ -427,17 +437,24 @@ static void close_all(struct oracle *o)
 
 int main(int argc, char **argv)
 {
-	uint64_t seconds, hz;
+	uint64_t seconds, hz, walks = 0;
 
+	if (argc > 1 && strncmp(argv[1], "walks=", 6) == 0) {
+		if (fg_num_u64(argv[1] + 6, strlen(argv[1] + 6), &walks, NULL) != 0)
+			return 2;
+		argc--;
+		argv++;
+	}
 	if (argc < 4 || fg_num_u64(argv[1], strlen(argv[1]), &seconds, NULL) != 0 ||
 	    fg_num_u64(argv[2], strlen(argv[2]), &hz, NULL) != 0 || !hz) {
-		(void)fputs("usage: oracle_pid SECONDS HZ PID...\n", stderr);
+		(void)fputs("usage: oracle_pid [walks=N] SECONDS HZ PID...\n", stderr);
 		return 2;
 	}
 	struct oracle *o = calloc(1, sizeof(*o));
 
 	if (!o)
 		return 1;
+	o->walks_asked = walks;
 	int rc = run(o, seconds * FG_NS_PER_S, FG_NS_PER_S / hz, argv + 3);
 
 	if (rc)

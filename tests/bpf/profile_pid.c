@@ -2,16 +2,24 @@
 /*
  * profile_pid [types=BITS] [samples=N] HELPER SECONDS HZ PID…: profiles and prints what the tests
  * (and people) check; BITS of 1 << enum fg_profile_type. With N it goes on after SECONDS until it
- * has so many samples, for at most SLOW_S more: on a busy machine a target hardly runs. The line
- * `enough` says when it has them. SIGTERM ends the recording at once.
+ * has so many samples, for at most SLOW_S more: on a busy machine a target hardly runs; it waits
+ * for nothing from targets that are gone. The line `enough` says when it has them. SIGTERM ends the
+ * recording at once.
+ *
  * profile_pid HELPER probe: prints what doctor would.
+ *
  * $FG_SOURCE: "bpf", "perf" or "auto" (the default).
+ *
+ * `info helper_wait_ms` is how long the helper was ready to run, and did not, while it recorded:
+ * the truth about a busy machine, where what follows a new program or library takes that much
+ * longer.
  *
  * Lines: `phase start end` (monotonic, ns), `info key value`, `note text`, `program name verified
  * bytes`, `stack result count frame;frame;…` (root first, like folded stacks; guessed frames end in
  * `?`). Of other types than CPU `typeinfo TYPE key value`, `wait CLASS microseconds`, and stacks
  * after a line `type TYPE`.
  */
+#include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
@@ -22,9 +30,9 @@
 
 #include "gate/base/clock.h"
 #include "gate/base/num.h"
-#include "profiler/client.h"
+#include "profiler/client_internal.h"
 
-enum { SLOW_S = 12, STEP_MS = 50 };
+enum { SLOW_S = 30, STEP_MS = 50 };
 
 static atomic_bool ended;
 
@@ -36,12 +44,37 @@ static void on_signal(int number)
 
 struct length {
 	uint64_t duration_ns;
-	uint64_t samples; /* and so many */
+	uint64_t samples;                     /* and so many, */
+	const struct fg_profiler_options *of; /* while one of these lives */
 };
+
+static bool all_gone(const struct fg_profiler_options *options)
+{
+	for (size_t i = 0; i < options->pid_count; i++) {
+		if (kill((pid_t)options->pids[i], 0) == 0 || errno != ESRCH)
+			return false;
+	}
+	return true;
+}
+
+struct seen {
+	size_t at;
+	uint64_t count;
+};
+
+/* Those since `start_ns`. On a busy machine as many may have come while the profiler started. */
+static bool has_seen(const struct fg_profiler *profiler, uint64_t start_ns, uint64_t asked,
+		     struct seen *seen)
+{
+	for (; seen->at < profiler->samples.count; seen->at++)
+		seen->count += profiler->samples.items[seen->at].time_ns >= start_ns;
+	return seen->count + profiler->samples.dropped >= asked;
+}
 
 static int read_for(struct fg_profiler *profiler, const struct length *length, struct fg_err *err)
 {
-	uint64_t end_ns = fg_clock_monotonic_ns() + length->duration_ns;
+	uint64_t start_ns = fg_clock_monotonic_ns(), end_ns = start_ns + length->duration_ns;
+	struct seen seen = {0};
 	uint64_t limit_ns = end_ns + SLOW_S * FG_NS_PER_S;
 	bool enough = length->samples == 0;
 
@@ -51,20 +84,44 @@ static int read_for(struct fg_profiler *profiler, const struct length *length, s
 		struct pollfd poll_fd = {.fd = fg_profiler_fd(profiler), .events = POLLIN};
 		int rc = 0;
 
-		if (now_ns >= until_ns)
+		if (now_ns >= until_ns || (now_ns >= end_ns && all_gone(length->of)))
 			break;
 		(void)poll(&poll_fd, 1,
 			   (int)FG_MIN((until_ns - now_ns) / FG_NS_PER_MS + 1, STEP_MS));
 		rc = fg_profiler_read(profiler, err);
 		if (rc)
 			return rc;
-		if (!enough && fg_profiler_samples(profiler) >= length->samples) {
+		if (!enough && has_seen(profiler, start_ns, length->samples, &seen)) {
 			enough = true;
 			printf("enough\n");
 			(void)fflush(stdout);
 		}
 	}
 	return 0;
+}
+
+/* Of all our children, which the helper is, by the scheduler's own count; 0 if it is not told. */
+static uint64_t children_waited_ns(void)
+{
+	unsigned long long waited_ns = 0;
+	int pid;
+	FILE *children = fopen("/proc/thread-self/children", "re");
+
+	while (children && fscanf(children, "%d", &pid) == 1) {
+		unsigned long long run_ns, wait_ns;
+		char path[64];
+
+		(void)snprintf(path, sizeof(path), "/proc/%d/schedstat", pid);
+		FILE *stat = fopen(path, "re");
+
+		if (stat && fscanf(stat, "%llu %llu", &run_ns, &wait_ns) == 2)
+			waited_ns += wait_ns;
+		if (stat)
+			(void)fclose(stat);
+	}
+	if (children)
+		(void)fclose(children);
+	return waited_ns;
 }
 
 static void print_stack(const struct fg_profile *profile, const struct fg_pstack *stack,
@@ -139,8 +196,7 @@ static void print_info(const struct fg_profile_info *info)
 		{"target_cpu_ms", (double)info->target_cpu_ns / 1e6},
 		{"user_cpu_ms", (double)info->user_cpu_ns / 1e6},
 		{"partial", info->partial},
-		{"complete_percent",
-		 info->samples ? 100.0 * (double)info->complete / (double)info->samples : 0},
+		{"complete_percent", 100.0 * fg_profile_info_complete_share(info)},
 	};
 
 	for (size_t i = 0; i < FG_ARRAY_LEN(lines); i++)
@@ -210,8 +266,14 @@ static int profile(const struct fg_profiler_options *options, const struct lengt
 	printf("info start_ms %.1f\n", (double)(start_ns - begin_ns) / 1e6);
 	printf("ready\n");
 	(void)fflush(stdout);
+	uint64_t waited_ns = children_waited_ns();
+
 	if (read_for(profiler, length, &read_err) != 0)
 		printf("lost %s\n", read_err.message);
+	uint64_t then_ns = children_waited_ns(); /* less if the helper is gone */
+
+	printf("info helper_wait_ms %.1f\n",
+	       (double)(FG_MAX(then_ns, waited_ns) - waited_ns) / 1e6);
 	const struct fg_profiler_phase phase = {"measure", start_ns, fg_clock_monotonic_ns()};
 
 	printf("phase %" PRIu64 " %" PRIu64 "\n", phase.start_ns, phase.end_ns);
@@ -306,6 +368,7 @@ int main(int argc, char **argv)
 	options.helper_path = argv[1];
 	options.frequency_hz = (uint32_t)hz;
 	options.source = source_of(getenv("FG_SOURCE"));
+	length.of = &options;
 	length.duration_ns = seconds * FG_NS_PER_S;
 	int rc = profile(&options, &length, &err);
 

@@ -19,10 +19,10 @@ import bench_shares
 import benchkit
 
 
-def life(bench, *arguments, program=None, seconds=3, hz=997):
+def life(bench, *arguments, program=None, seconds=3, hz=997, samples=base.SAMPLES_ASKED):
     program = program or f"{bench.zoo}/zoo_life"
     child = bench.start(program, *map(str, arguments), ready="ready")
-    return bench.profile(child.pid, seconds=seconds, hz=hz)
+    return bench.profile(child.pid, seconds=seconds, hz=hz, samples=samples)
 
 
 def show(result):
@@ -31,11 +31,6 @@ def show(result):
                                                            "target_cpu_ms", "samples_per_cpu_s"))
           + "".join(f", {name} {value:g}" for name, value in sorted(info.items())
                     if name.startswith("result_") and value and name != "result_complete"))
-
-
-def check_rate(result, hz=997):
-    rate = result.info["samples_per_cpu_s"]
-    check(abs(rate / hz - 1) < 0.15, f"{rate:g} samples per CPU second at {hz} Hz")
 
 
 def with_user_part(info):
@@ -50,10 +45,9 @@ def child_of(frames):
 
 def case_thousand_children(bench):
     """Each is followed from its first to its last instruction, and the CPU time is all of theirs."""
-    child = bench.start(f"{bench.zoo}/zoo_life", "forks", "40", "1000", ready="ready", stdin=subprocess.PIPE)
-    tool, _ = base.start_tool(bench, child.pid, seconds=60)
-    child.stdin.write("x")  # all that follows is recorded
-    child.stdin.flush()
+    child = bench.start(f"{bench.zoo}/zoo_life", "forks", "90", "1000", ready="ready", stdin=subprocess.PIPE)
+    tool, _ = base.start_tool(bench, child.pid, seconds=100)
+    base.tell(child)  # all that follows is recorded
     words = child.stdout.readline().split()
     result = base.ended(tool)
     show(result)
@@ -62,15 +56,16 @@ def case_thousand_children(bench):
     check(words[:2] == ["children", "1000"], f"{words}")
     # Each burns five periods of the sampling clock.
     seen = {child_of(frames) for _, _, frames in result.stacks if "zoo_child" in frames} - {None}
-    truth_ms = int(words[3]) / 1e6
-    print(f"  {len(seen)} children seen, {info['target_cpu_ms'] / truth_ms:.2%} of {truth_ms:g} ms of CPU")
+    all_ms, lived_ms = int(words[3]) / 1e6, int(words[5]) / 1e6
+    print(f"  {len(seen)} children seen, {info['target_cpu_ms']:g} ms of CPU, {lived_ms:g} to {all_ms:g} in truth")
     check(seen == set(range(1000)), f"{len(seen)} of 1000 children were seen")
-    # A child is a tenth of a percent; what the kernel does for each after its exit was seen is 0.4 to 1.2 %
-    # of its 5 ms, the more the busier the machine.
-    check(0.98 <= info["target_cpu_ms"] / truth_ms <= 1.005, f"{info['target_cpu_ms']:g} of {truth_ms:g} ms of CPU")
-    check_rate(result)
+    # A child is a tenth of a percent. At least what each says itself before it ends; at most what the kernel says,
+    # who counts his own work for it after its end was seen as well.
+    check(lived_ms * 0.9995 <= info["target_cpu_ms"] <= all_ms * 1.005,
+          f"{info['target_cpu_ms']:g} ms of CPU are not in {lived_ms:g} to {all_ms:g}")
+    base.check_rate(info)
     # A child resolves its first functions again: _dl_runtime_resolve keeps its CFA in RBX.
-    check(info["complete"] + info["result_unsupported"] >= with_user_part(info) * 0.99, base.incomplete(result))
+    base.check_share_complete(result, with_user_part(info), 99, known=info["result_unsupported"])
     check(result.having("zoo_child") > info["samples"] * 0.5, "children are missing")
 
 
@@ -82,24 +77,33 @@ def case_short_lives(bench):
     show(result)
     info = result.info
     check(info["samples"] > base.SAMPLES_MIN, f"{info['samples']:g} samples")
-    check(info["complete"] >= with_user_part(info) * 0.85, base.incomplete(result))
+    base.check_until_known(result, "no-mapping", 15)
+    # As above; and the beginning of a program is a good part of its life here.
+    base.check_share_complete(result, with_user_part(info), 95, known=info["result_no-mapping"] + info["result_unsupported"])
     check(result.having("spin_ms") + result.having("zoo_spin") > base.SEEN_MIN, "short programs are not seen")
-    check_rate(result)
+    base.check_rate(info)
 
 
 def case_exec_loop(bench):
     """The same program again and again, every 60 ms of its CPU time."""
-    result = life(bench, "exec", 20, 60, seconds=4)
+    result = life(bench, "exec", 60, 60, seconds=4)
     show(result)
     base.mostly_complete(result, 92)
-    check(result.having("zoo_spin") > result.info["samples"] * 0.8, "the program is not seen")
-    check_rate(result)
+    check_spins(result)
+    base.check_rate(result.info)
+
+
+def check_spins(result):
+    """By name, wherever its program was known."""
+    spins, known = result.having("zoo_spin"), result.info["samples"] - result.info["result_no-mapping"]
+    print(f"  {spins} of {known:g} in zoo_spin")
+    check(spins > base.SEEN_MIN and spins > known * 0.6, "the program is not seen")
 
 
 def case_unlinked(bench):
     """A program whose file is gone before the profile begins keeps rows and names."""
     program = shutil.copy(f"{bench.zoo}/zoo_life", os.path.join(bench.dir, "gone"))
-    child = bench.start(program, "sort", "20", ready="ready")
+    child = bench.start(program, "sort", "60", ready="ready")
     os.unlink(program)
     result = bench.profile(child.pid)
     base.check_complete(result)
@@ -108,39 +112,40 @@ def case_unlinked(bench):
 
 def case_two_at_once(bench):
     """Two profilers on one target do not disturb each other."""
-    child = bench.start(f"{bench.zoo}/zoo_life", "sort", "20", ready="ready")
-    argv = [bench.tool, bench.helper, "3", "997", str(child.pid)]
+    child = bench.start(f"{bench.zoo}/zoo_life", "sort", "60", ready="ready")
+    argv = [bench.tool, f"samples={base.SAMPLES_ASKED}", bench.helper, "3", "997", str(child.pid)]
     tools = [subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) for _ in range(2)]
     for tool in tools:
-        result = base.Result(tool.communicate(timeout=60)[0])
+        result = base.Result(base.rest_of(tool))
         check(tool.returncode == 0 and not result.errors, f"{result.errors}")
         base.check_complete(result)
-        check_rate(result)
+        base.check_rate(result.info)
 
 
 def case_depth(bench):
     """120 frames are complete; 300 end with the reason, and nothing is invented for a root."""
-    base.check_complete(life(bench, "deep", 20, 110, seconds=2))
-    result = life(bench, "deep", 20, 300, seconds=2)
+    base.check_complete(life(bench, "deep", 60, 110, seconds=2))
+    result = life(bench, "deep", 60, 300, seconds=2)
     show(result)
     check(result.info["samples"] > base.SAMPLES_MIN, "no samples")
-    check(result.info["result_depth"] >= result.info["samples"] * 0.99, base.incomplete(result))
+    check(result.info["result_depth"] >= result.info["samples"] * 0.99 - base.SINGLE_SAMPLES, base.incomplete(result))
     check(all(frames[0] == "[truncated]" for reason, _, frames in result.stacks if reason == "depth"),
           "a cut stack has a root")
 
 
 def case_stack_paged_out(bench):
     """Callers' pages that are not in memory: the helper touches them, the next sample is whole."""
-    result = life(bench, "paged", 20)
+    result = life(bench, "paged", 60)
     show(result)
     faults = result.info["result_read-fault"]
     check(faults > 0, "nothing was paged out: the case tests nothing")
-    check(result.info["complete_percent"] > 90, base.incomplete(result))
+    base.check_until_known(result, "read-fault", 3)
+    base.check_share_complete(result, result.info["samples"], 99, known=faults)
 
 
 def case_many_mappings(bench):
     """More than the limit: libraries go first, and it is said."""
-    result = life(bench, "mappings", 20, 6000, seconds=2)
+    result = life(bench, "mappings", 60, 6000, seconds=2)
     base.check_complete(result)
     check("more than 4096 executable mappings" in result.note, f"note {result.note!r}")
 
@@ -162,11 +167,13 @@ def case_layouts(bench):
     """Every layout gives complete stacks from main's caller to the comparator, with names."""
     compiler = bench.need("gcc")
     for name, flags in LAYOUTS.items():
+        if "-fuse-ld=lld" in flags:
+            bench.need("ld.lld")  # the others come first
         program = os.path.join(bench.dir, name)
         subprocess.run([compiler, "-O2", "-D_GNU_SOURCE", "-fomit-frame-pointer", *flags, os.path.join(bench.source, "zoo/zoo_life.c"),
                         "-o", program, "-pthread"], check=True)
         print(" ", name, end=":")
-        result = life(bench, "sort", 20, program=program, seconds=1)
+        result = life(bench, "sort", 60, program=program, seconds=1, samples=2 * base.SEEN_MIN)
         check_layout(result, name)
 
 
@@ -174,7 +181,7 @@ def check_layout(result, name):
     info = result.info
     print(f" {info['samples']:g} samples, {info['complete_percent']:.2f} % complete")
     check(info["samples"] > base.SEEN_MIN, f"{name}: {info['samples']:g} samples")
-    check(info["complete_percent"] >= base.COMPLETE_PERCENT_MIN, f"{name}: {base.incomplete(result)}")
+    base.check_share_complete(result, info["samples"])
     right = sum(c for _, c, f in result.stacks if f[0] in base.ROOTS and "zoo_compare" in f)
     check(right > info["samples"] * 0.95, f"{name}: {right:g} from the root to the comparator")
 
@@ -182,7 +189,7 @@ def check_layout(result, name):
 def case_through_loader(bench):
     """Started as an argument of the loader: /proc/PID/exe is ld.so."""
     loader = "/lib64/ld-linux-x86-64.so.2"
-    child = bench.start(loader, f"{bench.zoo}/zoo_life", "sort", "20", ready="ready")
+    child = bench.start(loader, f"{bench.zoo}/zoo_life", "sort", "60", ready="ready")
     check_layout(bench.profile(child.pid), "loader")
 
 
@@ -191,7 +198,7 @@ def case_memory(bench):
     node = bench.need("node")
     script = os.path.join(bench.dir, "loop.js")
     with open(script, "w") as f:
-        f.write("const end = Date.now() + 20000; console.log('ready');\n"
+        f.write("const end = Date.now() + 60000; console.log('ready');\n"
                 "while (Date.now() < end) JSON.stringify(JSON.parse('{\"a\":[1,2,3]}'));\n")
     child = bench.start(node, script, ready="ready")
     _, helper = base.start_tool(bench, child.pid)
@@ -211,16 +218,28 @@ def case_nobody(bench):
     program = shutil.copy(f"{bench.zoo}/zoo_life", os.path.join(bench.dir, "private"))
     os.chmod(program, 0o700)
     os.chmod(bench.dir, 0o700)
-    child = bench.start(program, "exec", "20", "200", ready="ready")
+    child = bench.start(program, "exec", "60", "200", ready="ready")
     tool, helper = base.start_tool(bench, child.pid, seconds=3)
     status, have = base.capabilities_of(helper)
     check(status["Uid"].split() == ["65534"] * 4, f"Uid {status['Uid']}")
     check(status["Gid"].split() == ["65534"] * 4, f"Gid {status['Gid']}")
     check(not status["Groups"].split(), f"Groups {status['Groups']}")
     check(have <= {2, 19, 39, 40} and int(status["CapInh"], 16) == 0, f"capabilities {have}")
-    result = base.Result(tool.communicate(timeout=60)[0])
+    result = base.Result(base.rest_of(tool))
     show(result)
-    check(result.having("zoo_spin") > result.info["samples"] * 0.8, "no names of a private program")
+    check_spins(result)
+
+
+def name_tables(pid):
+    """Open files of a process that hold the kernel's names; it opens and closes others meanwhile."""
+    found = []
+    for fd in os.listdir(f"/proc/{pid}/fd"):
+        try:
+            if "kallsyms" in os.readlink(f"/proc/{pid}/fd/{fd}"):
+                found.append(f"/proc/{pid}/fd/{fd}")
+        except FileNotFoundError:
+            pass
+    return found
 
 
 def case_kernel_addresses(bench):
@@ -231,17 +250,16 @@ def case_kernel_addresses(bench):
         if int(f.read()) <= 1:
             raise base.Skip(f"{restrict}: anybody may see kernel addresses here")
     nobody = [setpriv, "--reuid", "65534", "--regid", "65534", "--clear-groups"]
-    target = bench.start(*nobody, f"{bench.dir}/zoo_native", "vdso", "30", ready="ready")
+    target = bench.start(*nobody, f"{bench.dir}/zoo_native", "plt", "60", ready="ready")
     bench.tool, bench.helper = f"{bench.dir}/profile_pid", helper
     tool, _ = base.start_tool(bench, target.pid, seconds=3, prefix=nobody)
-    tables = [f"/proc/{tool.pid}/fd/{fd}" for fd in os.listdir(f"/proc/{tool.pid}/fd")
-              if "kallsyms" in os.readlink(f"/proc/{tool.pid}/fd/{fd}")]
+    tables = name_tables(tool.pid)
     check(len(tables) == 1 and "memfd" in os.readlink(tables[0]), f"{[os.readlink(t) for t in tables]}")
     with open(tables[0]) as f:
         lines = f.read().splitlines()
     check(any(line.endswith(" do_syscall_64") for line in lines), f"{len(lines)} names")
     check(not any(line.startswith("ffffffff") for line in lines), "kernel addresses")
-    result = base.Result(tool.communicate(timeout=60)[0])
+    result = base.Result(base.rest_of(tool))
     check(not result.errors, f"{result.errors}")
     named = sum(c for _, c, f in result.stacks if any(x.endswith("_[k]") and "0x" not in x for x in f))
     kernel = sum(c for _, c, f in result.stacks if any(x.endswith("_[k]") for x in f))
@@ -264,7 +282,7 @@ def case_shares(bench):
 
 def case_verifier(bench):
     """The work of verifying each program; every kernel that loads them does it again."""
-    result = life(bench, "sort", 20, seconds=1)
+    result = life(bench, "sort", 60, seconds=1)
     print("  verified", result.programs)
     check(result.programs, "no program is listed")
     for name, verified in result.programs.items():

@@ -13,11 +13,13 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import test_profiler  # noqa: E402
+import test_servers  # noqa: E402
 from test_profiler import Bench, Skip, check, native  # noqa: E402
 
 AGREE_PERCENT_MIN = 99
-COMPARED_MIN = 100  # for which oracle_pid waits a while
-KERNEL_WALKS_MIN = {"nginx": 50, "redis": 20, "fork": 20}  # targets that live in the kernel
+SINGLE_SAMPLES = 2  # more than that of a hundred
+COMPARED_MIN = 100  # oracle_pid goes on for a while until it has three times as many
+KERNEL_WALKS_MIN = {"nginx": 50, "redis": 20, "fork": 20}  # targets that live in the kernel; so many are asked for
 
 
 class Compared(Exception):
@@ -29,11 +31,12 @@ class Compared(Exception):
 
 
 class OracleBench(Bench):
-    def profile(self, *pids, seconds=2, hz=997):
-        argv = [os.path.join(self.build, "tests/bpf/oracle_pid"), str(seconds), str(hz), *map(str, pids)]
-        done = subprocess.run(argv, stdout=subprocess.PIPE, text=True, timeout=60)
-        lines = [line.split(" ", 2) for line in done.stdout.splitlines() if line != "ready"]
-        check(done.returncode == 0, f"oracle_pid: {done.stdout}")
+    walks = 0
+
+    def profile(self, *pids, seconds=2, hz=997, told=None, samples=0):
+        argv = [os.path.join(self.build, "tests/bpf/oracle_pid"), f"walks={self.walks}", str(seconds), str(hz),
+                *map(str, pids)]
+        lines = [line.split(" ", 2) for line in self.recorded(argv, told).splitlines() if line != "ready"]
         raise Compared({line[1]: int(line[2]) for line in lines if line[0] == "oracle"},
                        [f"{line[1]} {line[2]}" for line in lines if line[0] == "differ"])
 
@@ -47,7 +50,7 @@ def case_plt(bench):
 
 
 def fixed(bench, mode):
-    child = bench.start(f"{bench.zoo}/zoo_fixed", mode, "20", ready="ready")
+    child = bench.start(f"{bench.zoo}/zoo_fixed", mode, "60", ready="ready")
     bench.profile(child.pid)
 
 
@@ -62,7 +65,7 @@ def case_debug_file(bench):
     subprocess.run([objcopy, "--only-keep-debug", f"{bench.zoo}/zoo_native", f"{program}.debug"], check=True)
     subprocess.run([strip, "-o", program, f"{bench.zoo}/zoo_native"], check=True)
     subprocess.run([objcopy, f"--add-gnu-debuglink={program}.debug", program], check=True)
-    child = bench.start(program, "recursion", "20", ready="ready")
+    child = bench.start(program, "recursion", "60", ready="ready")
     bench.profile(child.pid)
 
 
@@ -76,6 +79,7 @@ def case_python(bench):
 CASES = {name[len("case_"):]: value for name, value in sorted(globals().items()) if name.startswith("case_")}
 for shared in ("recursion", "signal", "vdso", "threads", "fork", "exec", "dlopen", "cpp", "rust", "nginx", "redis"):
     CASES[shared] = getattr(test_profiler, f"case_{shared}")
+CASES["nginx_tls"] = test_servers.case_nginx_tls
 
 
 def kernel_has_table():
@@ -94,15 +98,16 @@ def judge(name, counts, differences):
     percent = 100 * counts["agree"] / whole if whole else 0
     print(f"  {percent:.2f} % of {whole} whole stacks agree")
     check(whole >= COMPARED_MIN, f"only {whole} stacks could be compared")
-    check(percent >= AGREE_PERCENT_MIN, f"{percent:.2f} % agree")
+    check(counts["agree"] >= whole * AGREE_PERCENT_MIN / 100 - SINGLE_SAMPLES, f"{percent:.2f} % agree")
     check(counts["kernel_differ"] == 0, "a stack of the kernel was walked in two ways with two results")
     check(counts["kernel_checks"] == counts["kernel_walks"], "not each walk of the kernel's stack was checked")
     if name in KERNEL_WALKS_MIN and kernel_has_table():
         check(counts["kernel_walks"] >= KERNEL_WALKS_MIN[name], f"{counts['kernel_walks']} walks of the kernel's stack")
     if name != "signal":  # there the interrupted stack is another one, which no copy holds
-        check(counts["cut"] <= counts["compared"] * 0.02, f"{counts['cut']} stacks were cut")
-    check(counts["unmatched"] + counts["unmapped"] <= counts["samples"] * 0.2,
-          f"{counts['unmatched']} copies lost, {counts['unmapped']} of code not known yet")
+        check(counts["cut"] <= counts["compared"] * 0.02 + SINGLE_SAMPLES, f"{counts['cut']} stacks were cut")
+    # On a busy machine copies are lost while oracle_pid does not run, and new code is known the later.
+    check(counts["unmatched"] <= counts["samples"] * 0.25, f"{counts['unmatched']} copies lost")
+    check(counts["unmapped"] <= counts["samples"] * 0.1 + 50, f"{counts['unmapped']} of code not known yet")
 
 
 def main():
@@ -116,6 +121,7 @@ def main():
     code = 0
     for name in sorted(CASES) if options.case == "all" else [options.case]:
         bench = OracleBench(os.path.abspath(options.build))
+        bench.walks = KERNEL_WALKS_MIN.get(name, 0) if kernel_has_table() else 0
         try:
             print(name)
             CASES[name](bench)

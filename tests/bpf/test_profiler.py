@@ -9,6 +9,8 @@ what came out: completeness, roots, names, counts.
 
 import argparse
 import fcntl
+import itertools
+import math
 import os
 import re
 import shutil
@@ -23,6 +25,12 @@ import time
 COMPLETE_PERCENT_MIN = 99.5
 SAMPLES_MIN = 200
 SEEN_MIN = 50
+# A few samples may be of a moment that nobody can unwind, and be more than 0.5 % of a few hundred.
+SINGLE_SAMPLES = 2
+# More is the product's own reason to call a profile unfit (gate/measure/profile_info.c).
+RATE_ERROR_MAX = 0.15
+# Of a tool that takes seconds: it hangs.
+SLOW_S = 100
 # What profile_pid is asked for: on a busy machine, where a target gets a tenth of a CPU, it takes longer.
 SAMPLES_ASKED = 400
 ROOTS = ("_start", "__clone3", "clone3", "__clone", "clone", "thread_start", "__GI___clone3")
@@ -93,6 +101,19 @@ def read_to(tool, word):
     return text
 
 
+def tell(child):
+    """What a target waits for that says itself when it goes on."""
+    child.stdin.write("x\n")
+    child.stdin.flush()
+
+
+def rest_of(tool):
+    """What a tool says from here on to its end. communicate() would miss what readline() has read ahead."""
+    text = tool.stdout.read()
+    tool.wait()
+    return text
+
+
 class Bench:
     """One target, one profile; everything started here is gone at the end."""
 
@@ -117,7 +138,7 @@ class Bench:
             child.wait()
         shutil.rmtree(self.dir, ignore_errors=True)
 
-    def start(self, *argv, ready=None, stdin=None):
+    def start(self, *argv, ready=None, stdin=subprocess.DEVNULL):
         child = subprocess.Popen(argv, stdin=stdin, stdout=subprocess.PIPE if ready else subprocess.DEVNULL,
                                  stderr=subprocess.DEVNULL, start_new_session=True, text=True)
         self.children.append(child)
@@ -150,11 +171,21 @@ class Bench:
         return self.compiled("zoo_cpp", "g++", "-O2", "-fomit-frame-pointer", "-s",
                              os.path.join(self.source, "zoo/zoo_cpp.cpp"))
 
-    def profile(self, *pids, seconds=2, hz=997, samples=SAMPLES_ASKED):
+    def recorded(self, argv, told):
+        """Output of a tool that profiles; `told` learns when it has begun."""
+        tool = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True, start_new_session=True)
+        self.children.append(tool)
+        head = read_to(tool, "ready")
+        if told:
+            tell(told)
+        text = head + rest_of(tool)
+        check(tool.returncode == 0, f"{argv[0]}: {text[-2000:]}")
+        return text
+
+    def profile(self, *pids, seconds=2, hz=997, samples=SAMPLES_ASKED, told=None):
         argv = [self.tool, f"samples={samples}", self.helper, str(seconds), str(hz), *map(str, pids)]
-        done = subprocess.run(argv, stdout=subprocess.PIPE, text=True, timeout=60)
-        result = Result(done.stdout)
-        check(done.returncode == 0 and not result.errors, f"profile_pid: {result.errors}")
+        result = Result(self.recorded(argv, told))
+        check(not result.errors, f"profile_pid: {result.errors}")
         return result
 
     def rest(self):
@@ -179,10 +210,23 @@ class Bench:
             self.threads.append(thread)
 
 
+PORTS_TRIED = itertools.count()
+
+
 def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """None that the kernel gives to whoever connects: the load of another case would take it before the target
+    binds. And each process looks in a place of its own."""
+    with open("/proc/sys/net/ipv4/ip_local_port_range") as f:
+        end = int(f.read().split()[0])
+    first = 10000 if end > 12000 else 1024
+    while True:
+        port = first + (os.getpid() * 61 + next(PORTS_TRIED)) % (end - first)
+        with socket.socket() as s:
+            try:
+                s.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                pass
 
 
 def wait_port(port):
@@ -190,7 +234,7 @@ def wait_port(port):
         with socket.socket() as s:
             return s.connect_ex(("127.0.0.1", port)) == 0
 
-    wait_until(accepts, 10, f"a listener on {port}")
+    wait_until(accepts, 40, f"a listener on {port}")
 
 
 def check_complete(result):
@@ -203,8 +247,7 @@ def check_complete(result):
         if name.startswith("result_") and value and name != "result_complete":
             print(f"  {name} {value:g}")
     check(info["samples"] >= SAMPLES_MIN, f"only {info['samples']:g} samples")
-    check(info["complete_percent"] >= COMPLETE_PERCENT_MIN,
-          f"{info['complete_percent']:.2f} % complete; {incomplete(result)}")
+    check_share_complete(result, info["samples"])
     check(info["lost"] == 0, f"{info['lost']:g} lost")
     check(info["partial"] == 0, "partial")
     for name, verified in result.programs.items():
@@ -213,14 +256,47 @@ def check_complete(result):
     check(not any(w for w in wrong if "+0x" not in w), f"complete stacks with roots {wrong}")
 
 
+def check_share_complete(result, of, percent=COMPLETE_PERCENT_MIN, known=0):
+    """`known` more are incomplete for a reason that the case has looked at."""
+    least = of * percent / 100 - SINGLE_SAMPLES
+    check(result.info["complete"] + known >= least,
+          f"{result.info['complete']:g} and {known:g} of {of:g} complete; {incomplete(result)}")
+
+
+def check_rate(info, hz=997):
+    """One sample per period of CPU time, and five sigma of so many."""
+    rate, expected = info["samples_per_cpu_s"], hz * info["target_cpu_ms"] / 1000
+    check(expected > 0, "no CPU time")
+    most = RATE_ERROR_MAX + 5 / math.sqrt(expected)
+    print(f"  {rate:g} samples per CPU second: {rate / hz - 1:+.3f}, at most {most:.3f}")
+    check(abs(rate / hz - 1) < most, f"{rate:g} samples per CPU second at {hz} Hz")
+
+
+def check_until_known(result, key, percent, hz=997):
+    """Samples that are incomplete until the helper has done something. On a machine with nothing else to do they are
+    fewer than `percent`; while the helper waits for a CPU, its target has one."""
+    info = result.info
+    lost_ms = info[f"result_{key}"] * 1000 / hz
+    most_ms = 20 + info["target_cpu_ms"] * percent / 100 + info["helper_wait_ms"] + info["helper_cpu_ms"]
+    print(f"  {key} for {lost_ms:.0f} of {info['target_cpu_ms']:.0f} ms, at most {most_ms:.0f} (the helper ran for "
+          f"{info['helper_cpu_ms']:.0f} ms, waited for {info['helper_wait_ms']:.0f})")
+    check(lost_ms <= most_ms, f"{key} for {lost_ms:.0f} ms; {incomplete(result)}")
+
+
 def incomplete(result):
     worst = sorted((s for s in result.stacks if s[0] != "complete"), key=lambda s: -s[1])
     return "; ".join(f"{r} {c} {';'.join(f)}" for r, c, f in worst[:3])
 
 
 def native(bench, mode, *more, seconds=2):
-    child = bench.start(f"{bench.zoo}/zoo_native", mode, "20", *more, ready="ready")
+    child = bench.start(f"{bench.zoo}/zoo_native", mode, "60", *more, ready="ready")
     return bench.profile(child.pid, seconds=seconds)
+
+
+def native_told(bench, mode, *more):
+    """One that burns, and changes once it is watched."""
+    child = bench.start(f"{bench.zoo}/zoo_native", mode, "60", *more, ready="ready", stdin=subprocess.PIPE)
+    return bench.profile(child.pid, seconds=3, told=child)
 
 
 def case_nginx(bench):
@@ -270,8 +346,12 @@ def case_redis(bench):
         if not getattr(local, "socket", None):
             local.socket = socket.create_connection(("127.0.0.1", port), 5)
             local.socket.setblocking(True)
-        local.socket.sendall(commands)
-        local.socket.recv(1 << 20)
+        try:
+            local.socket.sendall(commands)
+            if not local.socket.recv(1 << 20):
+                local.socket = None
+        except OSError:
+            local.socket = None
 
     bench.load(work)
     check_complete(bench.profile(child.pid, seconds=3))
@@ -294,14 +374,15 @@ def case_recursion(bench):
     result = native(bench, "recursion")
     check_complete(result)
     deep = sum(c for _, c, f in result.stacks if f.count("zoo_recurse") == 120)
-    check(deep > result.info["samples"] * 0.99, f"{deep} samples have all 120 frames")
+    check(deep >= result.info["samples"] * 0.99 - SINGLE_SAMPLES, f"{deep} samples have all 120 frames")
 
 
 def case_signal(bench):
     result = native(bench, "signal")
     check_complete(result)
     through = sum(c for _, c, f in result.stacks if "zoo_handler" in f and "zoo_interrupted" in f)
-    check(through > result.info["samples"] * 0.2,
+    print(f"  {through} through the signal frame")  # half of the time it is there
+    check(through > result.info["samples"] * 0.25,
           f"{through} samples pass through the signal frame")
 
 
@@ -315,17 +396,16 @@ def case_threads(bench):
     result = native(bench, "threads")
     check_complete(result)
     check(result.having("zoo_thread") > result.info["samples"] * 0.9, "threads are missing")
-    check(abs(result.info["samples_per_cpu_s"] / 997 - 1) < 0.25,
-          f"{result.info['samples_per_cpu_s']:g} samples per CPU second")
+    check_rate(result.info)
 
 
 def case_slices(bench):
     """Samples come in sampled slices only, and the CPU time of all slices is the target's. What a slice is: 1 sampled,
     0 not, 2 not either but with the same timers."""
-    target = bench.start(f"{bench.zoo}/zoo_native", "vdso", "20", ready="ready")
+    target = bench.start(f"{bench.zoo}/zoo_native", "vdso", "60", ready="ready")
     tool = os.path.join(bench.build, "tests/bench/profile_slices")
     done = subprocess.run([tool, bench.helper, "997", "100", "4", str(target.pid)],
-                          stdout=subprocess.PIPE, text=True, timeout=60)
+                          stdout=subprocess.PIPE, text=True, timeout=SLOW_S)
     check(done.returncode == 0, "profile_slices failed")
     lines = [line.split() for line in done.stdout.splitlines()]
     borders = [tuple(map(int, line[1:])) for line in lines if line[0] == "border"]
@@ -333,49 +413,58 @@ def case_slices(bench):
     slices = [(what == 1, end_ns - ns, end_cpu - cpu)
               for (what, ns, cpu), (_, end_ns, end_cpu) in zip(borders, borders[1:])]
     samples = next(int(line[1]) for line in lines if line[0] == "samples")
-    check(len(slices) >= 20, f"{len(slices)} slices")
+    check(len(slices) >= 12, f"{len(slices)} slices")
     check(all(a[0] != b[0] for a, b in zip(slices[::2], slices[1::2])), "a pair is not one of each")
     check(min(ns for _, ns, _ in slices) >= 100e6, "a slice is too short")
     sampled = sum(cpu for on, _, cpu in slices if on)
     unsampled = sum(cpu for on, _, cpu in slices if not on)
     check(sampled and unsampled, f"{sampled} and {unsampled} ns of CPU time")
-    rate = samples / (sampled / 1e9)
-    print(f"  {samples} samples, {rate:.0f} per CPU second of sampled slices")
-    check(abs(rate / 997 - 1) < 0.25, f"{rate:.0f} samples per CPU second of sampled slices")
+    print(f"  {len(slices)} slices, {samples} samples")
+    check_rate({"samples_per_cpu_s": samples / (sampled / 1e9), "target_cpu_ms": sampled / 1e6})
 
 
 def case_fork(bench):
+    begin = time.monotonic()
     result = native(bench, "fork", seconds=3)
-    # A process that has given up its memory has no user stack left: those are kernel-only.
+    wall_ms = (time.monotonic() - begin) * 1000
     info = result.info
-    with_stack = info["samples"] - info["result_kernel-only"]
-    mostly_complete(result, 97)
-    check(info["complete"] >= with_stack * COMPLETE_PERCENT_MIN / 100,
-          f"{info['complete']:g} of {with_stack:g} user stacks; {incomplete(result)}")
-    check(result.having("zoo_child") > info["samples"] * 0.7, "children are missing")
-    wall_ms = 3000  # only what has hardly run by then is recorded for longer
-    check(0 < info["target_cpu_ms"] < wall_ms * 1.2,
-          f"{info['target_cpu_ms']:g} ms of CPU in {wall_ms} ms of children")
-    check(abs(info["samples_per_cpu_s"] / 997 - 1) < 0.15,
-          f"{info['samples_per_cpu_s']:g} samples per CPU second")
+    check_forks(result)
+    print(f"  {info['target_cpu_ms']:g} ms of CPU in {wall_ms:g} ms, {info['result_no-mapping']:g} no-mapping")
+    check(0 < info["target_cpu_ms"] < wall_ms * 1.1,
+          f"{info['target_cpu_ms']:g} ms of CPU in {wall_ms:g} ms of children")
+
+
+def check_forks(result):
+    info = result.info
+    check(info["samples"] >= SAMPLES_MIN, f"only {info['samples']:g} samples")
+    # A process that has given up its memory has no user stack left: those are kernel-only.
+    ending = sum(c for r, c, f in result.stacks if r == "kernel-only" and "do_exit_[k]" in f)
+    children = result.having("zoo_child")
+    print(f"  {info['samples']:g} samples, {children} of children, {info['result_kernel-only']:g} kernel-only "
+          f"({ending} of ends)")
+    check(ending >= info["result_kernel-only"] * 0.8 - SINGLE_SAMPLES, f"kernel-only: {incomplete(result)}")
+    check_share_complete(result, info["samples"] - info["result_kernel-only"])
+    check(children > info["samples"] * 0.7, "children are missing")
+    check_rate(info)
 
 
 def mostly_complete(result, percent):
-    check(result.info["samples"] >= SAMPLES_MIN, f"only {result.info['samples']:g} samples")
-    check(result.info["complete_percent"] >= percent,
-          f"{result.info['complete_percent']:.2f} % complete; {incomplete(result)}")
-    print(f"  complete_percent {result.info['complete_percent']:g}, of new code until known: "
-          f"no-mapping {result.info['result_no-mapping']:g}")
+    """Whole stacks, but for new code until it is known, which is at most 100 - `percent` on a quiet machine."""
+    info = result.info
+    check(info["samples"] >= SAMPLES_MIN, f"only {info['samples']:g} samples")
+    print(f"  {info['samples']:g} samples, complete_percent {info['complete_percent']:g}")
+    check_until_known(result, "no-mapping", 100 - percent)
+    check_share_complete(result, info["samples"] - info["result_kernel-only"], 99, known=info["result_no-mapping"])
 
 
 def case_exec(bench):
-    result = native(bench, "exec", seconds=3)
+    result = native_told(bench, "exec")
     mostly_complete(result, 98)
     check(result.having("zoo_after_exec") > SEEN_MIN, "the program after exec is not seen")
 
 
 def case_dlopen(bench):
-    result = native(bench, "dlopen", f"{bench.zoo}/libzoo_plugin.so", seconds=3)
+    result = native_told(bench, "dlopen", f"{bench.zoo}/libzoo_plugin.so")
     mostly_complete(result, 98)
     check(result.having("zoo_plugin_inner") > SEEN_MIN, "the plugin is not seen by name")
 
@@ -419,6 +508,7 @@ def case_replaced(bench):
     mostly_complete(result, 95)
     # The first build is gone: its samples keep module and offset, and get nobody else's names.
     second, other = result.having("second_spin"), result.having("program+0x")
+    print(f"  {second} samples in second_spin, {other} without a name")  # of 500 each
     check(second > 100 and other > 100, f"{second} samples in second_spin, {other} without a name")
 
 
@@ -451,37 +541,36 @@ def start_tool(bench, pid, seconds=30, prefix=(), hz=997):
 def ended(tool):
     """Ends a recording; its result."""
     tool.terminate()
-    result = Result(tool.head + tool.communicate(timeout=60)[0])
+    result = Result(tool.head + rest_of(tool))
     check(tool.returncode == 0 and not result.errors, f"profile_pid: {result.errors}")
     return result
 
 
-def gone_within(pid, seconds):
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if not os.path.exists(f"/proc/{pid}"):
-            return True
-        time.sleep(0.01)
-    return False
+def is_gone(pid):
+    """Dead is gone: when somebody else's orphan is reaped is the affair of the machine's init."""
+    try:
+        with open(f"/proc/{pid}/stat") as f:
+            return f.read().rpartition(")")[2].split()[0] in "ZX"
+    except (FileNotFoundError, ProcessLookupError):
+        return True
 
 
 def case_client_killed(bench):
-    target = bench.start(f"{bench.zoo}/zoo_native", "vdso", "30", ready="ready")
+    target = bench.start(f"{bench.zoo}/zoo_native", "vdso", "90", ready="ready")
     for _ in range(5):
         tool, helper = start_tool(bench, target.pid)
         tool.send_signal(signal.SIGKILL)
         tool.wait()
-        check(gone_within(helper, 3), f"helper {helper} outlives its client")
+        wait_until(lambda: is_gone(helper), 30, f"the end of helper {helper}, whose client is gone")
 
 
 def case_helper_killed(bench):
-    target = bench.start(f"{bench.zoo}/zoo_native", "vdso", "30", ready="ready")
+    target = bench.start(f"{bench.zoo}/zoo_native", "vdso", "90", ready="ready")
     tool, helper = start_tool(bench, target.pid)
     read_to(tool, "enough")
     os.kill(helper, signal.SIGKILL)
     # profile_pid notices, keeps what it has and symbolises it.
-    text, _ = tool.communicate(timeout=40)
-    result = Result(text)
+    result = Result(rest_of(tool))
     check(any("ended unexpectedly" in e for e in result.errors), f"errors: {result.errors}")
     check(result.info["partial"] == 1, "not marked partial")
     check(result.info["samples"] > SAMPLES_MIN, f"{result.info['samples']:g} samples kept")
@@ -491,14 +580,14 @@ def case_helper_killed(bench):
 def case_foreign_user(bench):
     """Without root, another user's process is refused before anything is loaded."""
     setpriv = bench.need("setpriv")
-    target = bench.start("sleep", "30")
+    target = bench.start("sleep", "120")
     os.chmod(bench.dir, 0o755)
     for path in (bench.tool, bench.helper):
         shutil.copy(path, bench.dir)
     done = subprocess.run(
         [setpriv, "--reuid", "65534", "--regid", "65534", "--clear-groups",
          f"{bench.dir}/profile_pid", f"{bench.dir}/flamegate-profiler", "1", "99", str(target.pid)],
-        stdout=subprocess.PIPE, text=True, timeout=30)
+        stdout=subprocess.PIPE, text=True, timeout=SLOW_S)
     check("error permission" in done.stdout and "another user" in done.stdout, done.stdout)
 
 
@@ -508,11 +597,11 @@ def case_no_rights(bench):
     os.chmod(bench.dir, 0o755)
     for path in (bench.tool, bench.helper):
         shutil.copy(path, bench.dir)
-    shell = (f"sleep 30 & FG_SOURCE=bpf {bench.dir}/profile_pid {bench.dir}/flamegate-profiler 1 99 $!; "
+    shell = (f"sleep 120 & FG_SOURCE=bpf {bench.dir}/profile_pid {bench.dir}/flamegate-profiler 1 99 $!; "
              "kill $!")
     done = subprocess.run([setpriv, "--reuid", "65534", "--regid", "65534", "--clear-groups",
                            "/bin/sh", "-c", shell],
-                          stdout=subprocess.PIPE, text=True, timeout=30)
+                          stdout=subprocess.PIPE, text=True, timeout=SLOW_S)
     check("error permission" in done.stdout, done.stdout)
     check("setcap cap_bpf,cap_perfmon" in done.stdout and "perf_event_paranoid" in done.stdout,
           done.stdout)
@@ -543,7 +632,7 @@ def case_files_by_own_rights(bench):
     """Files go to the client, so a helper of a user's opens what that user may read."""
     helper, setpriv = capable_helper(bench), bench.need("setpriv")
     nobody = [setpriv, "--reuid", "65534", "--regid", "65534", "--clear-groups"]
-    target = bench.start(*nobody, f"{bench.dir}/zoo_native", "vdso", "30", ready="ready")
+    target = bench.start(*nobody, f"{bench.dir}/zoo_native", "vdso", "90", ready="ready")
     bench.tool, bench.helper = f"{bench.dir}/profile_pid", helper
     _, started = start_tool(bench, target.pid, prefix=nobody, hz=97)
     _, have = capabilities_of(started)
@@ -555,30 +644,32 @@ def case_set_uid(bench):
     """A set-uid helper would open files as root for anybody."""
     helper, setpriv = capable_helper(bench), bench.need("setpriv")
     os.chmod(helper, 0o4755)
-    shell = f"sleep 30 & {bench.dir}/profile_pid {helper} 1 99 $!; kill $!"
+    shell = f"sleep 120 & {bench.dir}/profile_pid {helper} 1 99 $!; kill $!"
     done = subprocess.run([setpriv, "--reuid", "65534", "--regid", "65534", "--clear-groups",
                            "/bin/sh", "-c", shell],
-                          stdout=subprocess.PIPE, text=True, timeout=30)
+                          stdout=subprocess.PIPE, text=True, timeout=SLOW_S)
     check("error permission" in done.stdout and "chmod ug-s" in done.stdout, done.stdout)
 
 
 def case_file_capabilities(bench):
     """Not root, but the helper has what the error text tells to grant: that must suffice."""
     helper, setpriv = capable_helper(bench), bench.need("setpriv")
-    shell = (f"{bench.dir}/zoo_native vdso 10 >/dev/null & "
+    shell = (begun(bench, f"{bench.dir}/zoo_native plt 60") +  # a system call in each round
              f"{bench.dir}/profile_pid samples={SAMPLES_ASKED} {helper} 2 997 $!; kill $!")
     done = subprocess.run([setpriv, "--reuid", "65534", "--regid", "65534", "--clear-groups",
                            "/bin/sh", "-c", shell],
-                          stdout=subprocess.PIPE, text=True, timeout=30)
+                          stdout=subprocess.PIPE, text=True, timeout=SLOW_S, start_new_session=True)
     result = Result(done.stdout)
     check(not result.errors, f"{result.errors}")
     check_complete(result)
-    check(result.having("do_syscall_64") > 0, "no kernel function by name")
+    named = result.having("do_syscall_64")
+    print(f"  {named} in system calls")
+    check(named > 0, "no kernel function by name")
 
 
 def case_privileges_dropped(bench):
     """While it samples, the helper holds four capabilities and can gain no others."""
-    target = bench.start(f"{bench.zoo}/zoo_native", "vdso", "30", ready="ready")
+    target = bench.start(f"{bench.zoo}/zoo_native", "vdso", "90", ready="ready")
     _, helper = start_tool(bench, target.pid)
     status, have = capabilities_of(helper)
     kept = {2: "dac_read_search", 19: "sys_ptrace", 39: "bpf", 40: "checkpoint_restore"}
@@ -589,14 +680,23 @@ def case_privileges_dropped(bench):
     check(int(status["VmHWM"].split()[0]) < 150 * 1024, f"memory {status['VmHWM']}")
 
 
+def begun(bench, command):
+    """Shell text: starts it in the background, with its number in $!, and goes on when it has said `ready`."""
+    said = os.path.join(bench.dir, f"said{next(PORTS_TRIED)}")
+    os.mkfifo(said)
+    os.chmod(said, 0o666)
+    return f"{command} >{said} & read ready <{said}; "
+
+
 def in_namespace(bench, mode, *before):
-    """Target, tool and helper in a PID namespace of their own, as in a container."""
+    """Target, tool and helper in a PID namespace of their own, as in a container. In a session of their own, as all
+    targets: the scheduler shares between sessions, and the other is that of all cases together."""
     unshare = bench.need("unshare")
-    shell = (f"{bench.zoo}/zoo_native {mode} 20 >/dev/null & "
+    shell = (begun(bench, f"{bench.zoo}/zoo_native {mode} 60") +
              f"FG_SOURCE=bpf {bench.tool} samples={SAMPLES_ASKED} {bench.helper} 3 997 $!; "
              "kill $!")
     done = subprocess.run([*before, unshare, "--pid", "--fork", "--mount-proc", "/bin/sh", "-c", shell],
-                          stdout=subprocess.PIPE, text=True, timeout=60)
+                          stdout=subprocess.PIPE, text=True, timeout=SLOW_S, start_new_session=True)
     result = Result(done.stdout)
     check(not result.errors, f"{result.errors}")
     return result
@@ -611,21 +711,16 @@ def case_pid_namespace(bench):
 
 def case_pid_namespace_fork(bench):
     """Forks and exits are seen by the namespace's numbers as well."""
-    result = in_namespace(bench, "fork")
-    info = result.info
-    check(info["complete"] >= (info["samples"] - info["result_kernel-only"]) * 0.99, incomplete(result))
-    check(result.having("zoo_child") > info["samples"] * 0.7, "children are missing")
-    check(abs(info["samples_per_cpu_s"] / 997 - 1) < 0.25, f"{info['samples_per_cpu_s']:g} samples per CPU second")
+    check_forks(in_namespace(bench, "fork"))
 
 
 def case_pid_namespace_nested(bench):
     """Two deep; and a target in a namespace below the helper's."""
     check_complete(in_namespace(bench, "threads", bench.need("unshare"), "--pid", "--fork", "--mount-proc"))
-    shell = (f"mkfifo {bench.dir}/said; unshare --pid --fork --kill-child {bench.zoo}/zoo_native threads 20 >{bench.dir}/said & "
-             f"read ready <{bench.dir}/said; "
+    shell = (begun(bench, f"unshare --pid --fork --kill-child {bench.zoo}/zoo_native threads 60") +
              f"FG_SOURCE=bpf {bench.tool} samples={SAMPLES_ASKED} {bench.helper} 3 997 $!; kill $!")
     done = subprocess.run(["unshare", "--pid", "--fork", "--mount-proc", "/bin/sh", "-c", shell],
-                          stdout=subprocess.PIPE, text=True, timeout=60)
+                          stdout=subprocess.PIPE, text=True, timeout=SLOW_S, start_new_session=True)
     result = Result(done.stdout)
     check(not result.errors, f"{result.errors}")
     check_complete(result)
@@ -636,20 +731,20 @@ def case_foreign_proc(bench):
     unshare = bench.need("unshare")
     shell = f"FG_SOURCE=bpf {bench.tool} {bench.helper} 1 99 1"
     done = subprocess.run([unshare, "--pid", "--fork", "/bin/sh", "-c", shell], stdout=subprocess.PIPE, text=True,
-                          timeout=30)
+                          timeout=SLOW_S)
     check("error unsupported" in done.stdout and "mount -t proc" in done.stdout, done.stdout)
 
 
 def case_gone(bench):
     done = subprocess.run([bench.tool, bench.helper, "1", "99", "4194303"], stdout=subprocess.PIPE,
-                          text=True, timeout=30)
+                          text=True, timeout=SLOW_S)
     check("error not-found" in done.stdout, done.stdout)
 
 
 def case_probe(bench):
     """What doctor prints: everything works here as root, and says what to do where it does not."""
     done = subprocess.run([bench.tool, bench.helper, "probe"], stdout=subprocess.PIPE, text=True,
-                          timeout=30)
+                          timeout=SLOW_S)
     print(done.stdout, end="")
     # what the machine's timer costs is the machine's affair
     timer = re.search(r"(?m)^probe (ok|FAILED): timer interrupt: takes about [\d.]+ [nµ]s, .*\n", done.stdout)
@@ -658,7 +753,7 @@ def case_probe(bench):
     check(rest.count("probe ok") == 14 and "FAILED" not in rest, done.stdout)
     check(re.search(r"BPF programs: .* [4-9]\d\d\d instructions verified for the sampler", rest), done.stdout)
     done = subprocess.run([bench.tool, "/nonexistent", "probe"], stdout=subprocess.PIPE, text=True,
-                          timeout=30)
+                          timeout=SLOW_S)
     check("FAILED: profiler helper" in done.stdout and "fix: install" in done.stdout, done.stdout)
 
 
@@ -669,7 +764,7 @@ def case_not_executable(bench):
     os.chmod(helper, 0o640)
 
     def probe():
-        return subprocess.run([bench.tool, helper, "probe"], stdout=subprocess.PIPE, text=True, timeout=30).stdout
+        return subprocess.run([bench.tool, helper, "probe"], stdout=subprocess.PIPE, text=True, timeout=SLOW_S).stdout
 
     text = probe()
     check(f"FAILED: profiler helper: {helper} (mode 0640" in text and f"; fix: sudo chmod a+rx {helper}" in text, text)

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/resource.h>
+#include <sys/user.h>
 #include <unistd.h>
 
 #include "gate/base/clock.h"
@@ -48,8 +49,8 @@ static bool oracle(Dwarf_CFI *cfi, uint64_t address, int *ret_reg, int64_t *ret_
 
 	if (dwarf_cfi_addrframe(cfi, address, &frame))
 		return false;
-	bool good = dwarf_frame_cfa(frame, &ops, &count) == 0 && count >= 1 && count <= 3 &&
-		    (ops[0].atom == DW_OP_breg6 || ops[0].atom == DW_OP_breg7 ||
+	bool good = dwarf_frame_cfa(frame, &ops, &count) == 0 && count >= 1 && count <= 7 &&
+		    ((ops[0].atom >= DW_OP_breg0 && ops[0].atom <= DW_OP_breg15) ||
 		     ops[0].atom == DW_OP_bregx);
 	if (good) {
 		bool extended = ops[0].atom == DW_OP_bregx;
@@ -65,6 +66,30 @@ static bool oracle(Dwarf_CFI *cfi, uint64_t address, int *ret_reg, int64_t *ret_
 	return good;
 }
 
+/* A row's register in DWARF's numbers: ptrace's struct begins as struct pt_regs does. */
+static int register_of(const struct fg_unwind_row *row)
+{
+	if (row->kind == FG_ROW_RBP || row->kind == FG_ROW_DEREF_RBP_8)
+		return 6;
+	if ((row->kind & ~FG_ROW_WORD_MASK) != FG_ROW_REGISTER)
+		return 7;
+#if defined(__x86_64__)
+	static const size_t places[] = {
+#define PLACE(name) offsetof(struct user_regs_struct, name)
+		PLACE(rax), PLACE(rdx), PLACE(rcx), PLACE(rbx), PLACE(rsi), PLACE(rdi),
+		PLACE(rbp), PLACE(rsp), PLACE(r8),  PLACE(r9),  PLACE(r10), PLACE(r11),
+		PLACE(r12), PLACE(r13), PLACE(r14), PLACE(r15),
+#undef PLACE
+	};
+
+	for (size_t i = 0; i < FG_ARRAY_LEN(places); i++) {
+		if (places[i] == (row->kind & FG_ROW_WORD_MASK) * sizeof(uint64_t))
+			return (int)i;
+	}
+#endif
+	return -1;
+}
+
 /* lld's PLT has rows of ours and no FDE. */
 static uint64_t bare_plt;
 
@@ -75,14 +100,15 @@ static void check_row(Dwarf_CFI *cfi, const struct fg_unwind_row *row)
 	bool deref = false;
 
 	if (row->kind != FG_ROW_RSP && row->kind != FG_ROW_RBP && row->kind != FG_ROW_DEREF_RSP_8 &&
-	    row->kind != FG_ROW_DEREF_RBP_8)
+	    row->kind != FG_ROW_DEREF_RBP_8 && !(row->kind & FG_ROW_REGISTER))
 		return;
-	if (row->address - bare_plt < 16)
+	if (row->address - bare_plt < 16 || (row->kind & ~FG_ROW_WORD_MASK) == FG_ROW_CLONE)
 		return;
 	assert_true(oracle(cfi, row->address, &reg, &offset, &deref, &rbp));
-	assert_int_equal(reg, row->kind == FG_ROW_RSP || row->kind == FG_ROW_DEREF_RSP_8 ? 7 : 6);
+	assert_int_equal(reg, register_of(row));
 	assert_int_equal(offset, row->cfa_offset_8 * 8);
-	assert_int_equal(deref, row->kind != FG_ROW_RSP && row->kind != FG_ROW_RBP);
+	assert_int_equal(deref, row->kind != FG_ROW_RSP && row->kind != FG_ROW_RBP &&
+					(row->kind & ~FG_ROW_WORD_MASK) != FG_ROW_REGISTER);
 	assert_int_equal(rbp, row->rbp_offset_8 == FG_RBP_SAME ? INT64_MIN : row->rbp_offset_8 * 8);
 }
 
@@ -139,8 +165,21 @@ static void test_nginx_against_libdw(void **state)
 
 static void test_libcrypto_against_libdw(void **state)
 {
+	static const char path[] = "/lib/x86_64-linux-gnu/libcrypto.so.3";
+	size_t by_register = 0, indexed = 0;
+	struct fg_err err = {0};
+	struct fg_unwind_table table;
+
 	(void)state;
-	check_against_libdw("/lib/x86_64-linux-gnu/libcrypto.so.3");
+	check_against_libdw(path);
+	assert_ok(build(path, &table, &err), &err);
+	for (size_t i = 0; i < table.row_count; i++) {
+		by_register += (table.rows[i].kind & ~FG_ROW_WORD_MASK) == FG_ROW_REGISTER;
+		indexed += (table.rows[i].kind & ~FG_ROW_WORD_MASK) == FG_ROW_INDEXED_8;
+	}
+	assert_true(by_register > 100 && indexed >= 2);
+	assert_true(table.unsupported_rows < 10);
+	fg_unwind_table_done(&table);
 }
 
 static uint64_t find_section(const char *variant, const char *wanted)
@@ -195,7 +234,7 @@ static void test_spots(void **state)
 	struct fg_err err = {0};
 	struct fg_unwind_table table;
 	const struct fg_unwind_row *row;
-	size_t kinds[FG_ROW_DEREF_RBP_8 + 1] = {0};
+	size_t kinds[UINT8_MAX + 1] = {0};
 
 	(void)state;
 	assert_ok(build("full", &table, &err), &err);
@@ -218,6 +257,7 @@ static void test_spots(void **state)
 	assert_in_range(kinds[FG_ROW_STOP], 1, 4); /* clone, clone3 */
 	assert_in_range(kinds[FG_ROW_UNSUPPORTED], 1, 20);
 	assert_int_equal(kinds[FG_ROW_UNSUPPORTED], table.unsupported_rows);
+	assert_int_equal(kinds[FG_ROW_CLONE | 10], 2); /* clone, clone3; 10: rax */
 	fg_unwind_table_done(&table);
 }
 
