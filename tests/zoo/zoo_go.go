@@ -5,6 +5,7 @@
 //	http        serves JSON on a free port, which it prints
 //	crypto      hashes, in assembly that uses RBP for data
 //	goroutines  many goroutines, channels, garbage collection, preemption, timers
+//	signals     interrupts itself, as the runtime does now and then to preempt
 //	inline      functions that are inlined into their caller, at known lines
 //	frames      prints "ADDRESS FUNCTION FILE:LINE" for addresses of its own code, as Go's runtime
 //	            knows them, and ends
@@ -24,6 +25,7 @@ import (
 	"runtime"
 	"sort"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -147,6 +149,15 @@ func goroutines() {
 	}
 }
 
+func signals() {
+	runtime.LockOSThread()
+	process, thread := syscall.Getpid(), syscall.Gettid()
+	fmt.Println("ready")
+	for {
+		syscall.Tgkill(process, thread, syscall.SIGURG)
+	}
+}
+
 // The compiler inlines these two; the test knows them by their lines.
 func innermost(x int) int {
 	for i := 0; i < 1000; i++ {
@@ -192,9 +203,9 @@ func frames() {
 
 func main() {
 	modes := map[string]func(){"http": serve, "crypto": crypto, "goroutines": goroutines,
-		"inline": inline, "frames": frames}
+		"signals": signals, "inline": inline, "frames": frames}
 	if len(os.Args) != 2 || modes[os.Args[1]] == nil {
-		fmt.Fprintln(os.Stderr, "usage: zoo_go http|crypto|goroutines|inline|frames")
+		fmt.Fprintln(os.Stderr, "usage: zoo_go http|crypto|goroutines|signals|inline|frames")
 		os.Exit(2)
 	}
 	modes[os.Args[1]]()
