@@ -37,7 +37,7 @@ def is_mounted(bench, pid):
 
 def profile(bench, pid, *before, seconds=2):
     argv = [*before, bench.tool, f"samples={test_profiler.SAMPLES_ASKED}", bench.helper, str(seconds), "997", str(pid)]
-    done = subprocess.run(argv, stdout=subprocess.PIPE, text=True, timeout=60,
+    done = subprocess.run(argv, stdout=subprocess.PIPE, text=True, timeout=110,
                           env={**os.environ, "FG_SOURCE": "bpf"})
     result = Result(done.stdout)
     check(done.returncode == 0 and not result.errors, f"profile_pid: {result.errors}")
@@ -112,7 +112,7 @@ def case_whole_container(bench):
              f"{bench.helper} 2 997 $!; kill $!")
     os.mkdir(f"{bench.dir}/x")
     done = subprocess.run([bench.need("unshare"), "--pid", "--mount", "--fork", "--mount-proc", "/bin/sh", "-c", shell],
-                          stdout=subprocess.PIPE, text=True, timeout=60)
+                          stdout=subprocess.PIPE, text=True, timeout=110)
     result = Result(done.stdout)
     check(not result.errors, f"{result.errors}")
     check_named(result)

@@ -62,7 +62,7 @@ def case_does_not_answer(bench):
         check(not result.info["partial"], "the helper was lost")
         check("did not answer within 1000 ms" in result.note, f"note {result.note!r}")
         check(result.having("qsort") > result.info["samples"] * 0.9, f"the library has no names: {result.stacks[:3]}")
-        check(waited_s < 20, f"it took {waited_s:.1f} s beside the recording")
+        check(waited_s < 60, f"it took {waited_s:.1f} s beside the recording")
 
 
 CASES = {name[len("case_"):]: value for name, value in sorted(globals().items()) if name.startswith("case_")}

@@ -51,7 +51,7 @@ class NobodyBench(Bench):
 
     def run_tool(self, *pids, seconds=2, hz=HZ, samples=test_profiler.SAMPLES_ASKED, **options):
         argv = [*self.nobody, self.tool, f"samples={samples}", self.helper, str(seconds), str(hz), *map(str, pids)]
-        return subprocess.run(argv, stdout=subprocess.PIPE, text=True, timeout=60, **options).stdout
+        return subprocess.run(argv, stdout=subprocess.PIPE, text=True, timeout=110, **options).stdout
 
     def profile(self, *pids, seconds=2, hz=HZ):
         return self.judged(self.run_tool(*pids, seconds=seconds, hz=hz))
@@ -103,7 +103,7 @@ class Held:
                                                           prefix=[*prefix, *bench.nobody])
 
     def go(self):
-        self.child.stdin.write("go\n")
+        self.child.stdin.write("go\nx\n")  # and what the program itself may wait for
         self.child.stdin.flush()
 
     def shows(self, file, text):
@@ -120,7 +120,9 @@ class Held:
 
     def ended(self):
         self.tool.terminate()
-        return self.tool.head + self.tool.communicate(timeout=SLOW_S)[0]
+        text = self.tool.head + self.tool.stdout.read()
+        self.tool.wait()
+        return text
 
 
 def native(bench, mode, *more, seconds=2):
@@ -335,7 +337,7 @@ def case_run(bench):
     target, port = file_server(bench)
     done = subprocess.run([*program(bench), "run", "-u", "2", "-d", "3s", "--pid", str(target.pid), "--bundle",
                            f"{bench.dir}/bundle", f"http://127.0.0.1:{port}/"], cwd=bench.dir, text=True,
-                          capture_output=True, timeout=60)
+                          capture_output=True, timeout=110)
     check(done.returncode == 0, done.stdout + done.stderr)
     check("profile: perf events 499 Hz" in done.stderr, done.stderr)
     check("profile: perf events and stack copies, because" in done.stderr, done.stderr)
@@ -350,10 +352,10 @@ def case_run_refused(bench):
     """Nothing works: latency only, why, the fix; --require-profile makes it 14."""
     target, port = file_server(bench)
     argv = [*program(bench), "run", "-u", "1", "-d", "1s", "--pid", str(target.pid), f"http://127.0.0.1:{port}/"]
-    done = subprocess.run(argv, cwd=bench.dir, text=True, capture_output=True, timeout=60, preexec_fn=refuse_perf_events)
+    done = subprocess.run(argv, cwd=bench.dir, text=True, capture_output=True, timeout=110, preexec_fn=refuse_perf_events)
     check(done.returncode == 0 and "profile: off, because" in done.stderr, done.stderr)
     check("kernel.perf_event_paranoid=2" in " ".join(done.stderr.split()), done.stderr)
-    done = subprocess.run([*argv, "--require-profile"], cwd=bench.dir, text=True, capture_output=True, timeout=60,
+    done = subprocess.run([*argv, "--require-profile"], cwd=bench.dir, text=True, capture_output=True, timeout=110,
                           preexec_fn=refuse_perf_events)
     check(done.returncode == 14, f"{done.returncode}: {done.stderr}")
 
