@@ -42,7 +42,7 @@ class Mount:
 def case_answers(bench):
     """An AppImage, a rootless container: stacks and names as from any disk."""
     with Mount(bench) as mount:
-        result = bench.profile(mount.target.pid)
+        result = bench.profile(mount.target.pid, samples=2 * base.SAMPLES_ASKED)
         base.check_complete(result)
         named = result.having("mode_sort")
         check(named > result.info["samples"] * 0.9, f"{named} samples have names: {result.stacks[:3]}")
@@ -54,7 +54,7 @@ def case_does_not_answer(bench):
     our output sees its end: profile() does."""
     with Mount(bench) as mount:
         mount.mute()
-        result = bench.profile(mount.target.pid)
+        result = bench.profile(mount.target.pid, samples=2 * base.SAMPLES_ASKED)
         # A second for each process that asks. How long it records is the machine's affair.
         waited_s = (result.info["start_ms"] + result.info["symbolise_ms"]) / 1000
         print(f"  {waited_s:.1f} s, note {result.note!r}")
