@@ -3,6 +3,7 @@
 """Executors, init steps and data as a scenario file asks for them: a counting server says what was really sent."""
 import json
 import pathlib
+import shutil
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
@@ -18,7 +19,14 @@ class Executors(kit.TestCase):
     def run_scenario(self, text, *args, check=0):
         path = self.dir / "load.yaml"
         path.write_text(f'version: 1\nname: t\ntarget: {{ url: "http://127.0.0.1:{self.server.port}" }}\n{text}')
-        return self.flamegate("run", "--no-profile", "--bundle", "b", *args, path, check=check)
+        for _ in range(3):  # kit's repetition of disturbed runs would leave the first one's requests at the server
+            self.server.seen.clear()
+            done = self.flamegate("run", "--no-profile", "--bundle", "b", *args, path)
+            if check or not (done.code == 16 and "generator was late" in done.out):
+                break
+            shutil.rmtree(self.dir / "b")
+        self.assertEqual(done.code, check, f"{done.out}\n{done.err}")
+        return done
 
     def scenarios(self):
         return {one["name"]: one for one in json.loads((self.dir / "b" / "run.json").read_text())["scenarios"]}

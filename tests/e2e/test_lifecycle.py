@@ -12,11 +12,11 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "kit"))
+import counter
 import kit
 
 ROOT_USER = os.getuid() == 0
@@ -321,13 +321,16 @@ thresholds:
 
     def test_a_target_of_somebody_else_that_ends(self):
         """k6 would see failed requests; here it is said whose end they are."""
-        _, port = self.nginx()
-        other = subprocess.Popen(["sleep", "2"])
+        server = counter.Counter()
+        self.addCleanup(server.stop)
+        other = subprocess.Popen(["sleep", "60"])
         self.addCleanup(other.kill)
-        reaper = threading.Thread(target=other.wait)
-        reaper.start()
-        self.addCleanup(reaper.join)
-        done = self.flamegate("run", "-r", 20, "-d", "4s", "--pid", other.pid, "--bundle", "b", f"http://127.0.0.1:{port}/")
+        process = self.spawn("run", "-r", 20, "-d", "4s", "--pid", other.pid, "--bundle", "b",
+                             f"http://127.0.0.1:{server.port}/")
+        kit.wait_until(lambda: len(server.seen) >= 10, what="requests")
+        other.kill()
+        other.wait()
+        done = self.finish(process, ("run",), 60)
         self.assertIn(f"warning: the target, process {other.pid}, ended during the run", done.err)
         self.assertIn(f"process {other.pid} ended during the run: CPU", str(self.run_json(self.dir / "b")["profile"]["notices"]))
 

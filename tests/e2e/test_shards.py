@@ -63,7 +63,7 @@ class Shards(kit.TestCase):
     def run_shards(self, count, *more, shards=3):
         """Runs them side by side; returns (start time, codes)."""
         scenario = self.scenario(count)
-        start = time.time() + 1.5
+        start = time.time() + 2.5  # by when all have begun
         args = [("run", "--no-profile", "--quiet", "--shard", f"{i}/{shards}", "--start-at", f"{start:.3f}",
                  "--bundle", f"b{i}", *more, scenario) for i in range(1, shards + 1)]
         processes = [self.spawn(*one) for one in args]

@@ -25,7 +25,7 @@ PROGRAM = BUILD / "runner" / "flamegate"
 SHOP = BUILD / "tests" / "zoo" / "zoo_shop"
 
 
-def wait_until(condition, seconds=10.0, what="condition"):
+def wait_until(condition, seconds=30.0, what="condition"):
     """The condition's first true value within `seconds`; fails loudly otherwise."""
     deadline = time.monotonic() + seconds
     while True:
