@@ -106,18 +106,14 @@ class Language(kit.TestCase):
 
     def run_file(self, body, *args, check=0, scenario=None, env=None, name="s.yaml"):
         """`body` is the file after its first lines; without scenarios in it, `scenario` holds the steps of one iteration."""
-        text = f"version: 1\nname: language\n" + ("" if re.search("^target:", body, re.M) else f"target: {{ url: \"{self.api.url}\" }}\n") + body
+        # what a busy machine makes late is no fault of the language
+        text = f"version: 1\nname: language\ngate: {{ onInvalid: warn }}\n" + ("" if re.search("^target:", body, re.M) else f"target: {{ url: \"{self.api.url}\" }}\n") + body
         if scenario is not None:
             text += "\nscenarios:\n  main:\n    executor: per-vu-iterations\n    steps:\n"
             text += "".join(f"      {line}\n" for line in scenario.strip("\n").splitlines())
         self.write(name, text)
-        for _ in range(3):  # kit's repetition of disturbed runs would leave the first one's requests at the server
-            self.api.seen.clear()
-            done = self.flamegate("run", "--no-profile", "-q", *args, name, env=env)
-            if not (done.code == 16 and "generator was late" in done.out):
-                break
-        self.assertEqual(done.code, check, f"{done.out}\n{done.err}")
-        return done
+        self.api.seen.clear()
+        return self.flamegate("run", "--no-profile", "-q", *args, name, env=env, check=check)
 
     def checks(self):
         return {one["name"]: (one["passes"], one["fails"]) for one in self.run_json(self.bundle())["checks"]}
