@@ -101,29 +101,19 @@ def java(bench, *arguments, flags=(JAVA_FLAG,), prefix=()):
     return bench.start(*prefix, program, *flags, "-cp", bench.dir, "Zoo", *arguments, ready="ready")
 
 
-def wait_compiled(pid):
-    """Until a VM hardly compiles any more: before, its hot methods may still be interpreted, which have no names."""
-    def used():
-        compilers = total = 0
+def wait_worked(pid):
+    """Until a VM has worked for a second besides compiling: by then its hot methods, before interpreted and without
+    names, are compiled."""
+    def used_ns():
+        total = 0
         for tid in os.listdir(f"/proc/{pid}/task"):
             with contextlib.suppress(OSError), open(f"/proc/{pid}/task/{tid}/schedstat") as spent, \
                     open(f"/proc/{pid}/task/{tid}/comm") as name:
-                ns = int(spent.read().split()[0])
-                total += ns
-                compilers += ns if "Compiler" in name.read() else 0
-        return total, compilers
+                total += 0 if "Compiler" in name.read() else int(spent.read().split()[0])
+        return total
 
-    before = used()
-
-    def quiet():
-        nonlocal before
-        total, compilers = (now - then for now, then in zip(used(), before))
-        if total < 400e6:
-            return False
-        before = used()
-        return compilers < 0.1 * total
-
-    wait_until(quiet, 60, "an end of the compiling")
+    begin = used_ns()
+    wait_until(lambda: used_ns() > begin + 1e9, 60, "work of the VM")
 
 
 def get(bench, port):
@@ -390,7 +380,7 @@ def case_java(bench):
     port = free_port()
     child = java(bench, str(port))
     get(bench, port)
-    wait_compiled(child.pid)
+    wait_worked(child.pid)
     result = profile(bench, child.pid)
     check_complete(result, JAVA_PERCENT_MIN)
     check(result.having("Zoo.") > SEEN_MIN, "compiled methods have no names")
@@ -407,7 +397,7 @@ def case_java_without_flag(bench):
     port = free_port()
     child = java(bench, str(port), flags=())
     get(bench, port)
-    wait_compiled(child.pid)
+    wait_worked(child.pid)
     result = profile(bench, child.pid)
     check(result.info["samples"] >= SAMPLES_MIN, f"only {result.info['samples']:g} samples")
     check(result.info["complete_percent"] < 99, "it is complete without the flag")

@@ -103,7 +103,7 @@ scenarios:
             with contextlib.suppress(OSError):
                 names = [(t / "comm").read_text() for t in pathlib.Path(f"/proc/{process.pid}/task").iterdir()]
                 return len(names) > 1
-        kit.wait_until(loading, 20, "the load")
+        kit.wait_until(loading, 60, "the load")
 
     # -- kill -9 ----------------------------------------------------------------------------------
 
@@ -200,11 +200,17 @@ scenarios:
 
     @unittest.skipUnless(ROOT_USER, "needs root for eBPF")
     def test_killed_helper_leaves_a_partial_profile_and_whole_latency(self):
-        process = self.spawn("run", self.scenario("6s"))
+        process = self.spawn("run", self.scenario("8s"))
         self.wait_for_load(process)
         helper = kit.wait_until(lambda: helpers_of(process.pid).get("flamegate-profi"), 10, "the helper")
-        begin = kit.switches(helper)  # it sleeps between two looks at the ring: after twenty, samples have been sent
-        kit.wait_until(lambda: kit.switches(helper) > begin + 20, 20, "the helper's work")
+
+        def used_s():
+            return sum(kit.cpu_s(pid) for pid in kit.descendants_named(self.marker))
+
+        begin_s = used_s()
+        kit.wait_until(lambda: used_s() > begin_s + 0.04, 20, "the target's work")
+        begin = kit.switches(helper)  # it sleeps between two looks at the ring: after three, samples have been sent
+        kit.wait_until(lambda: kit.switches(helper) > begin + 2, 20, "the helper's work")
         os.kill(helper, signal.SIGKILL)
         out, err = process.communicate(timeout=60)
         self.assertEqual(process.returncode, 0, out + err)

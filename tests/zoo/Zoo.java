@@ -35,7 +35,7 @@ public class Zoo {
         HttpServer server = HttpServer.create(new InetSocketAddress("127.0.0.1", port), 64);
         server.setExecutor(Executors.newFixedThreadPool(4));
         server.createContext("/", exchange -> {
-            byte[] body = (burn(100000) + render(200)).getBytes();
+            byte[] body = (burn(1000000) + render(200)).getBytes();
             exchange.sendResponseHeaders(200, body.length);
             exchange.getResponseBody().write(body);
             exchange.close();
