@@ -23,7 +23,7 @@
 #include "gate/base/num.h"
 #include "profiler/client.h"
 
-enum { SLOW_S = 40, STEP_MS = 50 };
+enum { SLOW_S = 12, STEP_MS = 50 };
 
 static atomic_bool ended;
 

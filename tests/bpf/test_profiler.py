@@ -152,7 +152,7 @@ class Bench:
 
     def profile(self, *pids, seconds=2, hz=997, samples=SAMPLES_ASKED):
         argv = [self.tool, f"samples={samples}", self.helper, str(seconds), str(hz), *map(str, pids)]
-        done = subprocess.run(argv, stdout=subprocess.PIPE, text=True, timeout=110)
+        done = subprocess.run(argv, stdout=subprocess.PIPE, text=True, timeout=60)
         result = Result(done.stdout)
         check(done.returncode == 0 and not result.errors, f"profile_pid: {result.errors}")
         return result
@@ -190,7 +190,7 @@ def wait_port(port):
         with socket.socket() as s:
             return s.connect_ex(("127.0.0.1", port)) == 0
 
-    wait_until(accepts, 30, f"a listener on {port}")
+    wait_until(accepts, 10, f"a listener on {port}")
 
 
 def check_complete(result):

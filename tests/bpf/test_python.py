@@ -441,7 +441,7 @@ def case_exec(bench):
             used = cpu_s(child.pid)
             wait_until(lambda: cpu_s(child.pid) > used + seconds, 60, f"CPU time {what}")
         tool.terminate()
-        result = Result(text + tool.communicate(timeout=60)[0])
+        result = Result(text + tool.stdout.read())
         stop(bench, child)
         check(not result.errors, f"{result.errors}")
         info = result.info
