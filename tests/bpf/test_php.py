@@ -55,8 +55,8 @@ while (true) {
 PART = "<?php burn(3000); "
 # Two pages whose functions take the same memory in turn.
 PAGES = {
-    "a.php": COMMON + "function page_a() { return burn(60000); } echo page_a();",
-    "b.php": COMMON + "function page_b() { return burn(60000); } echo page_b();",
+    "a.php": COMMON + "function page_a() { return burn(300000); } echo page_a();",
+    "b.php": COMMON + "function page_b() { return burn(300000); } echo page_b();",
 }
 
 
@@ -191,7 +191,7 @@ def case_fpm(bench):
     pool = os.path.join(bench.dir, "pool")
     master = bench.start(fpm, "-n", "-y", write(bench, "pool.conf", POOL.format(dir=bench.dir)))
     wait_until(lambda: os.path.exists(pool), 30, "the pool's socket")
-    check(b"71998200010000" in ask_pool(pool, pages[0]), "the pool does not answer")
+    check(b"8999955000050000" in ask_pool(pool, pages[0]), "the pool does not answer")
     turns = [0]
 
     def load():
