@@ -105,7 +105,7 @@ int fg_gosym_find(const struct fg_gosym *go, struct fg_names *names, uint64_t va
 		return 0;
 	uint32_t index_table = fg_gotab_pcdata(tab, &function, PCDATA_INLINE_INDEX);
 	uint32_t tree = fg_gotab_funcdata(tab, &function, FUNCDATA_INLINE_TREE);
-	uint64_t offset = vaddr - function.start;
+	uint64_t offset = FG_MAX(vaddr, function.start) - function.start;
 	struct call call;
 
 	/* A tree that leads back to where it was ends by its depth, also when nobody counts. */

@@ -149,6 +149,12 @@ bool fg_gotab_function(const struct fg_gotab *tab, size_t index, struct fg_gofun
 	return true;
 }
 
+bool fg_gofunc_returns_signal(const struct fg_gofunc *function)
+{
+	return strcmp(function->name, "runtime.sigreturn") == 0 ||
+	       strcmp(function->name, "runtime.sigreturn__sigaction") == 0;
+}
+
 bool fg_gotab_lookup(const struct fg_gotab *tab, uint64_t vaddr, struct fg_gofunc *ret)
 {
 	size_t low = 0, high = tab->count; /* the first that starts behind vaddr */
@@ -163,6 +169,9 @@ bool fg_gotab_lookup(const struct fg_gotab *tab, uint64_t vaddr, struct fg_gofun
 		else
 			high = middle;
 	}
+	if (fg_gotab_function(tab, low, ret) && vaddr + 1 == ret->start &&
+	    fg_gofunc_returns_signal(ret))
+		return true;
 	return low && fg_gotab_function(tab, low - 1, ret) && vaddr >= ret->start &&
 	       vaddr < ret->end;
 }

@@ -224,23 +224,34 @@ static enum fg_row_kind special_kind(const struct fg_gofunc *function)
 		{"gogo", FG_ROW_STOP},
 		{"_rt0_amd64", FG_ROW_STOP},
 		{"_rt0_amd64_linux", FG_ROW_STOP},
-		{"runtime.sigreturn", FG_ROW_SIGNAL},
-		{"runtime.sigreturn__sigaction", FG_ROW_SIGNAL},
 		/* outermost says Go, but the kernel called it */
 		{"runtime.sigtramp", FG_ROW_RSP},
 		{"runtime.cgoSigtramp", FG_ROW_RSP},
 	};
 
+	if (fg_gofunc_returns_signal(function))
+		return FG_ROW_SIGNAL;
 	for (size_t i = 0; i < FG_ARRAY_LEN(names); i++)
 		if (strcmp(function->name, names[i].name) == 0)
 			return names[i].kind;
 	return function->flags & FG_GO_TOP_FRAME ? FG_ROW_STOP : FG_ROW_RSP;
 }
 
+/* From the byte before, unless a table that nobody's linker wrote has a row there. */
+static int append_signal(struct rows *rows, uint64_t start, struct fg_err *err)
+{
+	const struct fg_unwind_row *last = rows->count ? &rows->items[rows->count - 1] : NULL;
+
+	start -= last && last->address < start - 1;
+	return append(rows, start, make_row(FG_ROW_SIGNAL), err);
+}
+
 static int append_function(struct builder *builder, const struct fg_gofunc *function)
 {
 	enum fg_row_kind kind = special_kind(function);
 
+	if (kind == FG_ROW_SIGNAL)
+		return append_signal(&builder->rows, function->start, builder->err);
 	if (kind != FG_ROW_RSP)
 		return append(&builder->rows, function->start, make_row(kind), builder->err);
 	if (!function->depth) /* C code, linked by Go */

@@ -16,6 +16,7 @@ import test_profiler  # noqa: E402
 from test_profiler import Bench, Result, Skip, check, check_complete  # noqa: E402
 
 MODULE = "zoo_hidden"
+SAMPLES = 2 * test_profiler.SAMPLES_ASKED  # on a busy machine half of them may have come before the recording began
 
 
 def start_hidden(bench, setup, mode="threads", then=""):
@@ -36,8 +37,8 @@ def is_mounted(bench, pid):
 
 
 def profile(bench, pid, *before, seconds=2):
-    argv = [*before, bench.tool, f"samples={test_profiler.SAMPLES_ASKED}", bench.helper, str(seconds), "997", str(pid)]
-    done = subprocess.run(argv, stdout=subprocess.PIPE, text=True, timeout=60,
+    argv = [*before, bench.tool, f"samples={SAMPLES}", bench.helper, str(seconds), "997", str(pid)]
+    done = subprocess.run(argv, stdout=subprocess.PIPE, text=True, timeout=110,
                           env={**os.environ, "FG_SOURCE": "bpf"})
     result = Result(done.stdout)
     check(done.returncode == 0 and not result.errors, f"profile_pid: {result.errors}")
@@ -51,7 +52,9 @@ def without_map_files(bench):
 
 def check_named(result):
     check_complete(result)
-    check(result.having("zoo_thread") > result.info["samples"] * 0.9, "names are missing")
+    named = result.having("zoo_thread") / result.info["samples"]
+    print(f"  {named:.3f} of the samples named, more than 0.9 asked")
+    check(named > 0.9, "names are missing")
 
 
 TMPFS = "mount -t tmpfs none {0}/x"
@@ -105,11 +108,12 @@ def case_unreachable_map_files(bench):
 def case_whole_container(bench):
     """PID and mount namespace together, tool and helper inside, as a job of a CI."""
     shell = (f"mount -t tmpfs none {bench.dir}/x && cp {bench.zoo}/zoo_native {bench.dir}/x/{MODULE} && "
-             f"{{ {bench.dir}/x/{MODULE} threads 10 >/dev/null & FG_SOURCE=bpf {bench.tool} {bench.helper} 3 997 $!; }}; "
-             "kill $!")
+             f"mkfifo {bench.dir}/said && {{ {bench.dir}/x/{MODULE} threads 40 >{bench.dir}/said & }} && "
+             f"read said <{bench.dir}/said && FG_SOURCE=bpf {bench.tool} samples={SAMPLES} "
+             f"{bench.helper} 2 997 $!; kill $!")
     os.mkdir(f"{bench.dir}/x")
     done = subprocess.run([bench.need("unshare"), "--pid", "--mount", "--fork", "--mount-proc", "/bin/sh", "-c", shell],
-                          stdout=subprocess.PIPE, text=True, timeout=60)
+                          stdout=subprocess.PIPE, text=True, timeout=110)
     result = Result(done.stdout)
     check(not result.errors, f"{result.errors}")
     check_named(result)

@@ -9,7 +9,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 import test_profiler as base
 from test_profiler import check
@@ -43,10 +42,10 @@ class Mount:
 def case_answers(bench):
     """An AppImage, a rootless container: stacks and names as from any disk."""
     with Mount(bench) as mount:
-        result = bench.profile(mount.target.pid)
+        result = bench.profile(mount.target.pid, samples=2 * base.SAMPLES_ASKED)
         base.check_complete(result)
-        check(result.having("compare_words") + result.having("zoo_spin") + result.having("mode_sort") > result.info["samples"] * 0.5,
-              f"names are missing: {result.stacks[:3]}")
+        named = result.having("mode_sort")
+        check(named > result.info["samples"] * 0.9, f"{named} samples have names: {result.stacks[:3]}")
         check(not result.note, f"note {result.note!r}")
 
 
@@ -55,14 +54,15 @@ def case_does_not_answer(bench):
     our output sees its end: profile() does."""
     with Mount(bench) as mount:
         mount.mute()
-        begin = time.monotonic()
-        result = bench.profile(mount.target.pid)
-        took = time.monotonic() - begin
-        print(f"  {took:.1f} s, note {result.note!r}")
+        result = bench.profile(mount.target.pid, samples=2 * base.SAMPLES_ASKED)
+        # A second for each process that asks. How long it records is the machine's affair.
+        waited_s = (result.info["start_ms"] + result.info["symbolise_ms"]) / 1000
+        print(f"  {waited_s:.1f} s, note {result.note!r}")
         check(result.info["samples"] > base.SAMPLES_MIN, f"{result.info['samples']:g} samples")
         check(not result.info["partial"], "the helper was lost")
         check("did not answer within 1000 ms" in result.note, f"note {result.note!r}")
-        check(took < 20, f"it took {took:.1f} s")
+        check(result.having("qsort") > result.info["samples"] * 0.9, f"the library has no names: {result.stacks[:3]}")
+        check(waited_s < 60, f"it took {waited_s:.1f} s beside the recording")
 
 
 CASES = {name[len("case_"):]: value for name, value in sorted(globals().items()) if name.startswith("case_")}

@@ -16,9 +16,10 @@ import subprocess
 import sys
 import urllib.request
 
-from test_profiler import SAMPLES_MIN, Bench, Skip, check, incomplete, wait_port
+from test_profiler import SAMPLES_ASKED, SAMPLES_MIN, Bench, Skip, check, incomplete, wait_port
 
 COMPLETE_PERCENT_MIN = 99.0
+SAMPLES = 2 * SAMPLES_ASKED  # on a busy machine half of them may have come before the recording began
 ROOTS = ("runtime.goexit", "runtime.mstart", "runtime.rt0_go", "runtime.mcall", "runtime.morestack",
          "runtime.gogo", "gogo", "_rt0_amd64", "_rt0_amd64_linux", "_start", "__clone3", "clone3",
          "__clone", "clone")
@@ -99,6 +100,12 @@ def share(result, *path):
                if f";{text};" in ";" + ";".join(frames) + ";") / max(total, 1)
 
 
+def more_than(result, least, *path):
+    found = share(result, *path)
+    print(f"  {found:.3f} of the samples in {';'.join(path)}, more than {least} asked")
+    check(found > least, f"{found:.3f} of the samples in {';'.join(path)}")
+
+
 def each(bench, *variants):
     for compiler in compilers():
         for variant in variants:
@@ -113,7 +120,7 @@ def serve(bench, path):
     port = int(child.stdout.readline())
     wait_port(port)
     bench.load(lambda: urllib.request.urlopen(f"http://127.0.0.1:{port}/").read())
-    result = bench.profile(child.pid, seconds=3)
+    result = bench.profile(child.pid, seconds=3, samples=SAMPLES)
     bench.rest()
     return result
 
@@ -122,13 +129,13 @@ def case_http(bench):
     for path in each(bench, "plain", "stripped", "bare"):
         result = serve(bench, path)
         check_complete(result)
-        check(share(result, "main.render") > 0.2, "main.render has a fifth at least")
+        more_than(result, 0.4, "main.render")
         check(result.info["unnamed_share"] < 0.01, "a server in Go has a name for everything")
 
 
-def run(bench, path, *argv, seconds=2):
+def run(bench, path, *argv, seconds=2, samples=SAMPLES):
     child = bench.start(path, *argv, ready="ready")
-    result = bench.profile(child.pid, seconds=seconds)
+    result = bench.profile(child.pid, seconds=seconds, samples=samples)
     child.kill()
     check_complete(result)
     return result
@@ -137,7 +144,7 @@ def run(bench, path, *argv, seconds=2):
 def case_crypto(bench):
     for path in each(bench, "stripped", "bare"):
         result = run(bench, path, "crypto")
-        check(share(result, "main.crypto", "main.hash") > 0.5, "hashing is most of it")
+        more_than(result, 0.7, "main.crypto", "main.hash")
         blocks = sum(count for _, count, frames in result.stacks
                      if re.search(r"sha\d+\.block", ";".join(frames)))
         lost = sum(count for _, count, frames in result.stacks
@@ -148,19 +155,33 @@ def case_crypto(bench):
 def case_pie(bench):
     for path in each(bench, "pie"):
         result = run(bench, path)
-        check(share(result, "runtime.main", "main.main", *["main.turn"] * 6, "main.spin") > 0.9,
-              "one stack is most of it")
+        more_than(result, 0.9, "runtime.main", "main.main", *["main.turn"] * 6, "main.spin")
 
 
 def case_goroutines(bench):
     for path in each(bench, "plain", "stripped"):
-        result = run(bench, path, "goroutines", seconds=4)
-        check(share(result, "main.spin") > 0.05, "main.spin")
+        result = run(bench, path, "goroutines", seconds=3, samples=1000)
+        more_than(result, 0.1, "main.spin")
         for name in ("runtime.systemstack", "runtime.mcall", "main.tree", "main.total["):
+            print(f"  {result.having(name)} samples in {name}")
             check(result.having(name) > 0, f"no sample in {name}")
-        switched = [frames for _, _, frames in result.stacks if "runtime.systemstack" in frames]
-        check(all(frames[0] == "runtime.goexit" or frames[0] in ROOTS for frames in switched),
-              "a stack ended at systemstack")
+        switched = [(count, frames[0] in ROOTS) for _, count, frames in result.stacks
+                    if "runtime.systemstack" in frames]
+        found = sum(count for count, _ in switched)
+        lost = sum(count for count, whole in switched if not whole)
+        check(lost <= 1 + found // 100, f"{lost} of {found} stacks ended at systemstack")
+
+
+def case_signals(bench):
+    """Up to what was interrupted: the handler returns to where a function begins, whose caller is the signal's frame."""
+    for path in each(bench, "plain", "bare"):
+        result = run(bench, path, "signals", samples=1000)
+        through = [(count, frames) for _, count, frames in result.stacks if "runtime.sigtramp" in frames]
+        found = sum(count for count, _ in through)
+        lost = sum(count for count, frames in through
+                   if "main.signals" not in frames or not any(f.startswith("runtime.sigreturn") for f in frames))
+        print(f"  {found} samples in a handler, {lost} of them lost their way")
+        check(found >= 10 and lost <= found // 10, f"{lost} of {found} lost their way; {incomplete(result)}")
 
 
 def case_cgo(bench):
@@ -168,12 +189,14 @@ def case_cgo(bench):
         result = run(bench, path)
         through = [(count, frames) for _, count, frames in result.stacks
                    if "main.busyInGo" in frames and "runtime.cgocallback" in frames]
-        check(sum(count for count, _ in through) >= 5, "no sample in Go below C below Go")
-        check(all("main.round" in frames and "runtime.asmcgocall" in frames
-                  for _, frames in through), "the frames above C are missing")
+        found = sum(count for count, _ in through)
+        lost = sum(count for count, frames in through
+                   if "main.round" not in frames or "runtime.asmcgocall" not in frames)
+        print(f"  {found} samples in Go below C below Go, {lost} of them lost the frames above C")
+        check(found >= 20 and lost <= found // 100, f"{lost} of {found} miss the frames above C")
         if path.split("/")[-1].startswith("cgo-"):
-            check(share(result, "through_c", "busy_in_c") > 0.1, "C has its names")
-            check(share(result, "main.round", "main.busyInGo") > 0.1, "Go has its names")
+            more_than(result, 0.15, "through_c", "busy_in_c")
+            more_than(result, 0.15, "main.round", "main.busyInGo")
 
 
 def names(bench, path, addresses, *more):
@@ -221,8 +244,7 @@ def case_inline(bench):
     expected = [("main." + name, lines[name]) for name in ("innermost", "middle", "outer")]
     for path in each(bench, "plain", "stripped"):
         result = run(bench, path, "inline")
-        check(share(result, "main.inline", "main.outer", "main.middle", "main.innermost") > 0.9,
-              "the inlined functions are in the stacks")
+        more_than(result, 0.9, "main.inline", "main.outer", "main.middle", "main.innermost")
         plain = path.replace("stripped-", "plain-")
         table = subprocess.run(["nm", plain], stdout=subprocess.PIPE, text=True).stdout
         start = int(re.search(r"(\w+) T main\.outer$", table, re.M)[1], 16)

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Generated code on real runtimes: test_jit.py CASE --build DIR. Needs root."""
 
+import contextlib
 import ctypes
 import fcntl
 import os
@@ -100,6 +101,21 @@ def java(bench, *arguments, flags=(JAVA_FLAG,), prefix=()):
     return bench.start(*prefix, program, *flags, "-cp", bench.dir, "Zoo", *arguments, ready="ready")
 
 
+def wait_worked(pid):
+    """Until a VM has worked for a second besides compiling: by then its hot methods, before interpreted and without
+    names, are compiled."""
+    def used_ns():
+        total = 0
+        for tid in os.listdir(f"/proc/{pid}/task"):
+            with contextlib.suppress(OSError), open(f"/proc/{pid}/task/{tid}/schedstat") as spent, \
+                    open(f"/proc/{pid}/task/{tid}/comm") as name:
+                total += 0 if "Compiler" in name.read() else int(spent.read().split()[0])
+        return total
+
+    begin = used_ns()
+    wait_until(lambda: used_ns() > begin + 1e9, 60, "work of the VM")
+
+
 def get(bench, port):
     def work():
         with socket.create_connection(("127.0.0.1", port), 5) as s:
@@ -163,8 +179,8 @@ def case_node(bench):
           f"{result.runtimes}")
     check(result.flags["node"] == " ".join(NODE_FLAGS), result.flags["node"])
     check_advice(result, "node")
-    without = [f for _, _, f in result.stacks
-               if any("zoo_node.js:" in x for x in f) and "Builtins_JSEntry" not in f]
+    without = [f for reason, _, f in result.stacks
+               if reason == "complete" and any("zoo_node.js:" in x for x in f) and "Builtins_JSEntry" not in f]
     check(not without, f"JS below no entry: {without[:2]}")
 
 
@@ -210,7 +226,7 @@ def case_node_cluster(bench):
 
 def case_node_two(bench):
     """The same program twice: equal addresses, different code."""
-    plain = ("setarch", "-R") if test_profiler.shutil.which("setarch") else ()
+    plain = ("setarch", "-R") if shutil.which("setarch") else ()
     children = [node(bench, "spin", name, prefix=plain) for name in ("alpha", "omega")]
     result = profile(bench, *(c.pid for c in children), seconds=4)
     check_complete(result, NODE_PERCENT_MIN)
@@ -250,11 +266,18 @@ def case_node_exec(bench):
     def go(tool):
         child.stdin.write("go\n")
         child.stdin.flush()
+        wait_until(lambda: cpu_s(child.pid) > 2.5, 60, "CPU time of node")
+        return True
 
-    result = profile(bench, child.pid, seconds=4, during=go)
-    check(result.info["samples"] >= SAMPLES_MIN, f"only {result.info['samples']:g} samples")
-    # while node's 370 000 rows are made its addresses are in no mapping
-    check(result.info["complete_percent"] >= 80, f"{incomplete(result)}")
+    result = profile(bench, child.pid, seconds=80, during=go)
+    info = result.info
+    check(info["samples"] >= SAMPLES_MIN, f"only {info['samples']:g} samples")
+    # While node's 370 000 rows are made its addresses are in no mapping: how long that takes is the machine's affair,
+    # what comes after it is not.
+    unknown = info["result_no-mapping"]
+    print(f"  {unknown:g} before its rows were there")
+    check(unknown < info["samples"] * 0.7, f"{unknown:g} of {info['samples']:g} in no mapping")
+    check(info["complete"] >= (info["samples"] - unknown) * NODE_PERCENT_MIN / 100, f"{incomplete(result)}")
     check(result.having("second /zoo/second.js") > SEEN_MIN, "no names after the exec")
 
 
@@ -267,7 +290,7 @@ def hostile(bench, make, *words):
         make(path)
         started = time.monotonic()
         result = profile(bench, child.pid)
-        check(time.monotonic() - started < 40, "it took too long")
+        check(time.monotonic() - started < 90, "it took too long")  # a terabyte or a pipe without an end take longer
         check_complete(result, NODE_PERCENT_MIN)
         check(result.runtimes["node"]["unnamed"] > 0, "something was named")
         check(not any("root:" in f or "evil" in f for _, _, s in result.stacks for f in s),
@@ -357,9 +380,10 @@ def case_java(bench):
     port = free_port()
     child = java(bench, str(port))
     get(bench, port)
-    result = profile(bench, child.pid, seconds=4)
+    wait_worked(child.pid)
+    result = profile(bench, child.pid)
     check_complete(result, JAVA_PERCENT_MIN)
-    check(result.having("Zoo.burn") > SEEN_MIN, "compiled methods have no names")
+    check(result.having("Zoo.") > SEEN_MIN, "compiled methods have no names")
     check(not any("int Zoo" in f for _, _, s in result.stacks for f in s), "with return types")
     check(result.runtimes["java"]["unnamed"] <= result.runtimes["java"]["frames"] * 0.005,
           f"{result.runtimes}")
@@ -373,7 +397,8 @@ def case_java_without_flag(bench):
     port = free_port()
     child = java(bench, str(port), flags=())
     get(bench, port)
-    result = profile(bench, child.pid, seconds=4)
+    wait_worked(child.pid)
+    result = profile(bench, child.pid)
     check(result.info["samples"] >= SAMPLES_MIN, f"only {result.info['samples']:g} samples")
     check(result.info["complete_percent"] < 99, "it is complete without the flag")
     check_advice(result, "java", "INCOMPLETE", JAVA_FLAG, "profile.runtimeFlags: auto")
@@ -393,7 +418,7 @@ def case_java_xrs(bench):
     result = profile(bench, child.pid)
     check(child.poll() is None, "the profiler killed it")
     check_complete(result, JAVA_PERCENT_MIN)
-    check(result.having("Zoo.burn") > SEEN_MIN, f"no names: {result.advice}")
+    check(result.having("Zoo.") > SEEN_MIN, f"no names: {result.advice}")
 
 
 def case_java_no_signal(bench):
@@ -415,7 +440,7 @@ def case_java_killed(bench):
     child = java(bench, "spin")
 
     def kill(tool):  # once the map that it was asked for has been read, and removed
-        removals.wait(os.path.basename(perf_map(child.pid)), 20)
+        removals.wait(os.path.basename(perf_map(child.pid)), 50)
         read_to(tool, "enough")
         child.kill()
         child.wait()
@@ -423,7 +448,7 @@ def case_java_killed(bench):
 
     with Removals("/tmp") as removals:
         result = profile(bench, child.pid, seconds=60, during=kill)
-    check(result.having("Zoo.burn") > SEEN_MIN, "what was learned before its death is lost")
+    check(result.having("Zoo.") > SEEN_MIN, "what was learned before its death is lost")
 
 
 def case_java_own_user(bench):
@@ -434,23 +459,20 @@ def case_java_own_user(bench):
                                         "--clear-groups"))
     result = profile(bench, child.pid, seconds=4)
     check_complete(result, JAVA_PERCENT_MIN)
-    check(result.having("Zoo.burn") > SEEN_MIN, f"no names: {result.advice}")
+    check(result.having("Zoo.") > SEEN_MIN, f"no names: {result.advice}")
 
 
 def case_java_elsewhere(bench):
     unshare = bench.need("unshare")
     script = 'mount -t tmpfs -o size=64m none /tmp && exec "$@"'
-    classes = "/run/fg-jit-classes"
-    try:
+    with tempfile.TemporaryDirectory(prefix="fg-jit-", dir="/run") as classes:
         shutil.copytree(java_classes(bench), classes, dirs_exist_ok=True)
         child = bench.start(unshare, "-m", "-p", "-f", "--mount-proc", "sh", "-c", script, "sh",
                             bench.need("java"), JAVA_FLAG, "-cp", classes, "Zoo", "spin",
                             ready="ready")
         result = profile(bench, child.pid, seconds=4)
         check_complete(result, JAVA_PERCENT_MIN)
-        check(result.having("Zoo.burn") > SEEN_MIN, f"no names: {result.advice}")
-    finally:
-        test_profiler.shutil.rmtree(classes, ignore_errors=True)
+        check(result.having("Zoo.") > SEEN_MIN, f"no names: {result.advice}")
 
 
 CASES = {name[len("case_"):]: value for name, value in sorted(globals().items())

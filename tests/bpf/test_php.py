@@ -12,20 +12,20 @@ import socket
 import struct
 import sys
 import threading
-import time
 
-from test_profiler import Bench, Skip, check, check_complete, free_port, wait_port
+from test_profiler import Bench, Skip, check, check_complete, free_port, wait_port, wait_until
+from test_python import likely
 
 COMMON = """<?php
 function burn($n) { $s = 0; for ($i = 0; $i < $n; $i++) { $s += $i * $i; } return $s; }
 """
 PROGRAMS = {
-    # f : g : h run 6 : 3 : 1 loops.
+    # f : g : h run 6 : 3 : 1 loops; not equally many each time, or they could keep step with the sampling.
     "shares": COMMON + """
-function f() { return burn(6000); }
-function g() { return burn(3000); }
-function h() { return burn(1000); }
-class Work { function run() { f(); g(); h(); } }
+function f($n) { return burn(6 * $n); }
+function g($n) { return burn(3 * $n); }
+function h($n) { return burn($n); }
+class Work { function run() { $n = mt_rand(500, 1500); f($n); g($n); h($n); } }
 echo "ready\\n";
 $work = new Work;
 while (true) { $work->run(); }
@@ -55,8 +55,8 @@ while (true) {
 PART = "<?php burn(3000); "
 # Two pages whose functions take the same memory in turn.
 PAGES = {
-    "a.php": COMMON + "function page_a() { return burn(20000); } echo page_a();",
-    "b.php": COMMON + "function page_b() { return burn(20000); } echo page_b();",
+    "a.php": COMMON + "function page_a() { return burn(300000); } echo page_a();",
+    "b.php": COMMON + "function page_b() { return burn(300000); } echo page_b();",
 }
 
 
@@ -87,11 +87,11 @@ def run(bench, name):
     php = interpreter(bench)
     write(bench, "part.php", PART)
     child = bench.start(php, "-n", write(bench, f"{name}.php", PROGRAMS[name]), ready="ready")
-    result = bench.profile(child.pid, seconds=3, hz=499)
+    result = bench.profile(child.pid, seconds=3)
     check_complete(result)
     gone = result.having("[php: gone]")
     print(f"  gone {gone}")
-    check(gone <= result.info["samples"] * 0.002, f"{gone} names are gone")
+    check(gone <= 1 + result.info["samples"] * 0.002, f"{gone} names are gone")
     for reason, _, frames in result.stacks:
         check(reason != "complete" or frames.count("execute_ex") <= 1,
               f"native loops are left in {frames}")
@@ -112,9 +112,8 @@ def case_shares(bench):
     result = run(bench, "shares")
     n = result.info["samples"]
     for name, expected in (("f", 0.6), ("g", 0.3), ("h", 0.1)):
-        got = samples_of(result, "{main}", "Work::run", name, "burn") / n
-        print(f"  {name} {got:.3f}")
-        limit = 3.5 * (expected * (1 - expected) / n) ** 0.5 + 0.01
+        got, limit = samples_of(result, "{main}", "Work::run", name, "burn") / n, likely(expected, n, 0.02)
+        print(f"  {name} {got:.3f}, {expected} by {limit:.3f}")
         check(abs(got - expected) < limit, f"{name} has {got:.3f}, not {expected}")
 
 
@@ -152,7 +151,7 @@ def case_server(bench):
     thread = threading.Thread(target=load)
     thread.start()
     try:
-        result = bench.profile(child.pid, seconds=4, hz=997)
+        result = bench.profile(child.pid, seconds=3)
     finally:
         stopping.set()
         thread.join()
@@ -161,9 +160,9 @@ def case_server(bench):
                                                                       "burn")
     gone = result.having("[php: gone]")
     print(f"  page_a {a} page_b {b} gone {gone}")
-    check(gone <= result.info["samples"] * 0.002, f"{gone} names are gone")
+    check(gone <= 1 + result.info["samples"] * 0.002, f"{gone} names are gone")
     check(a > 20 and b > 20, f"{a} and {b} samples of the two pages")
-    check(0.6 < a / b < 1.7, f"{a} and {b} samples of two equal pages")
+    check(abs(a / (a + b) - 0.5) < likely(0.5, a + b, 0.05), f"{a} and {b} samples of two equal pages")
 
 
 def ask_pool(path, script):
@@ -191,11 +190,8 @@ def case_fpm(bench):
     pages = [write(bench, name, text) for name, text in PAGES.items()]
     pool = os.path.join(bench.dir, "pool")
     master = bench.start(fpm, "-n", "-y", write(bench, "pool.conf", POOL.format(dir=bench.dir)))
-    deadline = time.monotonic() + 10
-    while not os.path.exists(pool):
-        check(time.monotonic() < deadline, "the pool does not listen")
-        time.sleep(0.02)
-    check(b"266" in ask_pool(pool, pages[0]), "the pool does not answer")
+    wait_until(lambda: os.path.exists(pool), 30, "the pool's socket")
+    check(b"8999955000050000" in ask_pool(pool, pages[0]), "the pool does not answer")
     turns = [0]
 
     def load():
@@ -207,14 +203,14 @@ def case_fpm(bench):
         workers = [int(pid) for pid in file.read().split()]
     check(len(workers) == 2, f"{len(workers)} workers")
     for what, pid in (("master", master.pid), ("worker", workers[0])):
-        result = bench.profile(pid, seconds=3, hz=499)
+        result = bench.profile(pid, seconds=3)
         check_complete(result)
         a, b = (samples_of(result, "php_execute_script", "{main}", page, "burn")
                 for page in ("page_a", "page_b"))
         gone = result.having("[php: gone]")
         print(f"  {what}: page_a {a} page_b {b} gone {gone}")
         check(a > 10 and b > 10, f"{what}: {a} and {b} samples of the two pages")
-        check(gone <= result.info["samples"] * 0.002, f"{gone} names are gone")
+        check(gone <= 1 + result.info["samples"] * 0.002, f"{gone} names are gone")
 
 
 def case_jit(bench):
@@ -226,7 +222,7 @@ def case_jit(bench):
     options = [word for option in options for word in ("-d", option)]
     child = bench.start(php, "-n", *options, write(bench, "shares.php", PROGRAMS["shares"]),
                         ready="ready")
-    result = bench.profile(child.pid, seconds=3, hz=499)
+    result = bench.profile(child.pid, seconds=3)
     n = result.info["samples"]
     check(n > 50, f"{n:g} samples")
     jit = named = 0
@@ -237,10 +233,9 @@ def case_jit(bench):
             named += count * ("{main}" in frames and "Work::run" in frames)
     print(f"  jit {jit} of {n:g}, named {named}, complete {result.info['complete']:g}")
     check(jit > n * 0.9, f"{jit} of {n:g} samples are of compiled code")
-    check(named > jit * 0.98, f"{named} of {jit} have their functions")
+    check(named > jit * 0.95, f"{named} of {jit} have their functions")
     for name, expected in (("f", 0.6), ("g", 0.3), ("h", 0.1)):
-        got = samples_of(result, "{main}", "Work::run", name, "burn") / n
-        limit = 3.5 * (expected * (1 - expected) / n) ** 0.5 + 0.02
+        got, limit = samples_of(result, "{main}", "Work::run", name, "burn") / n, likely(expected, n, 0.02)
         check(abs(got - expected) < limit, f"{name} has {got:.3f}, not {expected}")
 
 

@@ -15,22 +15,27 @@ import subprocess
 import sys
 import threading
 
-from test_profiler import Bench, Skip, check, check_complete, free_port, incomplete, wait_port
+from test_profiler import (Bench, Result, Skip, check, check_complete, cpu_s, free_port, incomplete, read_to, wait_port,
+                           wait_until)
 
 PROGRAMS = {
-    # f : g : h run 6 : 3 : 1 loops, by count and not by time.
+    # f : g : h run 6 : 3 : 1 loops, by count and not by time, each as long as the other whatever its number: a sum that
+    # grows would get dearer. Not equally many each time, or they could keep step with the sampling.
     "shares": """
 def loop(n):
     s = 0
     for i in range(n):
-        s += i * i
+        s = i * 3 & 255
     return s
-def f(): return loop(6000)
-def g(): return loop(3000)
-def h(): return loop(1000)
+def f(n): return loop(6 * n)
+def g(n): return loop(3 * n)
+def h(n): return loop(n)
 class Work:
+    seed = 1
     def __call__(self):
-        f(); g(); h()
+        self.seed = self.seed * 1103515245 + 12345 & 0x7fffffff
+        n = 500 + (self.seed >> 16) % 1000
+        f(n); g(n); h(n)
 def run():
     work = Work()
     while True:
@@ -119,12 +124,12 @@ if __name__ == '__main__':
             in_parent()
 """,
     "exec": """
-import os, sys, time
+import os, select, sys
 def before():
     s = 0
-    end = time.time() + 0.4
-    while time.time() < end:
-        s += 1
+    while not select.select([sys.stdin], [], [], 0)[0]:
+        for i in range(1000):
+            s += 1
 def after():
     s = 0
     while True:
@@ -135,7 +140,7 @@ print('ready', flush=True)
 before()
 os.execv(sys.executable, [sys.executable, __file__, 'again'])
 """,
-    # One thread inside of two interpreters, half of its time in each.
+    # One thread inside of two interpreters, half of its time in each; not equally long each time, see above.
     "interpreters": """
 import threading
 try:
@@ -156,12 +161,16 @@ def burn_inside(n):
     for i in range(n):
         s += i * i
     return s
-def called():
-    burn_inside(20000)
+def called(n):
+    burn_inside(n)
 ''')
+seed = 1
 def visit():
-    enter(inner, 'called()')
-    burn(20000)
+    global seed
+    seed = seed * 1103515245 + 12345 & 0x7fffffff
+    n = 10000 + (seed >> 16) % 20000
+    enter(inner, 'called(%d)' % n)
+    burn(n)
 def run():
     while True:
         visit()
@@ -191,7 +200,7 @@ while True:
     k += 1
     scope = {'burn': burn}
     name = 'made_%d' % (k % 7)
-    exec(compile('def %s():\\n' % name + ' burn(30)\\n' * (k % 5 + 1) + 'f=%s' % name,
+    exec(compile('def %s():\\n' % name + ' burn(100)\\n' * (k % 5 + 1) + 'f=%s' % name,
                  '<made %d>' % (k % 7), 'exec'), scope)
     scope['f']()
     del scope
@@ -239,9 +248,9 @@ def program(bench, name):
     return path
 
 
-def run(bench, python, name, *args, seconds=2, hz=499):
+def run(bench, python, name, *args, seconds=2):
     child = bench.start(python, program(bench, name), *args, ready="ready")
-    result = bench.profile(child.pid, seconds=seconds, hz=hz)
+    result = bench.profile(child.pid, seconds=seconds)
     stop(bench, child)
     return result
 
@@ -250,6 +259,11 @@ def stop(bench, child):
     os.killpg(child.pid, 9)
     child.wait()
     bench.children.remove(child)
+
+
+def likely(expected, n, slack):
+    """How far a share of `n` samples may be from what is expected: 5 sigma, and what is not chance."""
+    return 5 * (expected * (1 - expected) / n) ** 0.5 + slack
 
 
 def share(result, name):
@@ -275,22 +289,24 @@ def each(bench, name, test, **options):
         result = run(bench, python, name, **options)
         check_complete(result)
         no_loops(result)
-        check(result.having("[python: gone]") <= result.info["samples"] * 0.002, "names are gone")
+        check(result.having("[python: gone]") <= 1 + result.info["samples"] * 0.002, "names are gone")
         test(result, version)
 
 
 def case_shares(bench):
     def test(result, version):
-        # 3 sigma of few hundred samples around 60, 30 and 10 %.
         n = result.info["samples"]
         for name, expected in (("f", 0.6), ("g", 0.3), ("h", 0.1)):
             got = sum(c for _, c, frames in result.stacks if name in all_functions(frames)) / n
-            print(f"  {name} {got:.3f}")
-            limit = 3.5 * (expected * (1 - expected) / n) ** 0.5 + 0.01
+            limit = likely(expected, n, 0.02)
+            print(f"  {name} {got:.3f}, {expected} by {limit:.3f}")
             check(abs(got - expected) < limit, f"{name} has {got:.3f}, not {expected}")
         check(share(result, "run") > 0.99, "the root function is missing")
         threads = sum(c for _, c, frames in result.stacks if "_bootstrap" in all_functions(frames))
-        check(0.5 < threads / n < 0.95, f"{threads} of {n:g} samples are of the three threads")
+        # Who has the lock keeps it for 5 ms, that is for five samples.
+        limit = likely(0.75, n / 5, 0.1)
+        print(f"  {threads / n:.3f} of the three threads of four, 0.75 by {limit:.3f}")
+        check(abs(threads / n - 0.75) < limit and threads < n, f"{threads} of {n:g} samples are of the three threads")
         for _, _, frames in result.stacks:
             names = all_functions(frames)
             if "loop" in names and "__call__" in names:
@@ -318,9 +334,9 @@ def case_callbacks(bench):
                                      ("reducing", "functools_reduce", "add"),
                                      ("comparing", "min_max", "__lt__")):
             count = right = 0
-            for _, c, frames in result.stacks:
+            for reason, c, frames in result.stacks:
                 names = all_functions(frames)
-                if inner not in names or outer not in names:
+                if reason != "complete" or inner not in names or outer not in names:
                     continue
                 count += c
                 between = names[names.index(outer):names.index(inner)]
@@ -348,8 +364,11 @@ def case_generators(bench):
 
 def case_fork(bench):
     def test(result, version):
-        check(share(result, "in_child") > 0.3, f"children have {share(result, 'in_child'):.2f}")
-        check(share(result, "in_parent") > 0.1, f"the parent has {share(result, 'in_parent'):.2f}")
+        # four of five pieces of work are the children's
+        children, parent = share(result, "in_child"), share(result, "in_parent")
+        print(f"  children {children:.2f}, parent {parent:.2f}")
+        check(children > 0.4, f"children have {children:.2f}")
+        check(parent > 0.07, f"the parent has {parent:.2f}")
 
     each(bench, "fork", test, seconds=2)
 
@@ -370,7 +389,8 @@ def case_interpreters(bench):
                 apart += c * ("elsewhere" in frames)
         print(f"  inside {inside} outside {outside} apart {apart}")
         check(apart > 20, "the other thread is missing")
-        check(inside > 20 and 0.6 < inside / outside < 1.7, f"{inside} inside, {outside} outside")
+        both = inside + outside
+        check(both > 40 and abs(inside / both - 0.5) < likely(0.5, both, 0.05), f"{inside} inside, {outside} outside")
 
     each(bench, "interpreters", test, seconds=3)
 
@@ -397,7 +417,7 @@ def case_embedded(bench):
         home = library.split("/lib/libpython")[0] if "pyenv" in library else "/usr"
         child = bench.start("env", f"PYTHONHOME={home}", program_path, library, script,
                             ready="ready")
-        result = bench.profile(child.pid, seconds=2, hz=499)
+        result = bench.profile(child.pid, seconds=2)
         stop(bench, child)
         check_complete(result)
         no_loops(result)
@@ -410,11 +430,30 @@ def case_embedded(bench):
 def case_exec(bench):
     for version, python in interpreters(bench):
         print(f"  -- {version}")
-        result = run(bench, python, "exec", seconds=3)
+        child = bench.start(python, program(bench, "exec"), ready="ready", stdin=subprocess.PIPE)
+        tool = subprocess.Popen([bench.tool, bench.helper, "60", "997", str(child.pid)], stdout=subprocess.PIPE,
+                                text=True, start_new_session=True)
+        bench.children.append(tool)
+        text = read_to(tool, "ready")
+        for go, seconds, what in (("", 0.3, "before exec"), ("go\n", 1.5, "after exec")):
+            child.stdin.write(go)
+            child.stdin.flush()
+            used = cpu_s(child.pid)
+            wait_until(lambda: cpu_s(child.pid) > used + seconds, 60, f"CPU time {what}")
+        tool.terminate()
+        result = Result(text + tool.stdout.read())
+        stop(bench, child)
+        check(not result.errors, f"{result.errors}")
         info = result.info
-        # Between exec and the helper's answer stacks have no functions, and say so.
-        check(info["complete_percent"] > 90, f"{info['complete_percent']:.1f} % complete")
-        check(result.having("after") > 20, "the program after exec has no functions")
+        # Between exec and the helper's answer stacks have no functions, and say so; how long that takes is the
+        # machine's affair.
+        unknown = info["result_no-mapping"]
+        before, after = result.having("before"), result.having("after")
+        print(f"  {info['samples']:g} samples, {info['complete']:g} complete, {unknown:g} in no mapping, {before} before, "
+              f"{after} after")
+        check(info["complete"] >= (info["samples"] - unknown) * 0.98 - 2, incomplete(result))
+        check(before > 20, "the program before exec has no functions")
+        check(after > 100, "the program after exec has no functions")
         no_loops(result)
 
 
@@ -424,6 +463,7 @@ def case_short(bench):
     result = run(bench, python, "short", seconds=3)
     info = result.info
     check(info["samples"] > 50, f"{info['samples']:g} samples")
+    print(f"  {info['samples']:g} samples, {result.having('brief')} in brief")
     check(result.having("brief") > 5, "no short-lived function is seen")
     known = sum(info[key] for key in info if key.startswith("result_"))
     check(known == info["samples"], f"{known:g} results of {info['samples']:g} samples")
@@ -436,6 +476,7 @@ def case_generated(bench):
     python = debian(bench)
     result = run(bench, python, "generated", seconds=3)
     info = result.info
+    print(f"  {info['samples']:g} samples, {info['complete_percent']:.1f} % complete")
     check(info["complete_percent"] > 97, f"{incomplete(result)}")
     made = {f for _, _, frames in result.stacks for f in frames if f.startswith("made_")}
     check(made and made <= {f"made_{i}" for i in range(7)}, f"wrong names: {made}")
@@ -464,12 +505,13 @@ def case_server(bench):
         loads = [threading.Thread(target=load) for _ in range(2)]
         for thread in loads:
             thread.start()
-        result = bench.profile(child.pid, seconds=3, hz=997)
+        result = bench.profile(child.pid, seconds=3)
         stopping.set()
         for thread in loads:
             thread.join()
         stop(bench, child)
         check_complete(result)
+        print(f"  do_GET {share(result, 'do_GET'):.2f}, fibonacci {share(result, 'fibonacci'):.2f}")
         check(share(result, "do_GET") > 0.4, f"do_GET has {share(result, 'do_GET'):.2f}")
         check(share(result, "fibonacci") > 0.05, "fibonacci is missing")
         threads = sum(c for _, c, f in result.stacks if "_bootstrap" in all_functions(f))
@@ -488,7 +530,7 @@ def case_hostile(bench):
                         os.path.join(bench.source, "zoo", source)], check=True)
         for mode in modes:
             child = bench.start(path, mode, ready="ready")
-            result = bench.profile(child.pid, seconds=1, hz=499)
+            result = bench.profile(child.pid, seconds=1, samples=100)
             stop(bench, child)
             check_survived(result, f"{program} {mode}")
             if mode in ("cycle", "threads", "garbage", "interpreters"):
@@ -501,7 +543,7 @@ def check_survived(result, what):
     info = result.info
     print(f"  {what}: {info['bpf_ns_per_sample']:.0f} ns per sample, {info['complete']:g} of "
           f"{info['samples']:g} complete")
-    check(info["samples"] > 10, f"{what}: {info['samples']:g} samples")
+    check(info["samples"] >= 50, f"{what}: {info['samples']:g} samples")
     check(info["lost"] == 0 and info["partial"] == 0, f"{what}: lost or partial")
     check(info["bpf_ns_per_sample"] < 1e6, f"{what}: {info['bpf_ns_per_sample']:g} ns")
     known = sum(info[key] for key in info if key.startswith("result_"))

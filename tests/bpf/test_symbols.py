@@ -81,7 +81,7 @@ def run(bench, server, program, symbols, environment=None):
     done = subprocess.run([os.path.join(bench.build, "runner/flamegate"), "run", "--require-profile",
                            "--pid", str(child.pid), "-o", f"folded={folded}", scenario],
                           cwd=bench.dir, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                          text=True, timeout=100)
+                          text=True, timeout=200)
     child.kill()
     child.wait()
     check(done.returncode == 0, f"exit {done.returncode}: {done.stdout}")

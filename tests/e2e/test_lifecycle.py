@@ -12,11 +12,11 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "kit"))
+import counter
 import kit
 
 ROOT_USER = os.getuid() == 0
@@ -103,7 +103,7 @@ scenarios:
             with contextlib.suppress(OSError):
                 names = [(t / "comm").read_text() for t in pathlib.Path(f"/proc/{process.pid}/task").iterdir()]
                 return len(names) > 1
-        kit.wait_until(loading, 20, "the load")
+        kit.wait_until(loading, 60, "the load")
 
     # -- kill -9 ----------------------------------------------------------------------------------
 
@@ -200,11 +200,17 @@ scenarios:
 
     @unittest.skipUnless(ROOT_USER, "needs root for eBPF")
     def test_killed_helper_leaves_a_partial_profile_and_whole_latency(self):
-        process = self.spawn("run", self.scenario("6s"))
+        process = self.spawn("run", self.scenario("8s"))
         self.wait_for_load(process)
         helper = kit.wait_until(lambda: helpers_of(process.pid).get("flamegate-profi"), 10, "the helper")
-        begin = kit.switches(helper)  # it sleeps between two looks at the ring: after twenty, samples have been sent
-        kit.wait_until(lambda: kit.switches(helper) > begin + 20, 20, "the helper's work")
+
+        def used_s():
+            return sum(kit.cpu_s(pid) for pid in kit.descendants_named(self.marker))
+
+        begin_s = used_s()
+        kit.wait_until(lambda: used_s() > begin_s + 0.04, 20, "the target's work")
+        begin = kit.switches(helper)  # it sleeps between two looks at the ring: after three, samples have been sent
+        kit.wait_until(lambda: kit.switches(helper) > begin + 2, 20, "the helper's work")
         os.kill(helper, signal.SIGKILL)
         out, err = process.communicate(timeout=60)
         self.assertEqual(process.returncode, 0, out + err)
@@ -321,13 +327,16 @@ thresholds:
 
     def test_a_target_of_somebody_else_that_ends(self):
         """k6 would see failed requests; here it is said whose end they are."""
-        _, port = self.nginx()
-        other = subprocess.Popen(["sleep", "2"])
+        server = counter.Counter()
+        self.addCleanup(server.stop)
+        other = subprocess.Popen(["sleep", "60"])
         self.addCleanup(other.kill)
-        reaper = threading.Thread(target=other.wait)
-        reaper.start()
-        self.addCleanup(reaper.join)
-        done = self.flamegate("run", "-r", 20, "-d", "4s", "--pid", other.pid, "--bundle", "b", f"http://127.0.0.1:{port}/")
+        process = self.spawn("run", "-r", 20, "-d", "4s", "--pid", other.pid, "--bundle", "b",
+                             f"http://127.0.0.1:{server.port}/")
+        kit.wait_until(lambda: len(server.seen) >= 10, what="requests")
+        other.kill()
+        other.wait()
+        done = self.finish(process, ("run",), 60)
         self.assertIn(f"warning: the target, process {other.pid}, ended during the run", done.err)
         self.assertIn(f"process {other.pid} ended during the run: CPU", str(self.run_json(self.dir / "b")["profile"]["notices"]))
 

@@ -285,7 +285,7 @@ name: short
 gate: {{ onInvalid: warn }}
 target: {{ url: "http://127.0.0.1:{port}" }}
 scenarios:
-  a: {{ executor: constant-arrival-rate, rate: 50, duration: {duration}, preAllocatedVUs: 10, maxVUs: 50, steps: [ {{ get: / }} ] }}
+  a: {{ executor: constant-arrival-rate, rate: 50, duration: {duration}, preAllocatedVUs: 10, maxVUs: 200, steps: [ {{ get: / }} ] }}
 {publish}
 """)
 

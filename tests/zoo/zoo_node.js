@@ -18,7 +18,7 @@ function busy(name) {
 // Returns to the event loop in between, as servers do.
 function spin(name) {
   const work = busy(name);
-  const until = Date.now() + 40000;
+  const until = Date.now() + 110000;
   (function again() {
     for (let i = 0; i < 100; i++) work(2000);
     if (Date.now() < until) setImmediate(again);
@@ -37,21 +37,27 @@ function serve(port) {
 function startWorkers(name) {
   const threads = require('worker_threads');
   if (threads.isMainThread) {
-    for (let i = 0; i < 2; i++) new threads.Worker(__filename, { argv: ['workers', `${name}${i}`] });
-    console.log('ready');
+    let left = 2;
+    for (let i = 0; i < 2; i++) {
+      const worker = new threads.Worker(__filename, { argv: ['workers', `${name}${i}`] });
+      worker.on('message', () => --left || console.log('ready'));
+    }
   } else {
     spin(name);
+    threads.parentPort.postMessage('spins');
   }
 }
 
 function startCluster(name) {
   const cluster = require('cluster');
   if (cluster.isPrimary) {
+    let left = 2;
+    cluster.on('message', () => --left || console.log('ready'));
     for (let i = 0; i < 2; i++) cluster.fork({ ZOO_NAME: `${name}${i}` });
-    console.log('ready');
-    setTimeout(() => process.exit(), 40000);
+    setTimeout(() => process.exit(), 110000);
   } else {
     spin(process.env.ZOO_NAME);
+    process.send('spins');
   }
 }
 

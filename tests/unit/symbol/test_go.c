@@ -79,6 +79,8 @@ static void test_rows(void **state)
 		{2, 56, FG_ROW_RSP, 1, FG_RBP_SAME}, /* popped */
 		{3, 0, FG_ROW_STOP, 0, FG_RBP_SAME},
 		{4, 0, FG_ROW_RSP, 1, FG_RBP_SAME},
+		{4, 62, FG_ROW_RSP, 1, FG_RBP_SAME},
+		{4, 63, FG_ROW_SIGNAL, 0, FG_RBP_SAME}, /* the handler returns to the next */
 		{5, 0, FG_ROW_SIGNAL, 0, FG_RBP_SAME},
 		{6, 0, FG_ROW_RSP, 1, FG_RBP_SAME},
 		{6, 2, FG_ROW_RSP, 2, -2}, /* saved, not yet set */
@@ -230,6 +232,8 @@ static void test_names(void **state)
 		 "zoo.inner[go.shape.int] go/zoo.go:30 from 6; "
 		 "zoo.middle go/zoo.go:20 from 5; zoo.(*T).framed go/zoo.go:10 from 9"},
 		{3, 5, "zoo.outermost go/zoo.go:0 from 0"},
+		{4, 62, "runtime.sigtramp go/zoo.go:0 from 0"},
+		{4, 63, "runtime.sigreturn__sigaction go/zoo.go:0 from 0"},
 		{8, 5, "c_function go/zoo.go:0 from 0"},
 		{11, 0, "go-program+0x12c0 :0 from 0"},
 	};
