@@ -42,16 +42,19 @@ __attribute__((noinline)) int fg_find_cfa(__u32 slot, __u64 row)
 
 	if (!state)
 		return FG_BPF_UNSUPPORTED;
-	if (kind & FG_ROW_REGISTER &&
-	    (!state->leaf || !fg_arch_scratch(kind & FG_ROW_WORD_MASK, &word)))
+	bool known = kind & FG_ROW_REGISTER && state->leaf &&
+		     fg_arch_scratch(kind & FG_ROW_WORD_MASK, &word);
+
+	if (rule == FG_ROW_CLONE) {
+		state->cfa = state->regs.sp + address;
+		return known && !word ? FG_BPF_COMPLETE : FG_CFA_FOUND;
+	}
+	if (kind & FG_ROW_REGISTER && !known)
 		return FG_BPF_UNSUPPORTED;
 	if (rule == FG_ROW_REGISTER) {
 		state->cfa = word + address;
-		return FG_CFA_FOUND;
-	}
-	if (rule == FG_ROW_CLONE) {
-		state->cfa = state->regs.sp + address;
-		return word ? FG_CFA_FOUND : FG_BPF_COMPLETE;
+		return state->cfa - state->regs.sp < FG_GUESS_REACH ? FG_CFA_FOUND
+								    : FG_BPF_UNSUPPORTED;
 	}
 	bool by_rbp = kind == FG_ROW_DEREF_RBP || kind == FG_ROW_DEREF_RBP_8;
 
@@ -64,8 +67,7 @@ __attribute__((noinline)) int fg_find_cfa(__u32 slot, __u64 row)
 	return FG_CFA_FOUND;
 }
 
-/* Registers that nobody saves are as they were for as long as only frames without a word on the
- * stack were left. Without a branch, see unwind.bpf.h. */
+/* Without a branch, see unwind.bpf.h. */
 static __always_inline void fg_leave_leaf(struct fg_unwind_state *state, __u8 kind, __u64 cfa)
 {
 	__u64 more = (cfa ^ (state->regs.sp + sizeof(__u64))) | (kind ^ FG_ROW_RSP);

@@ -66,13 +66,10 @@ static bool oracle(Dwarf_CFI *cfi, uint64_t address, int *ret_reg, int64_t *ret_
 	return good;
 }
 
-/* A row's register in DWARF's numbers: ptrace's struct begins as struct pt_regs does. */
-static int register_of(const struct fg_unwind_row *row)
+/* The register that a word of struct pt_regs holds, in DWARF's numbers: ptrace's struct begins like
+ * it. */
+static int register_of_word(size_t word)
 {
-	if (row->kind == FG_ROW_RBP || row->kind == FG_ROW_DEREF_RBP_8)
-		return 6;
-	if ((row->kind & ~FG_ROW_WORD_MASK) != FG_ROW_REGISTER)
-		return 7;
 #if defined(__x86_64__)
 	static const size_t places[] = {
 #define PLACE(name) offsetof(struct user_regs_struct, name)
@@ -83,11 +80,40 @@ static int register_of(const struct fg_unwind_row *row)
 	};
 
 	for (size_t i = 0; i < FG_ARRAY_LEN(places); i++) {
-		if (places[i] == (row->kind & FG_ROW_WORD_MASK) * sizeof(uint64_t))
+		if (places[i] == word * sizeof(uint64_t))
 			return (int)i;
 	}
 #endif
 	return -1;
+}
+
+static int register_of(const struct fg_unwind_row *row)
+{
+	if (row->kind == FG_ROW_RBP || row->kind == FG_ROW_DEREF_RBP_8)
+		return 6;
+	if ((row->kind & ~FG_ROW_WORD_MASK) != FG_ROW_REGISTER)
+		return 7;
+	return register_of_word(row->kind & FG_ROW_WORD_MASK);
+}
+
+/* What follows the base: + 8 × register, dereferenced, + 8. */
+static void check_index(Dwarf_CFI *cfi, const struct fg_unwind_row *row)
+{
+	static const uint8_t tail[] = {DW_OP_lit8, DW_OP_mul, DW_OP_plus, DW_OP_deref,
+				       DW_OP_plus_uconst};
+	Dwarf_Frame *frame;
+	Dwarf_Op *ops;
+	size_t count;
+
+	assert_int_equal(dwarf_cfi_addrframe(cfi, row->address, &frame), 0);
+	assert_int_equal(dwarf_frame_cfa(frame, &ops, &count), 0);
+	assert_int_equal(count, 2 + FG_ARRAY_LEN(tail));
+	assert_int_equal(ops[1].atom - DW_OP_breg0, register_of_word(row->kind & FG_ROW_WORD_MASK));
+	assert_int_equal(ops[1].number, 0);
+	for (size_t i = 0; i < FG_ARRAY_LEN(tail); i++)
+		assert_int_equal(ops[2 + i].atom, tail[i]);
+	assert_int_equal(ops[count - 1].number, 8);
+	free(frame);
 }
 
 /* lld's PLT has rows of ours and no FDE. */
@@ -110,6 +136,8 @@ static void check_row(Dwarf_CFI *cfi, const struct fg_unwind_row *row)
 	assert_int_equal(deref, row->kind != FG_ROW_RSP && row->kind != FG_ROW_RBP &&
 					(row->kind & ~FG_ROW_WORD_MASK) != FG_ROW_REGISTER);
 	assert_int_equal(rbp, row->rbp_offset_8 == FG_RBP_SAME ? INT64_MIN : row->rbp_offset_8 * 8);
+	if ((row->kind & ~FG_ROW_WORD_MASK) == FG_ROW_INDEXED_8)
+		check_index(cfi, row);
 }
 
 /* Each row at its start; each row's last byte says the same (so no state was passed over). */
@@ -257,8 +285,55 @@ static void test_spots(void **state)
 	assert_in_range(kinds[FG_ROW_STOP], 1, 4); /* clone, clone3 */
 	assert_in_range(kinds[FG_ROW_UNSUPPORTED], 1, 20);
 	assert_int_equal(kinds[FG_ROW_UNSUPPORTED], table.unsupported_rows);
-	assert_int_equal(kinds[FG_ROW_CLONE | 10], 2); /* clone, clone3; 10: rax */
+	assert_in_range(kinds[FG_ROW_CLONE | 10], 1, 2); /* clone, clone3; 10: rax */
 	fg_unwind_table_done(&table);
+}
+
+static size_t clones(const struct fg_unwind_table *table, uint64_t *ret_address)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < table->row_count; i++) {
+		if ((table->rows[i].kind & ~FG_ROW_WORD_MASK) != FG_ROW_CLONE)
+			continue;
+		*ret_address = table->rows[i].address;
+		count++;
+	}
+	return count;
+}
+
+/* Any other code between the two is not taken for it. */
+static void test_clone(void **state)
+{
+	static const struct {
+		uint8_t at, byte;
+	} changes[] = {{1, 0x34}, {3, 0x83}, {5, 0x7d}, {7, 0x75}, {8, 0x02}, {9, 0xcc}};
+	struct fg_err err = {0};
+	struct fg_unwind_table table;
+	uint64_t address = 0, unused;
+	size_t len;
+	unsigned char *bytes = variant_bytes(libc_path, &len);
+
+	(void)state;
+	assert_non_null(bytes);
+	assert_int_equal(fg_unwind_table_build_memory(bytes, len, "libc", &table, &err), 0);
+	size_t count = clones(&table, &address);
+
+	assert_true(count > 0);
+	uint64_t offset = address - table.segments[0].vaddr + table.segments[0].file_offset;
+
+	fg_unwind_table_done(&table);
+	for (size_t i = 0; i < FG_ARRAY_LEN(changes); i++) {
+		unsigned char *byte = bytes + offset + changes[i].at, before = *byte;
+
+		*byte = changes[i].byte;
+		assert_int_equal(fg_unwind_table_build_memory(bytes, len, "libc", &table, &err), 0);
+		*byte = before;
+		assert_int_equal(clones(&table, &unused), count - 1);
+		assert_int_equal(fg_unwind_table_find(&table, address)->kind, FG_ROW_NONE);
+		fg_unwind_table_done(&table);
+	}
+	free(bytes);
 }
 
 /* The loader's first instructions have no FDE and no caller. */
@@ -519,6 +594,7 @@ int main(void)
 		cmocka_unit_test(test_libcrypto_against_libdw),
 		cmocka_unit_test(test_variants_against_libdw),
 		cmocka_unit_test(test_spots),
+		cmocka_unit_test(test_clone),
 		cmocka_unit_test(test_layouts),
 		cmocka_unit_test(test_entry),
 		cmocka_unit_test(test_vdso),
