@@ -32,12 +32,26 @@ static __always_inline int fg_step_frame_pointer(struct fg_unwind_state *state, 
 
 enum { FG_CFA_FOUND = 255 };
 
+/* A CFA that was stored `offset` from RSP or RBP. */
+static __always_inline int fg_read_cfa(struct fg_unwind_state *state, __u8 kind, __u64 offset)
+{
+	bool by_rbp = kind == FG_ROW_DEREF_RBP || kind == FG_ROW_DEREF_RBP_8;
+	__u64 address = offset + (by_rbp ? state->regs.bp : state->regs.sp), value = 0;
+
+	if (bpf_probe_read_user(&value, sizeof(value), (const void *)address)) {
+		state->fault = address;
+		return FG_BPF_READ_FAULT;
+	}
+	state->cfa = value + (kind == FG_ROW_DEREF_RSP || kind == FG_ROW_DEREF_RBP ? 0 : 8);
+	return FG_CFA_FOUND;
+}
+
 /* The CFA of a row that needs more than RSP and RBP, into state->cfa; or how the stack ends.
  * A function of its own, so that the verifier does not go through what follows for each of them. */
 __attribute__((noinline)) int fg_find_cfa(__u32 slot, __u64 row)
 {
 	struct fg_unwind_state *state = bpf_map_lookup_elem(&fg_state, &slot);
-	__u64 address = fg_row_cfa_offset(row), value = 0, word = 0;
+	__u64 address = fg_row_cfa_offset(row), word = 0;
 	__u8 kind = fg_row_kind_of(row), rule = kind & ~FG_ROW_WORD_MASK;
 
 	if (!state)
@@ -56,15 +70,7 @@ __attribute__((noinline)) int fg_find_cfa(__u32 slot, __u64 row)
 		return state->cfa - state->regs.sp < FG_GUESS_REACH ? FG_CFA_FOUND
 								    : FG_BPF_UNSUPPORTED;
 	}
-	bool by_rbp = kind == FG_ROW_DEREF_RBP || kind == FG_ROW_DEREF_RBP_8;
-
-	address += (by_rbp ? state->regs.bp : state->regs.sp) + word * sizeof(__u64);
-	if (bpf_probe_read_user(&value, sizeof(value), (const void *)address)) {
-		state->fault = address;
-		return FG_BPF_READ_FAULT;
-	}
-	state->cfa = value + (kind == FG_ROW_DEREF_RSP || kind == FG_ROW_DEREF_RBP ? 0 : 8);
-	return FG_CFA_FOUND;
+	return fg_read_cfa(state, kind, address + word * sizeof(word));
 }
 
 /* Without a branch, see unwind.bpf.h. */

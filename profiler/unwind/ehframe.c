@@ -404,6 +404,12 @@ static void find_plt(struct builder *builder, Elf *elf)
 	}
 }
 
+static bool has_pushed_nothing(const struct fg_unwind_row *row)
+{
+	return row->kind == FG_ROW_RSP && row->cfa_offset_8 == 1 &&
+	       row->rbp_offset_8 == FG_RBP_SAME;
+}
+
 /* Near or far. */
 static bool is_jl(const uint8_t *code)
 {
@@ -438,12 +444,12 @@ static void mend_clone(struct builder *builder, size_t at)
 
 	if (at == 0 || table->row_count < at + 2 || builder->is_arm64)
 		return;
-	struct fg_unwind_row *row = &table->rows[at], *before = row - 1;
+	struct fg_unwind_row *row = &table->rows[at];
 	size_t len = row[1].address - row->address;
 
-	if (row->kind != FG_ROW_NONE || row[1].kind != FG_ROW_STOP || len < CLONE_BYTES_MIN ||
-	    len > CLONE_BYTES_MAX || before->kind != FG_ROW_RSP || before->cfa_offset_8 != 1 ||
-	    before->rbp_offset_8 != FG_RBP_SAME || builder->clone_looks == CLONE_LOOKS_MAX)
+	if (row->kind != FG_ROW_NONE || row[1].kind != FG_ROW_STOP ||
+	    !has_pushed_nothing(row - 1) || len < CLONE_BYTES_MIN || len > CLONE_BYTES_MAX ||
+	    builder->clone_looks == CLONE_LOOKS_MAX)
 		return;
 	builder->clone_looks++;
 	const uint8_t *code = code_at(builder, row->address, len);

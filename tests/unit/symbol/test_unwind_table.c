@@ -193,21 +193,8 @@ static void test_nginx_against_libdw(void **state)
 
 static void test_libcrypto_against_libdw(void **state)
 {
-	static const char path[] = "/lib/x86_64-linux-gnu/libcrypto.so.3";
-	size_t by_register = 0, indexed = 0;
-	struct fg_err err = {0};
-	struct fg_unwind_table table;
-
 	(void)state;
-	check_against_libdw(path);
-	assert_ok(build(path, &table, &err), &err);
-	for (size_t i = 0; i < table.row_count; i++) {
-		by_register += (table.rows[i].kind & ~FG_ROW_WORD_MASK) == FG_ROW_REGISTER;
-		indexed += (table.rows[i].kind & ~FG_ROW_WORD_MASK) == FG_ROW_INDEXED_8;
-	}
-	assert_true(by_register > 100 && indexed >= 2);
-	assert_true(table.unsupported_rows < 10);
-	fg_unwind_table_done(&table);
+	check_against_libdw("/lib/x86_64-linux-gnu/libcrypto.so.3");
 }
 
 static uint64_t find_section(const char *variant, const char *wanted)
@@ -287,53 +274,6 @@ static void test_spots(void **state)
 	assert_int_equal(kinds[FG_ROW_UNSUPPORTED], table.unsupported_rows);
 	assert_in_range(kinds[FG_ROW_CLONE | 10], 1, 2); /* clone, clone3; 10: rax */
 	fg_unwind_table_done(&table);
-}
-
-static size_t clones(const struct fg_unwind_table *table, uint64_t *ret_address)
-{
-	size_t count = 0;
-
-	for (size_t i = 0; i < table->row_count; i++) {
-		if ((table->rows[i].kind & ~FG_ROW_WORD_MASK) != FG_ROW_CLONE)
-			continue;
-		*ret_address = table->rows[i].address;
-		count++;
-	}
-	return count;
-}
-
-/* Any other code between the two is not taken for it. */
-static void test_clone(void **state)
-{
-	static const struct {
-		uint8_t at, byte;
-	} changes[] = {{1, 0x34}, {3, 0x83}, {5, 0x7d}, {7, 0x75}, {8, 0x02}, {9, 0xcc}};
-	struct fg_err err = {0};
-	struct fg_unwind_table table;
-	uint64_t address = 0, unused;
-	size_t len;
-	unsigned char *bytes = variant_bytes(libc_path, &len);
-
-	(void)state;
-	assert_non_null(bytes);
-	assert_int_equal(fg_unwind_table_build_memory(bytes, len, "libc", &table, &err), 0);
-	size_t count = clones(&table, &address);
-
-	assert_true(count > 0);
-	uint64_t offset = address - table.segments[0].vaddr + table.segments[0].file_offset;
-
-	fg_unwind_table_done(&table);
-	for (size_t i = 0; i < FG_ARRAY_LEN(changes); i++) {
-		unsigned char *byte = bytes + offset + changes[i].at, before = *byte;
-
-		*byte = changes[i].byte;
-		assert_int_equal(fg_unwind_table_build_memory(bytes, len, "libc", &table, &err), 0);
-		*byte = before;
-		assert_int_equal(clones(&table, &unused), count - 1);
-		assert_int_equal(fg_unwind_table_find(&table, address)->kind, FG_ROW_NONE);
-		fg_unwind_table_done(&table);
-	}
-	free(bytes);
 }
 
 /* The loader's first instructions have no FDE and no caller. */
@@ -594,7 +534,6 @@ int main(void)
 		cmocka_unit_test(test_libcrypto_against_libdw),
 		cmocka_unit_test(test_variants_against_libdw),
 		cmocka_unit_test(test_spots),
-		cmocka_unit_test(test_clone),
 		cmocka_unit_test(test_layouts),
 		cmocka_unit_test(test_entry),
 		cmocka_unit_test(test_vdso),
