@@ -14,7 +14,7 @@ import tempfile
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from bench import SAMPLES_ASKED, Result, Skip, check, cpu_s, free_port, main, read_to, wait_until
+from bench import SAMPLES_ASKED, Result, check, cpu_s, free_port, main, read_to, wait_until
 from checks import SAMPLES_MIN, SEEN_MIN, incomplete
 
 NODE_FLAGS = ("--perf-basic-prof", "--interpreted-frames-native-stack")

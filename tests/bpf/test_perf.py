@@ -23,7 +23,7 @@ import time
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import test_profiler  # noqa: E402
 from bench import (SAMPLES_ASKED, Bench, Result, Skip, capabilities_of, check, cpu_s,  # noqa: E402
-                   read_to, start_tool, wait_until)
+                   start_tool, wait_until)
 from checks import ROOTS, SAMPLES_MIN, incomplete  # noqa: E402
 
 COMPLETE_PERCENT_MIN = 98
