@@ -19,7 +19,7 @@ import sys
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "bpf"))
 import benchkit as kit  # noqa: E402
 import test_labels as labels  # noqa: E402
-from test_profiler import Bench, free_port  # noqa: E402
+from bench import Bench, free_port  # noqa: E402
 
 RATE = 50  # iterations of six requests: a third of a core and more
 BPFTOOL = "/usr/sbin/bpftool"

@@ -12,11 +12,11 @@ import subprocess
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-import test_profiler  # noqa: E402
-from test_profiler import Bench, Result, Skip, check, check_complete  # noqa: E402
+from bench import SAMPLES_ASKED, Bench, Result, Skip, check  # noqa: E402
+from checks import check_complete  # noqa: E402
 
 MODULE = "zoo_hidden"
-SAMPLES = 2 * test_profiler.SAMPLES_ASKED  # on a busy machine half of them may have come before the recording began
+SAMPLES = 2 * SAMPLES_ASKED  # on a busy machine half of them may have come before the recording began
 
 
 def start_hidden(bench, setup, mode="threads", then=""):

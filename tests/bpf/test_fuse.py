@@ -10,8 +10,8 @@ import signal
 import subprocess
 import sys
 
-import test_profiler as base
-from test_profiler import check
+from bench import SAMPLES_ASKED, Skip, check, main
+from checks import SAMPLES_MIN, check_complete
 
 
 class Mount:
@@ -19,7 +19,7 @@ class Mount:
 
     def __init__(self, bench):
         if not os.access("/dev/fuse", os.R_OK | os.W_OK):
-            raise base.Skip("no /dev/fuse")
+            raise Skip("no /dev/fuse")
         self.place = os.path.join(bench.dir, "mount")
         os.mkdir(self.place)
         here = os.path.dirname(os.path.abspath(__file__))
@@ -42,8 +42,8 @@ class Mount:
 def case_answers(bench):
     """An AppImage, a rootless container: stacks and names as from any disk."""
     with Mount(bench) as mount:
-        result = bench.profile(mount.target.pid, samples=2 * base.SAMPLES_ASKED)
-        base.check_complete(result)
+        result = bench.profile(mount.target.pid, samples=2 * SAMPLES_ASKED)
+        check_complete(result)
         named = result.having("mode_sort")
         check(named > result.info["samples"] * 0.9, f"{named} samples have names: {result.stacks[:3]}")
         check(not result.note, f"note {result.note!r}")
@@ -54,11 +54,11 @@ def case_does_not_answer(bench):
     our output sees its end: profile() does."""
     with Mount(bench) as mount:
         mount.mute()
-        result = bench.profile(mount.target.pid, samples=2 * base.SAMPLES_ASKED)
+        result = bench.profile(mount.target.pid, samples=2 * SAMPLES_ASKED)
         # A second for each process that asks. How long it records is the machine's affair.
         waited_s = (result.info["start_ms"] + result.info["symbolise_ms"]) / 1000
         print(f"  {waited_s:.1f} s, note {result.note!r}")
-        check(result.info["samples"] > base.SAMPLES_MIN, f"{result.info['samples']:g} samples")
+        check(result.info["samples"] > SAMPLES_MIN, f"{result.info['samples']:g} samples")
         check(not result.info["partial"], "the helper was lost")
         check("did not answer within 1000 ms" in result.note, f"note {result.note!r}")
         check(result.having("qsort") > result.info["samples"] * 0.9, f"the library has no names: {result.stacks[:3]}")
@@ -68,4 +68,4 @@ def case_does_not_answer(bench):
 CASES = {name[len("case_"):]: value for name, value in sorted(globals().items()) if name.startswith("case_")}
 
 if __name__ == "__main__":
-    sys.exit(base.main(CASES))
+    sys.exit(main(CASES))

@@ -16,7 +16,8 @@ import subprocess
 import sys
 import urllib.request
 
-from test_profiler import SAMPLES_ASKED, SAMPLES_MIN, Bench, Skip, check, incomplete, wait_port
+from bench import SAMPLES_ASKED, Bench, Skip, check, wait_port
+from checks import SAMPLES_MIN, incomplete
 
 COMPLETE_PERCENT_MIN = 99.0
 SAMPLES = 2 * SAMPLES_ASKED  # on a busy machine half of them may have come before the recording began

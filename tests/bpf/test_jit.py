@@ -14,9 +14,8 @@ import tempfile
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-import test_profiler
-from test_profiler import (Result, SAMPLES_ASKED, SAMPLES_MIN, SEEN_MIN, Skip, check, cpu_s, free_port, incomplete,
-                           read_to, wait_until)
+from bench import SAMPLES_ASKED, Result, check, cpu_s, free_port, main, read_to, wait_until
+from checks import SAMPLES_MIN, SEEN_MIN, incomplete
 
 NODE_FLAGS = ("--perf-basic-prof", "--interpreted-frames-native-stack")
 JAVA_FLAG = "-XX:+PreserveFramePointer"
@@ -479,4 +478,4 @@ CASES = {name[len("case_"):]: value for name, value in sorted(globals().items())
          if name.startswith("case_")}
 
 if __name__ == "__main__":
-    sys.exit(test_profiler.main(CASES))
+    sys.exit(main(CASES))

@@ -14,7 +14,8 @@ import sys
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import test_profiler  # noqa: E402
 import test_servers  # noqa: E402
-from test_profiler import Bench, Skip, check, native  # noqa: E402
+from bench import Bench, Skip, check  # noqa: E402
+from test_profiler import native  # noqa: E402
 
 AGREE_PERCENT_MIN = 99
 SINGLE_SAMPLES = 2  # more than that of a hundred

@@ -13,7 +13,8 @@ import struct
 import sys
 import threading
 
-from test_profiler import Bench, Skip, check, check_complete, free_port, wait_port, wait_until
+from bench import Bench, Skip, check, free_port, wait_port, wait_until
+from checks import check_complete
 from test_python import likely
 
 COMMON = """<?php

@@ -15,8 +15,8 @@ import subprocess
 import sys
 import threading
 
-from test_profiler import (Bench, Result, Skip, check, check_complete, cpu_s, free_port, incomplete, read_to, wait_port,
-                           wait_until)
+from bench import Bench, Result, Skip, check, cpu_s, free_port, read_to, wait_port, wait_until
+from checks import check_complete, incomplete
 
 PROGRAMS = {
     # f : g : h run 6 : 3 : 1 loops, by count and not by time, each as long as the other whatever its number: a sum that

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 
-from test_profiler import Bench, Skip, check
+from bench import Bench, Skip, check
 
 SCENARIO = """version: 1
 name: symbols

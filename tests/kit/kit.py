@@ -67,6 +67,32 @@ def switches(pid):
     return int(re.search(r"^voluntary_ctxt_switches:\s+(\d+)", text, re.M)[1])
 
 
+# Half of what is late for the generator (gate/measure/slice.h): the witness has less to do.
+LATE_S = 0.005
+WITNESS = """
+import select, sys, time
+worst = 0
+while True:
+    begin = time.monotonic()
+    if select.select([sys.stdin], [], [], 0.002)[0]:
+        break
+    worst = max(worst, time.monotonic() - begin - 0.002)
+print(worst)
+"""
+
+
+class Witness:
+    """A process of its own that sleeps in short steps: what the machine does to whoever waits for a moment."""
+
+    def __init__(self):
+        self.process = subprocess.Popen([sys.executable, "-S", "-c", WITNESS], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                        text=True)
+
+    def end(self):
+        """By how much its latest awakening was late."""
+        return float(self.process.communicate()[0])
+
+
 class Finished:
     def __init__(self, process, out, err):
         self.code, self.out, self.err, self.pid = process.returncode, out, err, process.pid
@@ -81,17 +107,25 @@ class TestCase(unittest.TestCase):
 
     def flamegate(self, *args, timeout=90, env=None, cwd=None, check=None, user=None):
         """Runs it to its end. A run that says the machine disturbed it (exit 16, "the generator was late") has no
-        answer to check; it is measured again, three times at most. A machine that disturbs all three still shows all
-        but the outcome: where success was asked for, the rest of the test decides."""
+        answer to check; it is measured again, three times at most. Late each time, it must be the machine's fault: a
+        witness that does nothing but sleep has to have been late beside it. Then all but the outcome still shows:
+        where success was asked for, the rest of the test decides. test_run has a rate at which no run may be late."""
         for attempt in range(3):
-            done = self.finish(self.spawn(*args, env=env, cwd=cwd, user=user), args, timeout)
-            disturbed = done.code == 16 and "generator was late" in done.out
+            witness = Witness() if attempt else None
+            try:
+                done = self.finish(self.spawn(*args, env=env, cwd=cwd, user=user), args, timeout)
+            finally:
+                late_s = witness.end() if witness else 0
+            disturbed = args[0] == "run" and done.code == 16 and "generator was late" in done.out
             if check is None or check == 16 or not disturbed:
                 break
-            if "--bundle" in args:  # bundles are never overwritten
+            if "--bundle" in args and attempt < 2:  # bundles are never overwritten
                 shutil.rmtree((cwd or self.dir) / pathlib.Path(args[args.index("--bundle") + 1]), True)
-        if check is not None and not (check == 0 and disturbed):
-            self.assertEqual(done.code, check, f"flamegate {' '.join(map(str, args))}\n--- out\n{done.out}\n--- err\n{done.err}")
+        what = f"flamegate {' '.join(map(str, args))}"
+        if check == 0 and disturbed and late_s > LATE_S:
+            print(f"WARNING: no outcome, late on every try (and a sleep by {late_s * 1000:.0f} ms): {what}", file=sys.stderr)
+        elif check is not None:
+            self.assertEqual(done.code, check, f"{what}, a sleep was late by {late_s * 1000:.1f} ms\n--- out\n{done.out}\n--- err\n{done.err}")
         return done
 
     def finish(self, process, args, timeout):
