@@ -36,9 +36,11 @@ int main(int argc, char **argv)
 	 */
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 	(void)signal(SIGPIPE, SIG_IGN);
-	/* A terminal's Ctrl-C or end is for flamegate, which drains us. */
+	/* A terminal's Ctrl-C or end, and what timeout or a CI system sends to the whole group, are for
+	 * flamegate, which drains us. */
 	(void)signal(SIGINT, SIG_IGN);
 	(void)signal(SIGHUP, SIG_IGN);
+	(void)signal(SIGTERM, SIG_IGN);
 	(void)fcntl((int)fd, F_SETFD, FD_CLOEXEC);
 	return fg_helper_serve((int)fd, &err) ? EXIT_FAILURE : EXIT_SUCCESS;
 }

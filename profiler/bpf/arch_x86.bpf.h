@@ -42,15 +42,21 @@ static __always_inline void fg_arch_interrupted(const struct bpf_perf_event_data
 }
 
 /* Kernels before 5.15: the frame lies at the top of a 16-KiB stack. */
-static __always_inline bool fg_arch_entry_old(struct fg_arch_regs *ret)
+static __always_inline const void *fg_arch_frame_old(void)
 {
 	enum { THREAD_SIZE = 16384, PT_REGS_SIZE = 168 };
 	struct task_struct *task = (void *)bpf_get_current_task();
-	const struct pt_regs___kernel *regs;
+
+	return BPF_CORE_READ(task, stack) + THREAD_SIZE - PT_REGS_SIZE;
+}
+
+static __always_inline bool fg_arch_entry_old(struct fg_arch_regs *ret)
+{
+	struct task_struct *task = (void *)bpf_get_current_task();
+	const struct pt_regs___kernel *regs = fg_arch_frame_old();
 
 	if (!BPF_CORE_READ(task, mm))
 		return false;
-	regs = BPF_CORE_READ(task, stack) + THREAD_SIZE - PT_REGS_SIZE;
 	ret->ip = BPF_CORE_READ(regs, ip);
 	ret->sp = BPF_CORE_READ(regs, sp);
 	ret->bp = BPF_CORE_READ(regs, bp);
@@ -80,14 +86,16 @@ static __always_inline bool fg_arch_entry(struct fg_arch_regs *ret)
 	return ret->ip != 0;
 }
 
-/* One of the 21 words of struct pt_regs with which the task entered the kernel: the interrupted
- * code's registers. False before 5.15. */
+/* One of the words of struct pt_regs with which the task entered the kernel: the interrupted code's
+ * registers. */
 static __always_inline bool fg_arch_scratch(__u32 word, __u64 *ret)
 {
-	if (!bpf_core_enum_value_exists(enum bpf_func_id___newer, BPF_FUNC_task_pt_regs___newer))
-		return false;
-	const char *regs = (const void *)bpf_task_pt_regs(bpf_get_current_task_btf());
+	const char *regs;
 
+	if (bpf_core_enum_value_exists(enum bpf_func_id___newer, BPF_FUNC_task_pt_regs___newer))
+		regs = (const void *)bpf_task_pt_regs(bpf_get_current_task_btf());
+	else
+		regs = fg_arch_frame_old();
 	return !bpf_probe_read_kernel(ret, sizeof(*ret), regs + word * sizeof(*ret));
 }
 

@@ -3,7 +3,8 @@
  * What the BPF programs and user space both see: row format, map values, ring records.
  *
  * Fixed-width types only; every struct's size is asserted on both sides. Row format and limits:
- * reference/ebpf.md §1.7. Changing anything here changes FG_BPF_ABI.
+ * reference/ebpf.md §1.7. FG_BPF_ABI is between helper and client: it changes with samples, frames
+ * and results, not with what the helper alone writes for its programs (rows, maps).
  */
 #ifndef FG_PROFILER_BPF_SHARED_H
 #define FG_PROFILER_BPF_SHARED_H
@@ -49,9 +50,10 @@ enum fg_row_kind {
 	FG_ROW_UNSUPPORTED,   /* a rule this format cannot hold */
 	FG_ROW_DEREF_RSP_8,   /* CFA = *(RSP + o) + 8: what libcrypto's assembly uses */
 	FG_ROW_DEREF_RBP_8,   /* CFA = *(RBP + o) + 8 */
-	/* r: the word of struct pt_regs that the low four bits say. Its value is known only as long
-	 * as no frame was left but such that have pushed nothing: hand-written loops (libcrypto's)
-	 * and what they call. */
+	/* r: the word of struct pt_regs that the low four bits say, as it was at the interruption.
+	 * It is asked for as long as only frames without a word on the stack were left:
+	 * hand-written loops (libcrypto's) and subroutines of theirs, which leave each other's
+	 * registers alone. Compilers use no CFA that a call could destroy. */
 	FG_ROW_REGISTER = 0x40,  /* CFA = r + o */
 	FG_ROW_INDEXED_8 = 0x50, /* CFA = *(RSP + 8 × r + o) + 8 */
 	FG_ROW_CLONE = 0x60,     /* CFA = RSP + o; the outermost frame where r is 0 */

@@ -32,30 +32,12 @@ static __always_inline int fg_step_frame_pointer(struct fg_unwind_state *state, 
 
 enum { FG_CFA_FOUND = 255 };
 
-/* The CFA of a row that needs more than RSP and RBP, into state->cfa; or how the stack ends.
- * A function of its own, so that the verifier does not go through what follows for each of them. */
-__attribute__((noinline)) int fg_find_cfa(__u32 slot, __u64 row)
+/* A CFA that was stored `offset` from RSP or RBP. */
+static __always_inline int fg_read_cfa(struct fg_unwind_state *state, __u8 kind, __u64 offset)
 {
-	struct fg_unwind_state *state = bpf_map_lookup_elem(&fg_state, &slot);
-	__u64 address = fg_row_cfa_offset(row), value = 0, word = 0;
-	__u8 kind = fg_row_kind_of(row), rule = kind & ~FG_ROW_WORD_MASK;
-
-	if (!state)
-		return FG_BPF_UNSUPPORTED;
-	if (kind & FG_ROW_REGISTER &&
-	    (!state->leaf || !fg_arch_scratch(kind & FG_ROW_WORD_MASK, &word)))
-		return FG_BPF_UNSUPPORTED;
-	if (rule == FG_ROW_REGISTER) {
-		state->cfa = word + address;
-		return FG_CFA_FOUND;
-	}
-	if (rule == FG_ROW_CLONE) {
-		state->cfa = state->regs.sp + address;
-		return word ? FG_CFA_FOUND : FG_BPF_COMPLETE;
-	}
 	bool by_rbp = kind == FG_ROW_DEREF_RBP || kind == FG_ROW_DEREF_RBP_8;
+	__u64 address = offset + (by_rbp ? state->regs.bp : state->regs.sp), value = 0;
 
-	address += (by_rbp ? state->regs.bp : state->regs.sp) + word * sizeof(__u64);
 	if (bpf_probe_read_user(&value, sizeof(value), (const void *)address)) {
 		state->fault = address;
 		return FG_BPF_READ_FAULT;
@@ -64,8 +46,34 @@ __attribute__((noinline)) int fg_find_cfa(__u32 slot, __u64 row)
 	return FG_CFA_FOUND;
 }
 
-/* Registers that nobody saves are as they were for as long as only frames without a word on the
- * stack were left. Without a branch, see unwind.bpf.h. */
+/* The CFA of a row that needs more than RSP and RBP, into state->cfa; or how the stack ends.
+ * A function of its own, so that the verifier does not go through what follows for each of them. */
+__attribute__((noinline)) int fg_find_cfa(__u32 slot, __u64 row)
+{
+	struct fg_unwind_state *state = bpf_map_lookup_elem(&fg_state, &slot);
+	__u64 address = fg_row_cfa_offset(row), word = 0;
+	__u8 kind = fg_row_kind_of(row), rule = kind & ~FG_ROW_WORD_MASK;
+
+	if (!state)
+		return FG_BPF_UNSUPPORTED;
+	bool known = kind & FG_ROW_REGISTER && state->leaf &&
+		     fg_arch_scratch(kind & FG_ROW_WORD_MASK, &word);
+
+	if (rule == FG_ROW_CLONE) {
+		state->cfa = state->regs.sp + address;
+		return known && !word ? FG_BPF_COMPLETE : FG_CFA_FOUND;
+	}
+	if (kind & FG_ROW_REGISTER && !known)
+		return FG_BPF_UNSUPPORTED;
+	if (rule == FG_ROW_REGISTER) {
+		state->cfa = word + address;
+		return state->cfa - state->regs.sp < FG_GUESS_REACH ? FG_CFA_FOUND
+								    : FG_BPF_UNSUPPORTED;
+	}
+	return fg_read_cfa(state, kind, address + word * sizeof(word));
+}
+
+/* Without a branch, see unwind.bpf.h. */
 static __always_inline void fg_leave_leaf(struct fg_unwind_state *state, __u8 kind, __u64 cfa)
 {
 	__u64 more = (cfa ^ (state->regs.sp + sizeof(__u64))) | (kind ^ FG_ROW_RSP);

@@ -36,7 +36,7 @@ struct fg_unwind_state {
 	__u32 slot;    /* of fg_state: this one */
 	__u32 mapping; /* of the frame before: the next one is often in the same */
 	__u64 cfa;     /* what fg_find_cfa() found */
-	__u64 leaf;    /* 1: all registers are still those of the interruption */
+	__u64 leaf;    /* 1: so far no frame was left that had a word on the stack */
 	__u64 guess;   /* FG_FRAME_GUESSED when the frame at ip was found by a guess */
 	struct fg_bpf_sample sample;
 };

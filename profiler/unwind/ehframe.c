@@ -404,6 +404,18 @@ static void find_plt(struct builder *builder, Elf *elf)
 	}
 }
 
+static bool has_pushed_nothing(const struct fg_unwind_row *row)
+{
+	return row->kind == FG_ROW_RSP && row->cfa_offset_8 == 1 &&
+	       row->rbp_offset_8 == FG_RBP_SAME;
+}
+
+/* Near or far. */
+static bool is_jl(const uint8_t *code)
+{
+	return code[0] == 0x7c || (code[0] == 0x0f && code[1] == 0x8c);
+}
+
 static const uint8_t *code_at(struct builder *builder, uint64_t vaddr, size_t len)
 {
 	const struct fg_unwind_table *table = builder->table;
@@ -423,26 +435,27 @@ static const uint8_t *code_at(struct builder *builder, uint64_t vaddr, size_t le
 }
 
 /* glibc's clone() and clone3() end their FDE in front of the system call, because behind it a new
- * thread has no caller: syscall; test rax, rax; jl …; jz …; ret; what follows is the new thread's.
- * The parent's stack is as it was. `at` is the row behind the FDE. */
+ * thread has no caller: syscall; test rax, rax; jl …; jz behind the ret; ret; what follows is the
+ * new thread's. The parent's stack is as it was. `at` is the row behind the FDE. */
 static void mend_clone(struct builder *builder, size_t at)
 {
-	static const uint8_t call[] = {0x0f, 0x05, 0x48, 0x85, 0xc0};
+	static const uint8_t call[] = {0x0f, 0x05, 0x48, 0x85, 0xc0}, end[] = {0x74, 0x01, 0xc3};
 	const struct fg_unwind_table *table = builder->table;
 
 	if (at == 0 || table->row_count < at + 2 || builder->is_arm64)
 		return;
-	struct fg_unwind_row *row = &table->rows[at], *before = row - 1;
+	struct fg_unwind_row *row = &table->rows[at];
 	size_t len = row[1].address - row->address;
 
-	if (row->kind != FG_ROW_NONE || row[1].kind != FG_ROW_STOP || len < CLONE_BYTES_MIN ||
-	    len > CLONE_BYTES_MAX || before->kind != FG_ROW_RSP || before->cfa_offset_8 != 1 ||
-	    before->rbp_offset_8 != FG_RBP_SAME || builder->clone_looks == CLONE_LOOKS_MAX)
+	if (row->kind != FG_ROW_NONE || row[1].kind != FG_ROW_STOP ||
+	    !has_pushed_nothing(row - 1) || len < CLONE_BYTES_MIN || len > CLONE_BYTES_MAX ||
+	    builder->clone_looks == CLONE_LOOKS_MAX)
 		return;
 	builder->clone_looks++;
 	const uint8_t *code = code_at(builder, row->address, len);
 
-	if (!code || memcmp(code, call, sizeof(call)) != 0 || code[len - 1] != 0xc3)
+	if (!code || memcmp(code, call, sizeof(call)) != 0 || !is_jl(code + sizeof(call)) ||
+	    memcmp(code + len - sizeof(end), end, sizeof(end)) != 0)
 		return;
 	row->kind = FG_ROW_CLONE | pt_regs_word[0];
 	row->cfa_offset_8 = 1;
@@ -467,9 +480,8 @@ static int append_all(struct builder *builder, const struct fg_fdes *fdes)
 		if (fde->start < table->vaddr_start || fde->start >= table->vaddr_end)
 			continue;
 		uint64_t end = FG_MIN(fde->end, table->vaddr_end);
-		int rc = 0;
-
 		size_t at = table->row_count;
+		int rc = 0;
 
 		if (covered < fde->start &&
 		    (covered == table->vaddr_start || !is_padding(builder, covered, fde->start)))

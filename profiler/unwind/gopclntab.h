@@ -64,7 +64,7 @@ bool fg_gotab_place(struct fg_gotab *tab, uint64_t base);
 /** Function `index`; false when it is malformed. */
 bool fg_gotab_function(const struct fg_gotab *tab, size_t index, struct fg_gofunc *ret);
 /** Whether a signal's handler returns there, to its first byte: the byte before, which counts of a
- *  return address, is padding and taken for the function's. */
+ *  return address, is nearly always padding and named like the function. */
 bool fg_gofunc_returns_signal(const struct fg_gofunc *function);
 /** The function that covers `vaddr`. */
 bool fg_gotab_lookup(const struct fg_gotab *tab, uint64_t vaddr, struct fg_gofunc *ret);

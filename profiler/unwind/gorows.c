@@ -237,13 +237,18 @@ static enum fg_row_kind special_kind(const struct fg_gofunc *function)
 	return function->flags & FG_GO_TOP_FRAME ? FG_ROW_STOP : FG_ROW_RSP;
 }
 
-/* From the byte before, unless a table that nobody's linker wrote has a row there. */
-static int append_signal(struct rows *rows, uint64_t start, struct fg_err *err)
+/* From the byte before, unless that is no padding but the end of another function, which a sample
+ * may be at, or a table that nobody's linker wrote has a row there. */
+static int append_signal(struct builder *builder, uint64_t start)
 {
+	enum { INT3 = 0xcc };
+	const struct rows *rows = &builder->rows;
 	const struct fg_unwind_row *last = rows->count ? &rows->items[rows->count - 1] : NULL;
 
-	start -= last && last->address < start - 1;
-	return append(rows, start, make_row(FG_ROW_SIGNAL), err);
+	if (last && last->address < start - 1 && start > builder->tab->text &&
+	    builder->code[start - 1 - builder->tab->text] == INT3)
+		start--;
+	return append(&builder->rows, start, make_row(FG_ROW_SIGNAL), builder->err);
 }
 
 static int append_function(struct builder *builder, const struct fg_gofunc *function)
@@ -251,7 +256,7 @@ static int append_function(struct builder *builder, const struct fg_gofunc *func
 	enum fg_row_kind kind = special_kind(function);
 
 	if (kind == FG_ROW_SIGNAL)
-		return append_signal(&builder->rows, function->start, builder->err);
+		return append_signal(builder, function->start);
 	if (kind != FG_ROW_RSP)
 		return append(&builder->rows, function->start, make_row(kind), builder->err);
 	if (!function->depth) /* C code, linked by Go */

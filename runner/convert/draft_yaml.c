@@ -34,11 +34,47 @@ static bool is_plain(const char *text, size_t len)
 	return true;
 }
 
+/* A character that YAML refuses or takes for the end of a line, although JSON and UTF-8 have it:
+ * DEL, C1 controls, U+2028, U+2029, U+FFFE, U+FFFF. Written as both languages escape it; its bytes,
+ * or 0. */
+static size_t put_unprintable(const char *text, size_t left, struct fg_buf *out)
+{
+	static const struct {
+		char bytes[4];
+		const char *escape;
+	} wide[] = {
+		{"\xe2\x80\xa8", "\\u2028"},
+		{"\xe2\x80\xa9", "\\u2029"},
+		{"\xef\xbf\xbe", "\\ufffe"},
+		{"\xef\xbf\xbf", "\\uffff"},
+	};
+	const unsigned char *c = (const unsigned char *)text;
+
+	if (c[0] == 0x7f) {
+		fg_buf_add_str(out, "\\u007f");
+		return 1;
+	}
+	if (left > 1 && c[0] == 0xc2 && c[1] >= 0x80 && c[1] < 0xa0) {
+		fg_buf_addf(out, "\\u%04x", c[1]);
+		return 2;
+	}
+	for (size_t i = 0; i < FG_ARRAY_LEN(wide); i++) {
+		if (left >= 3 && memcmp(text, wide[i].bytes, 3) == 0) {
+			fg_buf_add_str(out, wide[i].escape);
+			return 3;
+		}
+	}
+	return 0;
+}
+
 /* One character of a double-quoted scalar; YAML's escapes, and ours for ${ and {{. */
 static size_t put_char(const char *text, size_t left, struct fg_buf *out)
 {
 	const unsigned char c = (unsigned char)text[0];
+	const size_t unprintable = put_unprintable(text, left, out);
 
+	if (unprintable)
+		return unprintable;
 	if (left > 1 && text[0] == '{' && text[1] == '{') {
 		fg_buf_add_str(out, "{{ '{{' }}");
 		return 2;
@@ -53,7 +89,7 @@ static size_t put_char(const char *text, size_t left, struct fg_buf *out)
 		fg_buf_add_str(out, "\\r");
 	else if (c == '\t')
 		fg_buf_add_str(out, "\\t");
-	else if (c < 0x20 || c == 0x7f)
+	else if (c < 0x20)
 		fg_buf_addf(out, "\\x%02x", c);
 	else
 		fg_buf_add(out, text, 1);
@@ -112,11 +148,18 @@ static void put_map(const char *key, const struct fg_tags *tags, const struct fg
 	}
 }
 
-/* JSON is YAML; only our two marks need care, and they can stand inside of its strings alone. */
+/* JSON is YAML but for a few characters; our two marks need care too, and both stand inside of its
+ * strings alone. */
 static void put_json(const char *json, struct fg_buf *out)
 {
-	for (const char *c = json; *c; c++) {
-		if (c[0] == '$' && (c[1] == '{' || c[1] == '$')) {
+	const char *end = json + strlen(json);
+
+	for (const char *c = json; c < end; c++) {
+		size_t unprintable = put_unprintable(c, (size_t)(end - c), out);
+
+		if (unprintable) {
+			c += unprintable - 1;
+		} else if (c[0] == '$' && (c[1] == '{' || c[1] == '$')) {
 			fg_buf_add_str(out, "$$");
 		} else if (c[0] == '{' && c[1] == '{') {
 			fg_buf_add_str(out, "{{ '{{' }}");

@@ -152,6 +152,18 @@ class Profile(Tools):
                 self.assertEqual(self.run_json(bundle)["status"], status)
                 self.assertGreater(self.run_json(bundle)["profile"]["samples"], 0)
 
+    def test_what_ends_the_whole_group_keeps_what_was_measured(self):
+        """timeout and CI systems send SIGTERM to all of us; the helper waits for flamegate to drain it."""
+        target = self.busy()
+        process = self.spawn("profile", "--pid", target.pid, "--bundle", self.dir / "rec")
+        helper = self.until_samples(process, target)
+        os.kill(helper, signal.SIGTERM)
+        process.send_signal(signal.SIGTERM)
+        done = self.finish(process, (), 30)
+        self.assertEqual(done.code, 0, f"{done.out}{done.err}")
+        self.assertNotIn("ended unexpectedly", done.out + done.err)
+        self.assertFalse(self.run_json(self.dir / "rec")["profile"].get("partial", False))
+
     def until_samples(self, process, target):
         """Until the recording is announced, the target has worked and the helper has looked at the samples of that."""
         text = b""

@@ -91,7 +91,8 @@ static inline uint8_t *go_image(const uint8_t *table, size_t len, size_t *ret_le
 	go_image_moduledata(table, len, words);
 	memcpy(image, &header, sizeof(header));
 	memcpy(image + sizeof(header), segments, sizeof(segments));
-	/* push rbp; mov rbp, rsp: what a prologue is looked for */
+	/* push rbp; mov rbp, rsp: what a prologue is looked for; then padding */
+	memset(image + GO_IMAGE_CODE, 0xcc, GO_IMAGE_CODE_BYTES);
 	for (size_t at = GO_IMAGE_CODE; at < GO_IMAGE_TABLE; at += 16)
 		memcpy(image + at, "\x55\x48\x89\xe5\x48\x89\x6c\x24\x10\x48\x8d\x6c\x24\x10", 14);
 	memcpy(image + GO_IMAGE_TABLE, table, len);

@@ -5,8 +5,8 @@
  *
  *   own      loops in that function itself
  *   bare     loops in a subroutine of it that pushes nothing
- *   pushed   loops in a subroutine that pushes a word: where the register is by now, no unwinder
- * knows indexed  the caller's stack pointer lies above a number whose length is in a register
+ *   pushed   loops in a subroutine that pushes a word: nobody knows where the register is by now
+ *   indexed  the caller's stack pointer lies above a number whose length is in a register
  */
 #include <stdio.h>
 #include <string.h>

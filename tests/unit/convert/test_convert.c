@@ -48,6 +48,14 @@ static void test_har_says(void **state)
 		{POST("{\"mimeType\":\"application/json\",\"text\":\"[1, {\\\"a\\\": "
 		      "\\\"$x\\\"}]\"}"),
 		 "json: [1, {\"a\": \"$x\"}]\n"},
+		/* what JSON has as it is, and YAML has not */
+		{POST("{\"mimeType\":\"application/json\",\"text\":\"[\\\"\x7f \xc2\x85 "
+		      "\xe2\x80\xa8 "
+		      "\xef\xbf\xbe \xc2\xa0\\\"]\"}"),
+		 "json: [\"\\u007f \\u0085 \\u2028 \\ufffe \xc2\xa0\"]\n"},
+		{POST("{\"mimeType\":\"text/"
+		      "plain\",\"text\":\"\x7f\xc2\x85\xe2\x80\xa9\xef\xbf\xbf\"}"),
+		 "body: \"\\u007f\\u0085\\u2029\\uffff\"\n"},
 		{POST("{\"mimeType\":\"application/json\",\"text\":\"{no\"}"), "sent as text"},
 		{POST("{\"mimeType\":\"text/plain\",\"text\":\"a\\nb: \\\"c\\\"\"}"),
 		 "body: \"a\\nb: \\\"c\\\"\"\n"},

@@ -48,6 +48,9 @@ static uint64_t at(size_t index, uint64_t offset)
 	return GO_IMAGE_CODE + index * 64 + offset;
 }
 
+/* The byte before runtime.sigreturn: what the linker pads with, or the end of a function. */
+static uint8_t before_sigreturn = 0xcc;
+
 static int build(const uint8_t *bytes, size_t len, struct fg_unwind_table *ret)
 {
 	struct fg_err err = {0};
@@ -55,6 +58,7 @@ static int build(const uint8_t *bytes, size_t len, struct fg_unwind_table *ret)
 	uint8_t *image = go_image(bytes, len, &image_len);
 
 	assert_non_null(image);
+	image[at(5, 0) - 1] = before_sigreturn;
 	memset(ret, 0, sizeof(*ret));
 	int rc = fg_unwind_table_build_memory(image, image_len, "go", ret, &err);
 
@@ -114,6 +118,22 @@ static void test_rows(void **state)
 		}
 		fg_unwind_table_done(&table);
 	}
+}
+
+/* A function that ends right in front of it keeps its last byte. */
+static void test_signal_without_padding(void **state)
+{
+	struct fg_unwind_table table;
+	uint8_t bytes[GO_TABLE_MAX];
+	size_t len = write_table(bytes, magics[0]);
+
+	(void)state;
+	before_sigreturn = 0xc3;
+	assert_int_equal(build(bytes, len, &table), 0);
+	before_sigreturn = 0xcc;
+	assert_int_equal(fg_unwind_table_find(&table, at(5, 0) - 1)->kind, FG_ROW_RSP);
+	assert_int_equal(fg_unwind_table_find(&table, at(5, 0))->kind, FG_ROW_SIGNAL);
+	fg_unwind_table_done(&table);
 }
 
 /* Before 1.21: sub rsp, n; mov [rsp + n − 8], rbp; lea rbp, [rsp + n − 8]. The image's code has the
@@ -341,13 +361,10 @@ static void test_seeds(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_rows),
-		cmocka_unit_test(test_old_prologue),
-		cmocka_unit_test(test_damaged_headers),
-		cmocka_unit_test(test_damaged_bytes),
-		cmocka_unit_test(test_names),
-		cmocka_unit_test(test_names_of_1_18),
-		cmocka_unit_test(test_endless_tree),
+		cmocka_unit_test(test_rows),          cmocka_unit_test(test_signal_without_padding),
+		cmocka_unit_test(test_old_prologue),  cmocka_unit_test(test_damaged_headers),
+		cmocka_unit_test(test_damaged_bytes), cmocka_unit_test(test_names),
+		cmocka_unit_test(test_names_of_1_18), cmocka_unit_test(test_endless_tree),
 		cmocka_unit_test(test_seeds),
 	};
 
