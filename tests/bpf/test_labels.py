@@ -392,7 +392,7 @@ def case_node(bench):
 
 def case_go(bench):
     """Goroutines move between threads: whose a sample is stays an approximation, so this is no check of the ratio.
-    Of one request at a time 7.0 to 8.1 ones were measured for a ten, alone and beside sixteen busy loops (the server's
+    Of one request at a time 7.0 to 8.2 ones were measured for a ten, alone and beside sixteen busy loops (the server's
     own work is a third of a one). Taken at random it were 1, as the request's before 0.1, as the one's behind 1.2; and
     then a zero takes what a ten should."""
     lab = Lab(bench)
