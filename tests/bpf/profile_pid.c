@@ -14,8 +14,10 @@
  * the truth about a busy machine, where what follows a new program or library takes that much
  * longer.
  *
- * Lines: `phase start end` (monotonic, ns), `info key value`, `note text`, `program name verified
- * bytes`, `stack result count frame;frame;…` (root first, like folded stacks; guessed frames end in
+ * Lines: `phase start end` (monotonic, ns), `recorded since until microseconds` (the account of
+ * waits outside the phase too, where a thread sleeps all the time), `info key value`, `note text`,
+ * `program name verified bytes`, `stack result count frame;frame;…` (root first, like folded
+ * stacks; guessed frames end in
  * `?`). Of other types than CPU `typeinfo TYPE key value`, `wait CLASS microseconds`, and stacks
  * after a line `type TYPE`.
  */
@@ -246,6 +248,26 @@ static void print_types(struct fg_profile *const profiles[FG_PROFILE_TYPE_COUNT]
 	}
 }
 
+/* From when until when waits were accounted: that is what they say who sleep all the time. */
+static void print_recorded(const struct fg_profiler *profiler, const struct fg_profile *offcpu)
+{
+	uint64_t since_ns = UINT64_MAX, until_ns = 0, sum_us = 0;
+
+	for (size_t i = 0; i < profiler->waits.count; i++) {
+		const struct fg_raw_wait *wait = &profiler->waits.items[i];
+
+		if (!wait->since_start)
+			continue;
+		since_ns = FG_MIN(since_ns, wait->out_ns);
+		until_ns = FG_MAX(until_ns, wait->end_ns);
+	}
+	for (size_t i = 0; offcpu && i < offcpu->sample_count; i++)
+		sum_us += offcpu->samples[i].count;
+	if (sum_us && until_ns)
+		printf("recorded %" PRIu64 " %" PRIu64 " %" PRIu64 "\n", since_ns, until_ns,
+		       sum_us);
+}
+
 static int profile(const struct fg_profiler_options *options, const struct length *length,
 		   struct fg_err *err)
 {
@@ -274,19 +296,25 @@ static int profile(const struct fg_profiler_options *options, const struct lengt
 
 	printf("info helper_wait_ms %.1f\n",
 	       (double)(FG_MAX(then_ns, waited_ns) - waited_ns) / 1e6);
-	const struct fg_profiler_phase phase = {"measure", start_ns, fg_clock_monotonic_ns()};
+	uint64_t end_ns = fg_clock_monotonic_ns();
 
-	printf("phase %" PRIu64 " %" PRIu64 "\n", phase.start_ns, phase.end_ns);
-	(void)fflush(stdout);
 	rc = fg_profiler_stop(profiler, err);
 	if (rc)
 		printf("stop %s\n", err->message);
 	uint64_t symbolise_ns = fg_clock_monotonic_ns();
+	const struct fg_profiler_phase phases[] = {
+		{"measure", start_ns, end_ns},
+		{"before", begin_ns, start_ns},
+		{"after", end_ns, symbolise_ns},
+	};
+
+	printf("phase %" PRIu64 " %" PRIu64 "\n", start_ns, end_ns);
+	(void)fflush(stdout);
 
 	const struct fg_profiler_profile_options profile_options = {
 		.run_start_ns = start_ns,
-		.phases = &phase,
-		.phase_count = 1,
+		.phases = phases,
+		.phase_count = options->types ? FG_ARRAY_LEN(phases) : 1,
 	};
 
 	rc = fg_profiler_profile(profiler, &profile_options, results, &info, err);
@@ -297,6 +325,8 @@ static int profile(const struct fg_profiler_options *options, const struct lengt
 		printf("program %s %u %u\n", programs[i].name, programs[i].verified_instructions,
 		       programs[i].code_bytes);
 	print_kernel_walks(fg_profiler_kernel_walks(profiler));
+	if (!rc)
+		print_recorded(profiler, results[FG_PROFILE_OFFCPU]);
 	fg_profiler_free(profiler);
 	if (rc)
 		return rc;

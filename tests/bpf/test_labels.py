@@ -18,7 +18,7 @@ import os
 import re
 import signal
 import socket
-import ssl
+import statistics
 import subprocess
 import sys
 import threading
@@ -26,15 +26,16 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import test_go  # noqa: E402
-from test_profiler import Bench, Skip, check, cpu_s, free_port, wait_port, wait_until  # noqa: E402
+from test_profiler import Bench, Skip, check, cpu_s, wait_until  # noqa: E402
 
 UNITS = {"ns": 1e-9, "µs": 1e-6, "ms": 1e-3, "s": 1.0}
 # The small one more often, so that both have about as many samples.
 STEPS = ["get: /zero", "get: /one", "get: /one", "get: /one", "get: /one", "get: /ten"]
 FREQUENCY = 3989  # samples enough in five seconds that three deviations are a tenth
+OWN_SLACK = 0.12  # receiving, and what comes after the answer, is not in the server's count
 SLACK = 0.05  # a server's own work is not exactly the same in each class
-WARM = 0.3  # so near to ten must the ratio be by the kernel's clock, in so many rounds one after the other
-WARM_ROUNDS = 3
+WARM = 0.2  # so near to each other must costs of two sets of rounds be, one after the other
+WARM_ROUNDS = 5
 
 
 class Run:
@@ -89,7 +90,7 @@ class Lab:
 
     def run(self, pid, port, seconds=5, rate=40, vus=4, host="127.0.0.1", scheme="http", steps=None,
             extra="", engine=None, frequency=FREQUENCY, env=None, profile="", http="", args=(), during=None,
-            tells=False):
+            tells=False, vus_max=None):
         self.number += 1
         before = costs(host.strip("[]"), port) if tells else None
         bundle = os.path.join(self.bench.dir, f"bundle{self.number}")
@@ -97,7 +98,7 @@ class Lab:
         text = "\n".join([
             "version: 1", "name: labels", f"target: {{url: '{scheme}://{host}:{port}'}}", http,
             "scenarios:", "  main:", "    executor: constant-arrival-rate", f"    rate: {rate}",
-            f"    duration: {seconds}s", f"    preAllocatedVUs: {vus}", f"    maxVUs: {4 * vus}", extra, "    steps:",
+            f"    duration: {seconds}s", f"    preAllocatedVUs: {vus}", f"    maxVUs: {vus_max or 4 * vus}", extra, "    steps:",
             *[f"      - {step}" for step in steps],
             f"profile: {{frequency: {frequency}{profile}}}"])
         path = os.path.join(self.bench.dir, f"scenario{self.number}.yaml")
@@ -153,6 +154,17 @@ def check_ratio(run, what, attribution=0.97, slack=SLACK, handshakes=False):
     check(abs(ratio / run.ratio - 1) <= allowed, f"{what}: ratio {ratio:.2f} is not {run.ratio:.2f}{run.text()}")
     check(3 < run.ratio < 30, f"{what}: by the server's own clock the ratio is {run.ratio:.2f}")
     check("attribution" in run.out, f"the report says nothing of attribution{run.text()}")
+
+
+def check_own(run, before, after, what):
+    """What is attributed is what the run's own requests took, by the clock of a server that others ask as well."""
+    cost_s = {name: (ns - before[name][0]) / max(count - before[name][1], 1) / 1e9 for name, (ns, count) in after.items()}
+    true_s = sum(run.count(name) * cost for name, cost in cost_s.items())
+    found_s = run.labels["attributed"] / run.profile["samplesPerCpuS"]
+    allowed = 3 / math.sqrt(max(run.labels["attributed"], 1)) + OWN_SLACK
+    print(f"  {what}: attribution {100 * run.attribution:.1f} %, {found_s:.3f} s of {true_s:.3f} "
+          f"({found_s / true_s - 1:+.1%}), allowed ±{allowed:.1%}")
+    check(abs(found_s / true_s - 1) <= allowed, f"{what}: {found_s} instead of {true_s}{run.text()}")
 
 
 def label_cost(run):
@@ -255,33 +267,32 @@ def case_two_clients(bench):
 
     # So many that they are the greater part, also where each hardly gets the CPU.
     bench.load(work, threads=4)
+    before = costs("127.0.0.1", port)
     run = lab.run(pid, port, rate=15)
-    print(f"  attribution {100 * run.attribution:.1f} %")
+    check_own(run, before, costs("127.0.0.1", port), "beside another client")
     check(0.03 < run.attribution < 0.8, f"attribution {run.attribution}{run.text()}")
-    shared = run.labels["attributed"] / run.profile["samplesPerCpuS"] / max(run.count("ten"), 1)
-    alone = lab.run(*lab.ratio_server("loop"), rate=15)
-    alone_s = alone.labels["attributed"] / alone.profile["samplesPerCpuS"] / max(alone.count("ten"), 1)
-    print(f"  of alone {shared / alone_s:.3f}")
-    check(abs(shared / alone_s - 1) < 0.35,
-          f"our requests cost {shared} beside another client, {alone_s} alone{run.text()}{alone.text()}")
 
 
 def case_two_flamegates(bench):
-    lab = Lab(bench)
-    pid, port = lab.ratio_server("loop")
-    runs = []
-    other = Lab(bench)
-    other.number = 100
-    thread = threading.Thread(target=lambda: runs.append(other.run(pid, port, rate=10, seconds=9)))
-    thread.start()
-    # The first one's requests are there before the second begins, and when it ends.
-    used_s = cpu_s(pid)
-    wait_until(lambda: cpu_s(pid) > used_s + 0.1, 20, "the other's requests")
-    runs.append(lab.run(pid, port, rate=10, seconds=4))
-    thread.join()
-    print("  attribution of each: " + ", ".join(f"{100 * run.attribution:.1f} %" for run in runs))
-    for run, most in zip(runs, (0.85, 0.95)):
-        check(0.15 < run.attribution < most, f"attribution {run.attribution}{run.text()}")
+    """The second is there while the first is: begun and ended within it."""
+    first, second = Lab(bench), Lab(bench)
+    second.number = 100
+    pid, port = first.ratio_server("loop")
+    before = costs("127.0.0.1", port)
+    within = []
+
+    def during(child):
+        used_s = cpu_s(pid)
+        wait_until(lambda: cpu_s(pid) > used_s + 0.1, 60, "the first one's requests")
+        within.append(second.run(pid, port, rate=10, seconds=4))
+        check(child.poll() is None, "the first has ended")
+        child.send_signal(signal.SIGINT)
+
+    around = first.run(pid, port, rate=10, seconds=100, during=during)
+    after = costs("127.0.0.1", port)
+    check_own(within[0], before, after, "the second")
+    check_own(around, before, after, "the first")
+    check(0.15 < within[0].attribution < 0.85, f"attribution {within[0].attribution}{within[0].text()}")
 
 
 def proxy(bench, port):
@@ -325,88 +336,6 @@ def case_proxy(bench):
     check("cpu per class is not told" in re.sub(r"\s+", " ", run.out), f"nobody says why{run.text()}")
 
 
-def nginx(bench, conf, ready):
-    program = bench.need("nginx")
-    os.makedirs(os.path.join(bench.dir, "logs"), exist_ok=True)
-    path = os.path.join(bench.dir, "nginx.conf")
-    open(path, "w").write("daemon off; user root; pid nginx.pid; error_log stderr crit;\n" + conf)
-    child = bench.start(program, "-c", path, "-p", bench.dir)
-    wait_port(ready)
-    return child.pid
-
-
-def write_pages(bench):
-    """Compressing costs by the byte."""
-    os.makedirs(os.path.join(bench.dir, "www"), exist_ok=True)
-    state, chunks = 1, []
-    while sum(map(len, chunks)) < 40000:
-        state = state * 6364136223846793005 + 1442695040888963407 & (1 << 64) - 1
-        chunks.append(f"{state >> 40:x} lorem ipsum ")
-    unit = "".join(chunks)[:40000]
-    open(os.path.join(bench.dir, "www/one"), "w").write(unit)
-    open(os.path.join(bench.dir, "www/ten"), "w").write(unit * 10)
-
-
-NGINX = """worker_processes {workers};
-events {{ worker_connections 256; }}
-http {{
-  access_log off; gzip on; gzip_types *; gzip_comp_level 6; gzip_min_length 100; gzip_http_version 1.0;
-  gzip_proxied any; keepalive_requests 1000000;
-  server {{ listen 127.0.0.1:{port} {tls} reuseport; root www;
-    location = /zero {{ return 200 "ok"; }} }}
-}}
-"""
-# The first 32 KiB of a page are cheaper, as there is less before them to be compared with: 10.4 to 12.4 were measured.
-GZIP_RATIO = 11.2
-STEPS_GZIP = [f"get: {{url: {step.split()[1]}, headers: {{Accept-Encoding: gzip}}}}" for step in STEPS]
-
-
-def nginx_case(bench, workers, what, tls="", scheme="http", http="", slack=0.2):
-    lab = Lab(bench)
-    port = free_port()
-    write_pages(bench)
-    pid = nginx(bench, NGINX.format(workers=workers, port=port, tls=tls), port)
-    run = lab.run(pid, port, steps=STEPS_GZIP, scheme=scheme, http=http, vus=8)
-    run.ratio = GZIP_RATIO
-    check_ratio(run, what, slack=slack, handshakes=bool(tls))
-    return run
-
-
-def case_nginx(bench):
-    nginx_case(bench, 1, "nginx, one worker")
-
-
-def case_nginx_prefork(bench):
-    nginx_case(bench, 2, "nginx, two workers")
-
-
-def case_tls(bench):
-    openssl = bench.need("openssl")
-    key, cert = os.path.join(bench.dir, "key.pem"), os.path.join(bench.dir, "cert.pem")
-    subprocess.run([openssl, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", cert, "-days",
-                    "2", "-subj", "/CN=127.0.0.1"], check=True, stderr=subprocess.DEVNULL)
-    tls = f"ssl; ssl_certificate {cert}; ssl_certificate_key {key}; listen 127.0.0.1:{free_port()}"
-    nginx_case(bench, 1, "nginx with TLS", tls=tls, scheme="https",
-               http="http: {version: '1.1', tls: {insecureSkipVerify: true}}")
-
-
-def case_unix(bench):
-    """A unix socket has no port: nothing is attributed, and said so."""
-    lab = Lab(bench)
-    path = os.path.join(bench.dir, "sock")
-    conf = ("worker_processes 1; events {} http { access_log off; server { listen unix:%s; "
-            "location / { return 200 \"ok\"; } } }" % path)
-    program = bench.need("nginx")
-    os.makedirs(os.path.join(bench.dir, "logs"), exist_ok=True)
-    file = os.path.join(bench.dir, "nginx.conf")
-    open(file, "w").write("daemon off; user root; pid nginx.pid; error_log stderr crit;\n" + conf)
-    pid = bench.start(program, "-c", file, "-p", bench.dir).pid
-    wait_until(lambda: os.path.exists(path), 10, "the socket")
-    run = lab.run(pid, 80, rate=1000, http=f"http: {{unixSocket: {path}}}", seconds=3)
-    check(run.labels.get("attributed") == 0 and run.profile["samples"] > 0, f"attributed{run.text()}")
-    check(not run.cpu() and "attribution 0.0 %" in run.out, run.text())
-
-
 # -- languages ------------------------------------------------------------------------------------
 
 
@@ -420,10 +349,11 @@ def serving(bench, *argv):
 
 
 def warm(pid, port):
-    """Requests until their cost is settled: a compiler that works while it runs takes as long as it likes. The ratio
-    is then about ten by the kernel's clock as well; while some calls are interpreted it is 1 or 100."""
+    """Requests until their cost is settled: a compiler that works while it runs takes as long as it likes. By the
+    kernel's clock, of the cheapest of each round, and in the middle of several rounds: what else runs on this machine
+    makes the others dearer."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
-    ratios = []
+    rounds = []
 
     def once_s(path):
         used_s = cpu_s(pid)
@@ -431,16 +361,20 @@ def warm(pid, port):
         connection.getresponse().read()
         return cpu_s(pid) - used_s
 
-    def is_warm():  # by the cheapest of each: what else runs on this machine makes the others dearer
-        zero, one, ten = (min(once_s(path) for _ in range(10)) for path in ("/zero", "/one", "/ten"))
-        ratios.append((ten - zero) / max(one - zero, 1e-9))
-        return len(ratios) >= WARM_ROUNDS and all(abs(r / 10 - 1) < WARM for r in ratios[-WARM_ROUNDS:])
+    def middle_s(some):
+        return [statistics.median(costs_s) for costs_s in zip(*some)]
+
+    def is_warm():
+        rounds.append([min(once_s(path) for _ in range(10)) for path in ("/one", "/ten")])
+        return len(rounds) >= 2 * WARM_ROUNDS and all(
+            abs(now_s / then_s - 1) < WARM for now_s, then_s in zip(
+                middle_s(rounds[-WARM_ROUNDS:]), middle_s(rounds[-2 * WARM_ROUNDS:-WARM_ROUNDS])))
 
     try:
         wait_until(is_warm, 60, "warm")
     finally:
         connection.close()
-        print("  warm after rounds of " + " ".join(f"{r:.1f}" for r in ratios))
+        print("  warm after rounds of", ", ".join(f"{1e3 * one:.2f} and {1e3 * ten:.2f}" for one, ten in rounds), "ms")
 
 
 def case_python(bench):
@@ -457,14 +391,23 @@ def case_node(bench):
 
 
 def case_go(bench):
-    """Goroutines move between threads: an approximation, whose size is printed. Taken at random, all would be one."""
+    """Goroutines move between threads: whose a sample is stays an approximation, so this is no check of the ratio.
+    Of one request at a time 7.0 to 8.2 ones were measured for a ten, alone and beside sixteen busy loops (the server's
+    own work is a third of a one). Taken at random it were 1, as the request's before 0.1, as the one's behind 1.2; and
+    then a zero takes what a ten should."""
     lab = Lab(bench)
     compiler = next(iter(test_go.compilers()))
     server = serving(bench, test_go.program(bench, compiler, "ratio"))
-    run = lab.run(*server, rate=12)
-    check_ratio(run, "Go net/http", attribution=0.6, slack=1)
+    run = lab.run(*server, rate=12, vus=1, vus_max=1)
     cpu = run.cpu()
-    check(1.7 < cpu["ten"] / cpu["one"] < 15, f"ten of {cpu['ten'] / cpu['one']:.2f} ones{run.text()}")
+    check(set(cpu) == {"zero", "one", "ten"}, f"no cpu per class{run.text()}")
+    ones = cpu["ten"] / cpu["one"]
+    print(f"  attribution {100 * run.attribution:.1f} %, ten of {ones:.2f} ones, zero {cpu['zero'] / cpu['one']:.2f}; "
+          f"{run.profile['samples']} samples; "
+          f"{label_cost(run)}")
+    check(run.attribution > 0.8, f"attribution {run.attribution}{run.text()}")
+    check(4 < ones < 12, f"ten of {ones:.2f} ones{run.text()}")
+    check(cpu["zero"] < cpu["one"], f"a zero takes more than a one{run.text()}")
 
 
 # -- life -----------------------------------------------------------------------------------------
@@ -558,12 +501,12 @@ def case_slow(bench):
     print(f"  bundle of {size} bytes")
 
 
-def main():
+def main(cases):
     parser = argparse.ArgumentParser()
     parser.add_argument("case")
     parser.add_argument("--build", required=True)
     args = parser.parse_args()
-    case = globals().get("case_" + args.case)
+    case = cases.get("case_" + args.case)
     check(case, f"no case {args.case}")
     if os.geteuid() != 0:
         print("skipped: needs root")
@@ -580,4 +523,4 @@ def main():
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(globals()))
