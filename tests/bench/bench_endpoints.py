@@ -19,7 +19,8 @@ import sys
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "bpf"))
 import benchkit as kit  # noqa: E402
 import test_labels as labels  # noqa: E402
-from bench import Bench, free_port  # noqa: E402
+import test_labels_nginx as labels_nginx  # noqa: E402
+from bench import Bench, free_port, wait_port  # noqa: E402
 
 RATE = 50  # iterations of six requests: a third of a core and more
 BPFTOOL = "/usr/sbin/bpftool"
@@ -39,7 +40,7 @@ def endpoints(build, mode, samples):
         bench.close()
     cpu = run.cpu()
     ratio = (cpu["ten"] - cpu["zero"]) / (cpu["one"] - cpu["zero"])
-    sigma = labels.tolerance(run, cpu, slack=0) / 4
+    sigma = labels.tolerance(run, cpu, slack=0) / 3
     print(f"{mode}: {run.profile['samples']} samples in {seconds} s, attribution "
           f"{100 * run.attribution:.2f} %; zero {cpu['zero'] * 1e6:.1f} one {cpu['one'] * 1e6:.0f} ten {cpu['ten'] * 1e6:.0f} µs; "
           f"ratio {ratio:.3f}, error {10 * (ratio - 10):+.2f} % (one sigma {100 * sigma:.2f} %); {labels.label_cost(run)}; "
@@ -68,8 +69,8 @@ def receive(build, helper):
         setting.write_text("1")
         lab = labels.Lab(bench)
         port = free_port()
-        conf = labels.NGINX.format(workers=1, port=port, tls="")
-        pid = labels.nginx(bench, conf, port)
+        pid = labels_nginx.nginx(bench, labels_nginx.NGINX.format(workers=1, port=port, tls=""))
+        wait_port(port)
         run = lab.run(pid, port, seconds=10, rate=8000, vus=16, steps=["get: /zero"], frequency=99, during=during,
                       env={"FLAMEGATE_PROFILER": helper})
     finally:

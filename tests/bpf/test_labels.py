@@ -26,7 +26,7 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import test_go  # noqa: E402
-from test_profiler import Bench, Skip, check, cpu_s, wait_until  # noqa: E402
+from bench import Bench, Skip, check, cpu_s, wait_until  # noqa: E402
 
 UNITS = {"ns": 1e-9, "µs": 1e-6, "ms": 1e-3, "s": 1.0}
 # The small one more often, so that both have about as many samples.

@@ -14,8 +14,8 @@ import statistics
 import subprocess
 import sys
 
+from bench import check, children_of, wait_until
 from test_labels import STEPS, Lab, check_ratio, main
-from test_profiler import check, children_of, wait_until
 from test_types import TaskClock
 
 

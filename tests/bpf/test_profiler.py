@@ -19,9 +19,9 @@ import time
 
 from bench import (SAMPLES_ASKED, SLOW_S, Result, begun, capabilities_of, capable_helper, check, ended, free_port,
                    is_gone, main, read_to, rest_of, start_tool, wait_port, wait_until)
-from bench import Bench, Skip, cpu_s  # noqa: F401  others take them from here
 from checks import (RATE_SAMPLES, SAMPLES_MIN, SEEN_MIN, SINGLE_SAMPLES, check_complete, check_rate,
                     check_share_complete, check_some, incomplete, mostly_complete)
+
 LAZY_PERCENT = 1
 
 

@@ -16,8 +16,8 @@ import sys
 import threading
 import urllib.request
 
-from test_profiler import (SAMPLES_MIN, SEEN_MIN, Bench, Skip, check, check_complete, check_share_complete, free_port, incomplete, wait_port,
-                           wait_until)
+from bench import Bench, Skip, check, free_port, wait_port, wait_until
+from checks import SAMPLES_MIN, SEEN_MIN, check_complete, check_share_complete, incomplete
 
 NGINX = """daemon off; worker_processes 1; pid nginx.pid; error_log stderr crit; events {{ }}
 http {{ access_log off; client_body_temp_path t; proxy_temp_path t; fastcgi_temp_path t; uwsgi_temp_path t; scgi_temp_path t;

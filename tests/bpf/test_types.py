@@ -19,7 +19,7 @@ import sys
 import threading
 import time
 
-from test_profiler import Bench, Skip, check, wait_until
+from bench import Bench, Skip, check, wait_until
 
 CPU, OFFCPU, WALL, FAULTS = 1, 2, 4, 8
 SUM_TOLERANCE = 0.05  # the kernel now and then does not tell of a switch: two naps of a twentieth of a second in three

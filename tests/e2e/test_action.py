@@ -4,13 +4,11 @@
 Emulated: expressions in env:, GITHUB_OUTPUT, GITHUB_STEP_SUMMARY, `bash --noprofile --norc -eo pipefail FILE`, steps'
 outputs, `if:` on the cache steps (which are not run here: the directory simply stays, as after a hit).
 """
-import json
 import os
 import pathlib
 import re
 import subprocess
 import sys
-import unittest
 
 import yaml
 

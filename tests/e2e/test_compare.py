@@ -53,7 +53,7 @@ class Compare(kit.TestCase):
 
     @unittest.skipUnless(os.getuid() == 0, "needs root for eBPF")
     def test_three_times_the_cpu_is_red_and_named(self):
-        source = self.write("burn.py", "")
+        self.write("burn.py", "")
         body = """
 import os
 def burn(n):

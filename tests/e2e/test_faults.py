@@ -1,6 +1,5 @@
 #!/usr/bin/env python3
 """What bad input and bad targets get: the right code, a sentence with the next step, no lost data."""
-import json
 import os
 import pathlib
 import re

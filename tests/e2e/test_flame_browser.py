@@ -6,7 +6,6 @@ Needs Chromium; exits 77 without. A driver is appended to a copy of the picture;
 leaves what it saw in an attribute of the root, which the browser prints (--dump-dom).
 """
 import json
-import os
 import pathlib
 import re
 import shutil

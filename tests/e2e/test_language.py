@@ -107,7 +107,7 @@ class Language(kit.TestCase):
     def run_file(self, body, *args, check=0, scenario=None, env=None, name="s.yaml"):
         """`body` is the file after its first lines; without scenarios in it, `scenario` holds the steps of one iteration."""
         # what a busy machine makes late is no fault of the language
-        text = f"version: 1\nname: language\ngate: {{ onInvalid: warn }}\n" + ("" if re.search("^target:", body, re.M) else f"target: {{ url: \"{self.api.url}\" }}\n") + body
+        text = "version: 1\nname: language\ngate: { onInvalid: warn }\n" + ("" if re.search("^target:", body, re.M) else f"target: {{ url: \"{self.api.url}\" }}\n") + body
         if scenario is not None:
             text += "\nscenarios:\n  main:\n    executor: per-vu-iterations\n    steps:\n"
             text += "".join(f"      {line}\n" for line in scenario.strip("\n").splitlines())

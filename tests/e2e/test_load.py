@@ -2,7 +2,6 @@
 """What a server sees of a load, counted by the server itself."""
 import collections
 import gzip
-import json
 import pathlib
 import sys
 import threading

@@ -14,7 +14,6 @@ import shutil
 import socket
 import subprocess
 import sys
-import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "kit"))
 import kit

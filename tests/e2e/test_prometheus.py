@@ -5,10 +5,8 @@ for is there, and its numbers are the bundle's, to the last bit.
 """
 import http.server
 import json
-import os
 import pathlib
 import shutil
-import socket
 import sys
 import threading
 import time

@@ -1,7 +1,6 @@
 #!/usr/bin/env python3
 """flamegate schema: a JSON Schema that accepts what the parser accepts and refuses faults of shape."""
 import json
-import os
 import pathlib
 import subprocess
 import sys

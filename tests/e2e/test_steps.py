@@ -8,7 +8,6 @@ import pathlib
 import signal
 import sys
 import threading
-import unittest
 import urllib.parse
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "kit"))
