@@ -6,13 +6,12 @@ Mount namespaces, overlays, files that nobody can open any more; with and withou
 CAP_CHECKPOINT_RESTORE, which opens /proc/PID/map_files. PID namespaces are in test_profiler.py.
 """
 
-import argparse
 import os
 import subprocess
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from bench import SAMPLES_ASKED, Bench, Result, Skip, check  # noqa: E402
+from bench import SAMPLES_ASKED, Result, Skip, check, main  # noqa: E402
 from checks import check_complete  # noqa: E402
 
 MODULE = "zoo_hidden"
@@ -122,30 +121,5 @@ def case_whole_container(bench):
 CASES = {name[len("case_"):]: value for name, value in sorted(globals().items()) if name.startswith("case_")}
 
 
-def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("case", choices=[*CASES, "all"])
-    parser.add_argument("--build", required=True)
-    options = parser.parse_args()
-    if os.geteuid() != 0:
-        print("SKIP: real BPF needs root")
-        return 77
-    code = 0
-    for name in CASES if options.case == "all" else [options.case]:
-        bench = Bench(os.path.abspath(options.build))
-        try:
-            print(name)
-            CASES[name](bench)
-        except Skip as reason:
-            print(f"SKIP: {reason}")
-            code = code or 77
-        except AssertionError as failure:
-            print(f"FAILED {name}: {failure}")
-            code = 1
-        finally:
-            bench.close()
-    return code
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(CASES))

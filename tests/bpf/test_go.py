@@ -6,7 +6,6 @@ Every case runs with Debian's Go and, where there is one, the Go of /usr/local/g
 the capabilities) but for "names"; exits 77 with the reason where Go is missing.
 """
 
-import argparse
 import glob
 import os
 import re
@@ -16,7 +15,7 @@ import subprocess
 import sys
 import urllib.request
 
-from bench import SAMPLES_ASKED, Bench, Skip, check, wait_port
+from bench import SAMPLES_ASKED, Skip, check, main, wait_port
 from checks import SAMPLES_MIN, incomplete
 
 COMPLETE_PERCENT_MIN = 99.0
@@ -278,21 +277,5 @@ CASES = {name[5:]: function for name, function in list(globals().items())
          if name.startswith("case_")}
 
 
-def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("case", choices=sorted(CASES))
-    parser.add_argument("--build", required=True)
-    options = parser.parse_args()
-    bench = Bench(os.path.abspath(options.build))
-    try:
-        CASES[options.case](bench)
-    except Skip as reason:
-        print(f"skipped: {reason}")
-        return 77
-    finally:
-        bench.close()
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(CASES, root=False))

@@ -5,7 +5,6 @@
 FLAMEGATE_PHP names another PHP (a program or a script that becomes one).
 """
 
-import argparse
 import os
 import re
 import socket
@@ -13,7 +12,7 @@ import struct
 import sys
 import threading
 
-from bench import Bench, Skip, check, free_port, wait_port, wait_until
+from bench import check, free_port, main, wait_port, wait_until
 from checks import check_complete
 from test_python import likely
 
@@ -240,24 +239,8 @@ def case_jit(bench):
         check(abs(got - expected) < limit, f"{name} has {got:.3f}, not {expected}")
 
 
-def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("case")
-    parser.add_argument("--build", required=True)
-    args = parser.parse_args()
-    if os.geteuid() != 0:
-        print("SKIP: needs root")
-        return 77
-    bench = Bench(os.path.abspath(args.build))
-    try:
-        globals()[f"case_{args.case}"](bench)
-    except Skip as why:
-        print(f"SKIP: {why}")
-        return 77
-    finally:
-        bench.close()
-    return 0
+CASES = {name[5:]: function for name, function in list(globals().items()) if name.startswith("case_")}
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(CASES))

@@ -7,7 +7,6 @@ FLAMEGATE_PYTHONS names (paths with colons between them, programs or scripts tha
 FLAMEGATE_PYTHONS_ONLY=1 leaves out the others.
 """
 
-import argparse
 import glob
 import os
 import socket
@@ -15,7 +14,7 @@ import subprocess
 import sys
 import threading
 
-from bench import Bench, Result, Skip, check, cpu_s, free_port, read_to, wait_port, wait_until
+from bench import Result, Skip, check, cpu_s, free_port, main, read_to, wait_port, wait_until
 from checks import check_complete, incomplete
 
 PROGRAMS = {
@@ -554,24 +553,8 @@ def check_survived(result, what):
             check(len(frame) < 2048 and frame.isprintable(), f"{what}: {frame!r}")
 
 
-def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("case")
-    parser.add_argument("--build", required=True)
-    args = parser.parse_args()
-    if os.geteuid() != 0:
-        print("SKIP: needs root")
-        return 77
-    bench = Bench(os.path.abspath(args.build))
-    try:
-        globals()[f"case_{args.case}"](bench)
-    except Skip as why:
-        print(f"SKIP: {why}")
-        return 77
-    finally:
-        bench.close()
-    return 0
+CASES = {name[5:]: function for name, function in list(globals().items()) if name.startswith("case_")}
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(CASES))

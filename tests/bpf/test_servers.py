@@ -5,7 +5,6 @@
 Needs root; exits 77 where one is missing.
 """
 
-import argparse
 import glob
 import os
 import pwd
@@ -16,7 +15,7 @@ import sys
 import threading
 import urllib.request
 
-from bench import Bench, Skip, check, free_port, wait_port, wait_until
+from bench import Skip, check, free_port, main, wait_port, wait_until
 from checks import SAMPLES_MIN, SEEN_MIN, check_complete, check_share_complete, incomplete
 
 NGINX = """daemon off; worker_processes 1; pid nginx.pid; error_log stderr crit; events {{ }}
@@ -155,21 +154,5 @@ def case_clone(bench):
 CASES = {name[5:]: function for name, function in list(globals().items()) if name.startswith("case_")}
 
 
-def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("case", choices=sorted(CASES))
-    parser.add_argument("--build", required=True)
-    options = parser.parse_args()
-    bench = Bench(os.path.abspath(options.build))
-    try:
-        CASES[options.case](bench)
-    except Skip as reason:
-        print(f"skipped: {reason}")
-        return 77
-    finally:
-        bench.close()
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(CASES))

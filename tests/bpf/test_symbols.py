@@ -5,7 +5,6 @@
 Needs root (or the capabilities). The target is a C++ program; requests go to a server of our own.
 """
 
-import argparse
 import http.server
 import os
 import re
@@ -13,7 +12,7 @@ import subprocess
 import sys
 import threading
 
-from bench import Bench, Skip, check
+from bench import check, main
 
 SCENARIO = """version: 1
 name: symbols
@@ -147,21 +146,5 @@ CASES = {name[5:]: function for name, function in list(globals().items())
          if name.startswith("case_")}
 
 
-def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("case", choices=sorted(CASES))
-    parser.add_argument("--build", required=True)
-    options = parser.parse_args()
-    bench = Bench(os.path.abspath(options.build))
-    try:
-        CASES[options.case](bench)
-    except Skip as reason:
-        print(f"skipped: {reason}")
-        return 77
-    finally:
-        bench.close()
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(CASES, root=False))

@@ -8,7 +8,6 @@ switches are rare; where they are many they also hold the idle task's way to the
 each on a virtual machine), which is no wait of the thread.
 """
 
-import argparse
 import ctypes
 import errno
 import os
@@ -19,7 +18,7 @@ import sys
 import threading
 import time
 
-from bench import Bench, Skip, check, wait_until
+from bench import Skip, check, main, wait_until
 
 CPU, OFFCPU, WALL, FAULTS = 1, 2, 4, 8
 SUM_TOLERANCE = 0.05  # the kernel now and then does not tell of a switch: two naps of a twentieth of a second in three
@@ -447,22 +446,5 @@ def case_off(bench):
 CASES = {name[5:]: function for name, function in list(globals().items()) if name.startswith("case_")}
 
 
-def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("case", choices=sorted(CASES))
-    parser.add_argument("--build", required=True)
-    options = parser.parse_args()
-    bench = Bench(os.path.abspath(options.build))
-    try:
-        CASES[options.case](bench)
-    except Skip as reason:
-        print(f"SKIP: {reason}")
-        return 77
-    finally:
-        bench.close()
-    print(f"ok: {options.case}")
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(CASES))
